@@ -1,0 +1,1 @@
+"""The zoo's specs, one file each, in a folder a family."""

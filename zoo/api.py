@@ -1,0 +1,212 @@
+"""`import zoo`: what the command does, as functions. Each is a few calls into the rooms below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import runs, selection
+from zoo.datasets import dataset
+from zoo.datasets.dataset import Dataset
+from zoo.errors import ZooError, listed
+from zoo.language.spec import Spec, is_lambda, is_rate
+from zoo.meeting import meet
+from zoo.runs import Run
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from zoo.tuning import Watch
+
+Source = str | Path | Mapping[str, Any] | Spec
+
+
+def load(source: Source, set: Mapping[str, Any] | None = None) -> Spec:
+    """Load a spec from a name of the zoo, the path of a YAML file, or a mapping.
+
+    `set` changes it by dotted path: `{"train.epochs": 5, "l2": 1e-4}`. Raises `ZooError` with every problem.
+    """
+    return selection.load(source, set)
+
+
+def build(source: Source, l2: float | None = None, dropout: float | None = None, seed: int | None = None, **values: Any) -> keras.Model:
+    """Build the plain `keras.Model` of a spec, its published output activation included, compiled with its optimizer.
+
+    `l2` is lambda (default: the spec's, 0.001 if it has none), `dropout` is p (default: the spec's, 0.5); `values` fill
+    other ranges of the spec by name, the rest take their defaults. With a `seed` two builds have equal weights.
+    Raises `ZooError` for a spec or a value that does not fit.
+    """
+    from zoo import building
+
+    given = {key: value for key, value in (("l2", l2), ("dropout", dropout)) if value is not None}
+    for key, accepts, expected in (("l2", is_lambda, "0 or above"), ("dropout", is_rate, "at least 0 and below 1")):
+        if key in given and not accepts(given[key]):
+            raise ZooError(f"{key}={given[key]!r} is not accepted; expected a number, {expected}")
+    found = load(source)
+    ranges = found.ranges()
+    changes = {key: value for key, value in given.items() if key not in ranges}
+    found = load(found, changes) if changes else found
+    filled = {**{key: value for key, value in given.items() if key in ranges}, **values}
+    unknown = [name for name in values if name not in ranges]
+    if unknown:
+        raise ZooError(f"`{found.name}` has no range `{unknown[0]}`; expected one of {listed(ranges) or 'none'}")
+    return building.compiled(found, filled, seed)
+
+
+def data(source: Any, name: str = "data") -> Dataset:
+    """Load data: a name such as `digits`, the path of an .npz file, a mapping of arrays, or a pair (x, y).
+
+    Arrays are named `x_train, y_train` and, if there is a test part, `x_test, y_test`. Raises `ZooError`.
+    """
+    return dataset.load(source, name)
+
+
+class Study:
+    """A finished study: what was tried, what was best, and how well it does on rows it never saw."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        best = run.best
+        assert best is not None
+        self._summary = run.summary(best)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The best values by the names of their ranges: `l2`, `dropout`, ..."""
+        return dict(self._summary["values"])
+
+    @property
+    def score(self) -> float:
+        """The best trial's objective on the validation part, at its best epoch."""
+        return float(self._summary["score"])
+
+    @property
+    def validation(self) -> dict[str, Any]:
+        """Figures on the validation part: {"default": {metric: number}, "tuned": {metric: number}}."""
+        return dict(self._summary["validation"])
+
+    @property
+    def test(self) -> dict[str, Any]:
+        """Figures on the untouched test part, as `validation`."""
+        return dict(self._summary["test"])
+
+    @property
+    def verdict(self) -> str:
+        """Whether tuning helped, in one sentence."""
+        return str(self._summary["verdict"])
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """All that `run.json` holds."""
+        return dict(self._summary)
+
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        """A row a trial: number, values, status, score, best epoch."""
+        keys = ("trial", "status", "score", "best_epoch")
+        return [{**one.values, **{key: getattr(one, key) for key in keys}} for one in self.run.told]
+
+    @property
+    def folder(self) -> Path:
+        """Where the run lies."""
+        return self.run.folder
+
+    def export(self, to: str | Path | None = None) -> Path:
+        """Export the best trial as a SavedModel that was verified in a fresh process. Returns its folder."""
+        return export(self, to)
+
+    def __repr__(self) -> str:
+        return f"<Study {self.run.folder}: {self.verdict}>"
+
+
+def tune(
+    source: Source,
+    on: Any,
+    *,
+    trials: int = 20,
+    epochs: int | None = None,
+    oracle: str = "bayesian",
+    objective: str | None = None,
+    seed: int = 0,
+    run: str | Path | None = None,
+    set: Mapping[str, Any] | None = None,
+    fresh: bool = False,
+    accept_environment: bool = False,
+    watch: Watch | None = None,
+) -> Study:
+    """Search a spec's ranges, lambda and p above all, on data; the same call again goes on where it stopped.
+
+    `on` is what `zoo.data` takes. `trials` counts trial 0, the spec's defaults, and trial 1, the same with lambda 0.
+    `epochs` a trial (default: the spec's). `objective`: a metric of the task without the L2 penalty (default: its
+    first). `run` names the folder: a word lies under `runs/`, a path is a path (default: `runs/<spec>-<data>`).
+    `fresh` begins anew. Raises `ZooError`.
+    """
+    return _study(source, on, trials, epochs, oracle, objective, seed, run, set, fresh, accept_environment, watch, "")
+
+
+def train(
+    source: Source,
+    on: Any,
+    *,
+    epochs: int | None = None,
+    objective: str | None = None,
+    seed: int = 0,
+    run: str | Path | None = None,
+    set: Mapping[str, Any] | None = None,
+    fresh: bool = False,
+    accept_environment: bool = False,
+    watch: Watch | None = None,
+) -> Study:
+    """Train a spec at its defaults: a study of one trial, in `runs/<spec>-<data>-train`. Raises `ZooError`."""
+    return _study(source, on, 1, epochs, "random", objective, seed, run, set, fresh, accept_environment, watch, "-train")
+
+
+def _study(
+    source: Source, on: Any, trials: int, epochs: int | None, oracle: str, objective: str | None, seed: int,
+    run: str | Path | None, changes: Mapping[str, Any] | None, fresh: bool, accept: bool, watch: Watch | None, suffix: str,
+) -> Study:  # fmt: skip
+    from zoo import oracles, tuning, working
+
+    for name, count in (("trials", trials), ("epochs", epochs)):
+        if count is not None and (type(count) is not int or count < 1):
+            raise ZooError(f"{name} is {count!r}; expected a whole number above 0")
+    oracles.check(oracle)
+    found = load(source, {**(changes or {}), **({} if epochs is None else {"train.epochs": epochs})})
+    rows = data(on)
+    plan = meet(found, rows.description, objective=objective, oracle=oracle, trials=trials, seed=seed, search=trials > 1)
+    folder = runs.folder_of(None if run is None else str(run), f"{found.name}-{rows.description.name.replace(':', '-')}{suffix}")
+    plan = working.pinned(plan)
+    with runs.opened(folder, plan, fresh, accept) as opened:
+        tuning.tune(opened, working.Workshop(plan, rows), watch or tuning.Watch())
+        return Study(opened)
+
+
+def export(study: Study | str | Path, to: str | Path | None = None) -> Path:
+    """Export the best trial of a study, or of a run by its name or path, as a verified SavedModel.
+
+    Without `to` it lies in the run's own `exports/`. Returns its folder. Raises `ZooError`.
+    """
+    from zoo import exporting
+
+    run = study.run if isinstance(study, Study) else runs.read(str(study))
+    return exporting.export(run, None if to is None else Path(to))[0]
+
+
+def predict(artifact: str | Path, rows: Any, endpoint: str = "serve") -> dict[str, np.ndarray]:
+    """Answer for rows by an export's folder, or by a run's export: {output name: array}.
+
+    `rows` is an array, an .npy or .npz file, or the name of a data set, whose test part is meant. Raises `ZooError`.
+    """
+    from zoo import predicting
+
+    folder = Path(artifact)
+    if not (folder / predicting.ARTIFACT).is_file():
+        found = runs.folder_of(str(artifact), str(artifact))
+        if runs.exists(found):
+            folder = found / "exports" / "saved_model"
+            if not folder.exists():
+                raise ZooError(f"{found} has no export yet; expected one: zoo export {artifact}")
+    return predicting.predict(folder, rows, endpoint)
+

@@ -1,0 +1,142 @@
+"""A plan to models: the only place that makes and initialises weights, and that resets them for the next trial."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import ZooError
+from zoo.language import network
+from zoo.language.network import Network
+from zoo.language.ranges import Filled
+from zoo.language.spec import Spec
+from zoo.lowering import Adjustable, Plain, lower, optimizer
+from zoo.meeting import Plan
+from zoo.preparing import prepare_model
+from zoo.tasks.contract import Pieces
+
+KNOB_OF_TRAINING = "learning_rate"
+"""The range of `train` that changes no shape and no graph: the optimizer holds it in a variable."""
+
+
+@dataclass
+class Built:
+    """The models of a plan in this process: prepare, network (compiled), and the knobs that its values turn.
+
+    After `reset(built, values, seed)` its weights are bit-equal to those of a fresh build with these values and seed.
+    """
+
+    plan: Plan
+    network: Any
+    unfolded: Network
+    knobs: dict[str, Any]
+    prepare: Any
+    start: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def pieces(self) -> Pieces:
+        """What an answer goes through; the network's answer is its last layer that is no criterion."""
+        named = [node.name for node in self.unfolded.nodes if node.part != "criterion"]
+        return Pieces(self.prepare, self.network, named[-1])
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """All weights by path; seeds, metrics and the optimizer's are not among them."""
+        return {variable.path: variable.numpy() for variable in self.network.weights}
+
+    def load(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Set all weights by path. Raises `ZooError` if they are another network's."""
+        here = {variable.path: variable for variable in self.network.weights}
+        if set(here) != set(weights):
+            odd = sorted(set(here) ^ set(weights))[0]
+            raise ZooError(f"the weights are of another network: `{odd}` is on one side only")
+        for path, variable in here.items():
+            variable.assign(weights[path])
+
+
+def unfolded(spec: Spec, values: Mapping[str, Any]) -> Network:
+    """The network of a spec filled with values. Raises `ZooError` with every problem."""
+    found, problems = network.unfold(spec.fill(values))
+    if problems or found is None:
+        raise ZooError(*problems)
+    return found
+
+
+def compiled(spec: Spec, values: Mapping[str, Any], seed: int | None = None) -> Any:
+    """A plain `keras.Model` of a spec that has met no data: Keras's own `L2` and `Dropout`, compiled with its optimizer.
+
+    Loss and metrics are those of a classification where the spec is one; where they depend on data, or stand in the
+    graph, they are left to the caller.
+    """
+    import keras
+
+    model = lower(unfolded(spec, values), Plain(), seed)
+    losses = {
+        "classification": ("sparse_categorical_crossentropy", ["accuracy"]),
+        "regression": ("mse", ["mae"]),
+        "forecasting": ("mse", ["mae"]),
+        "reconstruction": ("binary_crossentropy" if spec.likelihood == "bernoulli" else "mse", ["mse"]),
+    }
+    loss, metrics = losses.get(spec.task, (None, None))
+    model.compile(optimizer=_optimizer(spec, values), loss=loss, metrics=metrics)
+    assert isinstance(model, keras.Model)
+    return model
+
+
+def build(plan: Plan, values: Mapping[str, Any], seed: int, adjustable: bool) -> Built:
+    """Build and compile the models of a plan.
+
+    `adjustable`: lambda and p are knobs, for a search; else plain numbers and kernels that run anywhere, for an export.
+    """
+    how = Adjustable() if adjustable else Plain()
+    flat = unfolded(plan.spec, values)
+    model = lower(flat, how, seed, portable=not adjustable)
+    model.compile(optimizer=_optimizer(plan.spec, values), jit_compile=False, **plan.works.compiled())
+    model.optimizer.build(model.trainable_variables)
+    prepare = prepare_model(plan.steps, plan.description.x.shape, plan.description.x.dtype, plan.spec.kind)
+    made = Built(plan, model, flat, getattr(how, "knobs", {}), prepare)
+    made.start = [variable.numpy() for variable in model.optimizer.variables]
+    return made
+
+
+def reset(built: Built, values: Mapping[str, Any], seed: int) -> None:
+    """Turn the knobs to the values and set every variable to what a fresh build with this seed would hold."""
+    flat = unfolded(built.plan.spec, values)
+    fresh = lower(flat, Adjustable(), seed)
+    for variable, first in zip(built.network.variables, fresh.variables, strict=True):
+        variable.assign(first)
+    for variable, first in zip(built.network.optimizer.variables, built.start, strict=True):
+        variable.assign(first)
+    filled = built.plan.spec.fill(values)
+    for node in flat.nodes:
+        for value in (node.l2, node.dropout):
+            if isinstance(value, Filled) and value.name in built.knobs:
+                built.knobs[value.name].turn(float(value))
+    rate = learning_rate(filled.train)
+    if rate is not None:
+        built.network.optimizer.learning_rate.assign(rate)
+
+
+def trace_key(plan: Plan, values: Mapping[str, Any]) -> str:
+    """What decides whether one built model can serve two trials: all but the values that knobs turn."""
+    filled = plan.spec.fill(values)
+    train = json.dumps(filled.train, default=str)
+    rate = learning_rate(filled.train)
+    if isinstance(rate, Filled):
+        train = train.replace(json.dumps(float(rate)), f"<{rate.name}>")
+    return json.dumps([unfolded(plan.spec, values).without_values(), train])
+
+
+def learning_rate(train: Mapping[str, Any]) -> float | None:
+    """The learning rate that a filled `train` states as a number; None where it is a schedule or unsaid."""
+    chosen = train["optimizer"]
+    arguments = next(iter(chosen.values())) if isinstance(chosen, Mapping) else {}
+    rate = (arguments or {}).get(KNOB_OF_TRAINING)
+    return rate if isinstance(rate, (int, float)) else None
+
+
+def _optimizer(spec: Spec, values: Mapping[str, Any]) -> Any:
+    return optimizer(spec.fill(values).train["optimizer"])

@@ -1,0 +1,345 @@
+"""The command: parses, calls `api`, hands rows to `console`, exits. Imports nothing slow before it must."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from zoo import console
+from zoo.errors import BUG, INTERRUPTED, USER_ERROR, ZooError
+from zoo.version import VERSION
+
+click.UsageError.exit_code = USER_ERROR
+
+
+class _Commands(click.Group):
+    """The group, its commands listed in the order in which a newcomer needs them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(VERSION, "--version", message="zoo %(version)s")
+def zoo() -> None:
+    """Pick a model spec, tune lambda (L2) and p (dropout) on your data, export a SavedModel.
+
+    \b
+    zoo list                                   the specs there are
+    zoo tune lenet5 --data digits --trials 20  search lambda and p
+    zoo export lenet5-digits --to served       a SavedModel, verified
+    """
+
+
+def _changes(context: click.Context, parameter: click.Parameter, given: Sequence[str]) -> dict[str, Any]:
+    """`--set KEY=VALUE` as a mapping; the value is read as YAML."""
+    from zoo.language.parsing import plain
+
+    changes = {}
+    for one in given:
+        key, equals, value = one.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"`{one}` is no change; expected KEY=VALUE, such as train.epochs=5", context, parameter)
+        try:
+            changes[key] = plain(value)
+        except ValueError as error:
+            raise click.BadParameter(f"{one}: {error}", context, parameter) from None
+    return changes
+
+
+def _options(*chosen: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(function: Any) -> Any:
+        for option in reversed(chosen):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+SET = click.option("--set", "changes", multiple=True, callback=_changes, metavar="KEY=VALUE", help="Change the spec: train.epochs=5.")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+DATA = click.option("--data", required=True, metavar="DATA", help="A data set's name, or an .npz file.")
+STUDY = _options(
+    DATA,
+    click.option("--epochs", type=int, metavar="N", help="Epochs a trial.  [default: the spec's]"),
+    click.option("--objective", metavar="METRIC", help="What is optimised.  [default: the task's first]"),
+    click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same table."),
+    click.option("--run", metavar="RUN", help="A name under runs/, or a path.  [default: SPEC-DATA]"),
+    SET,
+    click.option("--fresh", is_flag=True, help="Begin anew in the run's folder."),
+    click.option("--accept-environment", is_flag=True, help="Resume under other versions of Keras or TensorFlow."),
+    click.option("--to", metavar="FOLDER", help="Export the best model there as well."),
+    AS_JSON,
+)
+
+
+@zoo.command("list", epilog="\b\nExamples:\n  zoo list\n  zoo list --json")
+@AS_JSON
+def list_(as_json: bool) -> None:
+    """List the specs and the data sets there are."""
+    from zoo import selection
+    from zoo.datasets.sources import SOURCES
+
+    cards = selection.cards()
+    if as_json:
+        console.say_json({"specs": [vars(card) for card in cards], "data": {name: says for name, (says, _) in SOURCES.items()}})
+        return
+    rows = [[card.name, card.family, card.task, card.input, f"{card.parameters:,}" if card.parameters else "-"] for card in cards]
+    console.table(["spec", "family", "task", "input", "parameters"], rows, right=[4])
+    console.say()
+    console.table(["data", ""], [[name, says] for name, (says, _) in SOURCES.items()])
+
+
+@zoo.command(epilog="\b\nExamples:\n  zoo show lenet5\n  zoo show my.yaml --set l2=0.01")
+@click.argument("spec")
+@SET
+@AS_JSON
+def show(spec: str, changes: dict[str, Any], as_json: bool) -> None:
+    """Show a spec: what it is, and its layers with lambda and p where they act."""
+    from zoo import selection
+    from zoo.language import network
+
+    found = selection.load(spec, changes)
+    flat, _ = network.unfold(found.fill())
+    assert flat is not None
+    card = selection.card(found)
+    if as_json:
+        console.say_json({**vars(card), "spec": found.written(), "layers": [_row(node) for node in flat.nodes]})
+        return
+    console.say(f"{card.name}: {card.summary}")
+    console.say()
+    parameters = f"{card.parameters:,}" if card.parameters else "not stated"
+    facts = [("family", card.family), ("task", card.task), ("input", card.input), ("parameters", parameters)]
+    facts += [("reference", found.data.get("reference", "-"))]
+    facts += [(name, f"{one.said()}, default {console.number(one.default)}") for name, one in found.ranges().items()]
+    facts += [("train", ", ".join(f"{key} {_short(value)}" for key, value in found.fill().train.items()))]
+    console.table(["", ""], facts)
+    console.say()
+    rows = [[row["name"], row["layer"], row["arguments"], row["inputs"], row["l2"], row["dropout"]] for row in map(_row, flat.nodes)]
+    console.table(["name", "layer", "arguments", "on", "l2", "p"], rows, right=[4, 5])
+
+
+def _row(node: Any) -> dict[str, str]:
+    arguments = ", ".join(f"{key}={_short(value)}" for key, value in node.arguments.items())
+    l2, rate = (console.number(None if one is None else float(one)) for one in (node.l2, node.dropout))
+    return {
+        "name": node.name, "layer": node.layer, "arguments": arguments, "inputs": ", ".join(node.inputs),
+        "part": node.part, "l2": l2, "dropout": rate,
+    }  # fmt: skip
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{key}({', '.join(f'{k}={_short(v)}' for k, v in (inner or {}).items())})" for key, inner in value.items())
+    return console.number(value)
+
+
+@zoo.command(epilog="\b\nExamples:\n  zoo check my.yaml\n  zoo check my.yaml --data digits")
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@SET
+@click.option("--data", metavar="DATA", help="Say whether the spec fits these data as well.")
+def check(specs: tuple[str, ...], changes: dict[str, Any], data: str | None) -> None:
+    """Say everything that is wrong with specs, each problem with its line."""
+    from zoo import selection
+
+    problems: list[Any] = []
+    for spec in specs:
+        try:
+            found = selection.load(spec, changes)
+            if data is not None:
+                from zoo.datasets import dataset
+                from zoo.meeting import meet
+
+                meet(found, dataset.load(data).description)
+            console.say(f"{spec}: fine")
+        except ZooError as error:
+            problems += error.problems
+    if problems:
+        raise ZooError(*problems)
+
+
+@zoo.command(epilog="\b\nExamples:\n  zoo train mlp --data breast_cancer\n  zoo train lenet5 --data digits --set l2=0 --epochs 5")
+@click.argument("spec")
+@STUDY
+def train(spec: str, data: str, **options: Any) -> None:
+    """Train a spec at its defaults, judge it on the untouched test part."""
+    _study("train", spec, data, options)
+
+
+@zoo.command(epilog="\b\nExamples:\n  zoo tune lenet5 --data digits --trials 20 --to served\n  zoo tune my.yaml --data my.npz --oracle random --run ./study")
+@click.argument("spec")
+@click.option("--trials", type=int, default=20, show_default=True, metavar="N", help="Trials in all, the defaults among them.")
+@click.option("--oracle", default="bayesian", show_default=True, metavar="ORACLE", help="random, grid, bayesian or hyperband.")
+@STUDY
+def tune(spec: str, data: str, **options: Any) -> None:
+    """Search lambda and p (every range of the spec) on data; again, it goes on where it stopped."""
+    _study("tune", spec, data, options)
+
+
+def _study(which: str, spec: str, data: str, options: dict[str, Any]) -> None:
+    from zoo import api
+
+    as_json, to = options.pop("as_json"), options.pop("to")
+    if to is not None:
+        _writable(Path(to))
+    study = getattr(api, which)(spec, data, set=options.pop("changes"), watch=console.Progress(), **options)
+    folder = study.export(to) if to is not None else None
+    if as_json:
+        console.say_json({**study.summary, "run": str(study.folder), **({"export": str(folder)} if folder else {})})
+        return
+    console.verdict(study.summary)
+    console.say(f"run: {study.folder}")
+    if folder is not None:
+        _exported(folder)
+    else:
+        console.say(f"next: zoo export {study.folder} --to FOLDER")
+
+
+def _writable(to: Path) -> None:
+    """Refuse a folder that cannot be exported to before the search rather than after it."""
+    if to.exists() and (not to.is_dir() or (any(to.iterdir()) and not (to / "artifact.json").exists())):
+        raise ZooError(f"{to} is there and was not made by zoo; expected a new folder or an earlier export")
+
+
+@zoo.command(epilog="\b\nExamples:\n  zoo export lenet5-digits --to served\n  zoo export ./study")
+@click.argument("run")
+@click.option("--to", metavar="FOLDER", help="Where.  [default: the run's exports/saved_model]")
+@AS_JSON
+def export(run: str, to: str | None, as_json: bool) -> None:
+    """Export the best model of a run as a SavedModel, verified in a fresh process without Keras."""
+    from zoo import runs
+    from zoo.predicting import artifact_of
+
+    runs.read(run)  # a run that is not there is said before TensorFlow is loaded
+    from zoo import api
+
+    folder = api.export(run, to)
+    if as_json:
+        console.say_json({"export": str(folder), **artifact_of(folder)})
+    else:
+        _exported(folder)
+
+
+def _exported(folder: Path) -> None:
+    from zoo.predicting import artifact_of
+
+    artifact = artifact_of(folder)
+    seen = artifact["verified"]
+    console.say(f"export: {folder}  ({', '.join(artifact['endpoints'])})")
+    console.say(
+        f"verified in a fresh process without zoo and Keras: {seen['rows']:,} rows of answers, "
+        f"largest difference {seen['largest_difference']:.1g}"
+    )
+
+
+@zoo.command(epilog="\b\nExamples:\n  zoo predict served --data new.npz\n  zoo predict lenet5-digits --data digits --json")
+@click.argument("artifact")
+@click.option("--data", required=True, metavar="ROWS", help="An .npy or .npz file, or a data set's test part.")
+@click.option("--endpoint", default="serve", show_default=True, help="What the model is to do with the rows.")
+@AS_JSON
+def predict(artifact: str, data: str, endpoint: str, as_json: bool) -> None:
+    """Answer for rows by an export, or by a run that has one."""
+    from zoo import api
+
+    answers = api.predict(artifact, data, endpoint)
+    if as_json:
+        console.say_json(answers)
+        return
+    names = list(answers)
+    rows = [[index, *(_cell(answers[name][index]) for name in names)] for index in range(len(answers[names[0]]))]
+    console.table(["row", *names], rows, right=[0])
+
+
+def _cell(value: Any) -> str:
+    import numpy as np
+
+    flat = np.ravel(value)
+    if flat.size == 1:
+        one = flat[0]
+        return str(one) if flat.dtype.kind in "USiu" else f"{one:.4g}"
+    text = " ".join(f"{one:.3g}" for one in flat[:12])
+    return text + (f" ... ({flat.size} numbers; --json prints all)" if flat.size > 12 else "")
+
+
+@zoo.command()
+@AS_JSON
+def runs(as_json: bool) -> None:
+    """List the runs under runs/ with their state."""
+    from zoo import runs as room
+
+    rows = []
+    for run in room.every():
+        best = run.best
+        rows.append({
+            "run": run.folder.name, "spec": run.plan.spec.name, "data": run.plan.description.name,
+            "trials": f"{len(run.told)}/{run.plan.trials}", "state": run.state, "objective": run.plan.objective,
+            "best": best.score if best else None, "values": dict(best.values) if best else {},
+        })  # fmt: skip
+    if as_json:
+        console.say_json(rows)
+        return
+    if not rows:
+        console.say("no runs under runs/; `zoo tune lenet5 --data digits` makes one")
+        return
+    for row in rows:
+        row["values"] = " ".join(f"{name}={console.number(value)}" for name, value in row["values"].items())
+        row["best"] = console.number(row["best"])
+    console.table(list(rows[0]), [list(row.values()) for row in rows], right=[3, 6])
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command. Exit code 0; 1 for a user's mistake; 3 for a bug of ours, with a log; 130 when interrupted."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        zoo.main(args=None if arguments is None else list(arguments), prog_name="zoo", standalone_mode=False)
+        sys.exit(0)
+    except click.exceptions.Exit as ended:
+        sys.exit(ended.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(USER_ERROR)
+    except ZooError as error:
+        console.note(str(error))
+        sys.exit(USER_ERROR)
+    except (KeyboardInterrupt, click.Abort):
+        console.note("\nstopped; the same command goes on where it was")
+        _leave(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        console.note(f"zoo has a bug: {type(error).__name__}: {error}")
+        console.note(f"please paste {_log(error)} into an issue")
+        sys.exit(BUG)
+
+
+def _leave(code: int) -> NoReturn:
+    """Leave at once: a question to the oracle may still be computed on its thread, and nobody waits for it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _log(error: Exception) -> Path:
+    """Write what an issue needs: versions first, then the command, then the traceback."""
+    import platform
+    import tempfile
+    import traceback
+    from importlib import metadata
+
+    versions = []
+    for name in ("zoo", "tensorflow", "keras", "keras-tuner", "numpy"):
+        try:
+            versions.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            versions.append(f"{name} is not installed")
+    handle, name = tempfile.mkstemp(prefix="zoo-bug-", suffix=".log")
+    lines = [", ".join(versions), f"Python {platform.python_version()}, {platform.platform()}", " ".join(sys.argv), ""]
+    with os.fdopen(handle, "w") as file:
+        file.write("\n".join(lines) + "".join(traceback.format_exception(error)))
+    return Path(name)

@@ -1,0 +1,132 @@
+"""What people see in a terminal: tables, progress, plain lines, JSON. The only room that prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from zoo.files import finite
+
+if TYPE_CHECKING:
+    from zoo.runs import Run, Told
+    from zoo.training.engine import Epoch
+
+
+def say(text: str = "") -> None:
+    """Print a line of answer."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """Print a line that is no answer: to stderr, so that answers can be piped."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def say_json(value: Any) -> None:
+    """Print a value as JSON."""
+    say(json.dumps(finite(value), indent=2, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[int] = (), wide: int | None = None) -> None:
+    """Print rows under a head, columns as wide as they need; numbers of the columns in `right` are set right.
+
+    The last column is cut at the terminal's width where output goes to a terminal.
+    """
+    lines = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in [list(head), *lines]) for column in range(len(head))]
+    for line in [list(head), *lines]:
+        cells = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        text = "  ".join(cells).rstrip()
+        say(text if wide is None or len(text) <= wide else text[: wide - 3] + "...")
+
+
+def number(value: Any) -> str:
+    """A value in as few digits as tell it apart."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+class Progress:
+    """A study as it goes on: a line a trial, and in a terminal the epochs of the running one (a `tuning.Watch`)."""
+
+    def __init__(self, stream: Any = None) -> None:
+        self.stream = stream or sys.stderr
+        self.live = self.stream.isatty()
+        self.trials = self.width = 0
+        self.since = time.monotonic()
+
+    def began(self, run: Run) -> None:
+        """Say what is searched, and how much of it is done already."""
+        plan, done = run.plan, len(run.told)
+        self.trials = plan.trials
+        ranges = plan.spec.ranges()
+        what = "; ".join(f"{name} in {one.said()}" for name, one in ranges.items()) or "no range: the defaults alone"
+        self._line(f"{plan.spec.name} on {plan.description.name}: {plan.description.said}")
+        self._line(f"{plan.trials} trials of {plan.spec.train['epochs']} epochs, {plan.oracle}, {plan.objective} ({plan.direction})")
+        self._line(what)
+        if done:
+            self._line(f"going on after {done} finished trials of {run.folder}")
+        self.since = time.monotonic()
+
+    def epoch(self, trial: int, epoch: Epoch, epochs: int) -> None:
+        """In a terminal, show where the running trial is."""
+        if self.live:
+            self._over(f"trial {trial + 1}/{self.trials}  epoch {epoch.number}/{epochs}  {epoch.score:.4g}")
+
+    def told(self, run: Run, told: Told) -> None:
+        """A line for the trial that ended."""
+        values = "  ".join(f"{name} {number(value)}" for name, value in told.values.items())
+        seconds = time.monotonic() - self.since
+        self.since = time.monotonic()
+        best = run.best
+        if told.score is None:
+            result = f"diverged: {told.reason}"
+        else:
+            result = f"{run.plan.objective} {told.score:.4f} (epoch {told.best_epoch})"
+            result += f"  best {best.score:.4f}" if best and best.score is not None else ""
+        self._line(f"trial {told.trial + 1:>2}/{self.trials}  {values}  {result}  {seconds:.1f} s")
+
+    def judging(self, run: Run) -> None:
+        """Say that the search is over."""
+        if self.live:
+            self._over("judging the default and the best trial ...")
+
+    def _over(self, text: str) -> None:
+        self.stream.write("\r" + text.ljust(self.width))
+        self.stream.flush()
+        self.width = len(text)
+
+    def _line(self, text: str) -> None:
+        if self.live and self.width:
+            self.stream.write("\r" + " " * self.width + "\r")
+            self.width = 0
+        self.stream.write(text + "\n")
+        self.stream.flush()
+
+
+def verdict(summary: Mapping[str, Any]) -> None:
+    """The table of a finished study: default against tuned, on validation and on the untouched test part."""
+    metric = str(summary["objective"]).removeprefix("val_")
+    rows = []
+    for who, values in (("default", summary["defaults"]), ("tuned", summary["values"])):
+        figures = [(summary[part] or {}).get(who) or {} for part in ("validation", "test")]
+        rows.append([who, *(number(values[name]) for name in values), *(number(one.get(metric)) for one in figures)])
+    head = ["", *summary["values"], f"validation {metric}", f"test {metric}"]
+    say()
+    table(head, rows, right=range(1, len(head)))
+    say(str(summary["verdict"]))

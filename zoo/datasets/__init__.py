@@ -1,0 +1,1 @@
+"""Data: where rows come from, what they are, and which of them train, validate and test."""

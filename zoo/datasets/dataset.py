@@ -1,0 +1,212 @@
+"""A data set: its description and its parts, split once; the test part counts how often it was opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.datasets import sources, splitting
+from zoo.datasets.description import Description, Field, field, fingerprint
+from zoo.datasets.sources import Rows
+from zoo.errors import ZooError
+
+VALIDATION_SHARE = TEST_SHARE = 0.2
+"""Shares of the rows that validate and test; a source's own test part is taken as it is."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows: `x` of shape (rows, ...) and `y` (rows,), (rows, targets) or (rows, horizon, features), or None.
+
+    The `y` of a classification holds the numbers of the classes, 0 .. n-1.
+    """
+
+    x: np.ndarray
+    y: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+class Dataset:
+    """Rows in three parts, described. `train` and `validation` are open; `test()` counts its openings."""
+
+    def __init__(self, description: Description, train: Part, validation: Part, test: Part) -> None:
+        self.description = description
+        self.train, self.validation, self._test = train, validation, test
+        self.test_openings = 0
+
+    def test(self) -> Part:
+        """The untouched part; every call is counted, for a number seen often is no longer a test."""
+        self.test_openings += 1
+        return self._test
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self.description.name}: {self.description.said}>"
+
+
+def load(source: Any, name: str = "data") -> Dataset:
+    """A data set from a name, the path of an .npz file, a mapping of arrays, or a pair (x, y).
+
+    Raises `ZooError` for what cannot be learned from: empty, ragged, of text, of one class, of unequal lengths.
+    """
+    if isinstance(source, Dataset):
+        return source
+    if isinstance(source, (str, Path)):
+        rows, name = sources.load(str(source)), sources.named(str(source)) or Path(str(source)).stem
+    elif isinstance(source, dict):
+        known = {key: np.asarray(source[key]) for key in ("x_train", "y_train", "x_test", "y_test") if key in source}
+        if "x_train" not in known:
+            raise ZooError("the mapping has no `x_train`; expected x_train and y_train, and x_test and y_test if any")
+        rows = Rows(known["x_train"], known.get("y_train"), known.get("x_test"), known.get("y_test"))
+    elif isinstance(source, (tuple, list)) and len(source) == 2:
+        rows = Rows(np.asarray(source[0]), np.asarray(source[1]))
+    else:
+        kind = type(source).__name__
+        raise ZooError(f"a {kind} is no data; expected a name, an .npz path, a mapping of arrays or a pair (x, y)")
+    return _dataset(_checked(rows, name), name)
+
+
+def _checked(rows: Rows, name: str) -> Rows:
+    """The rows with arrays that can be learned from, or a `ZooError` that says what is wrong with them."""
+    if rows.series is not None:
+        return rows
+    for array, targets, part in ((rows.x, rows.y, "train"), (rows.x_test, rows.y_test, "test")):
+        if array is None:
+            continue
+        if array.dtype.kind not in "biuf":
+            raise ZooError(f"{name}: x_{part} holds {array.dtype}; expected numbers")
+        if array.ndim not in (2, 3, 4) or 0 in array.shape:
+            raise ZooError(f"{name}: x_{part} has the shape {array.shape}; expected rows of a table, sequences or images")
+        if array.shape[1:] != rows.x.shape[1:]:
+            raise ZooError(f"{name}: a row of x_test has the shape {array.shape[1:]}, one of x_train {rows.x.shape[1:]}")
+        if targets is not None and len(targets) != len(array):
+            raise ZooError(f"{name}: x_{part} has {len(array):,} rows, y_{part} {len(targets):,}; expected as many")
+        if targets is not None and (targets.dtype.kind not in "biufUS" or targets.ndim not in (1, 2, 3)):
+            raise ZooError(f"{name}: y_{part} has the shape {targets.shape} of {targets.dtype}; expected labels or numbers")
+    return replace(rows, x=_numbers(rows.x), x_test=None if rows.x_test is None else _numbers(rows.x_test))
+
+
+def _numbers(array: np.ndarray) -> np.ndarray:
+    """Rows as they are kept: gray images get their channel, doubles become singles, booleans bytes."""
+    if array.ndim == 3 and array.dtype.kind in "iub":
+        array = array[..., None]  # whole numbers in two dimensions are pixels; sequences of measurements are floats
+    return array.astype({"f": "float32", "b": "uint8"}.get(array.dtype.kind, array.dtype))
+
+
+def _dataset(rows: Rows, name: str) -> Dataset:
+    if rows.series is not None:
+        return _series(rows, name)
+    task, y, y_test, classes = _targets(rows, name)
+    labelled, order = task == "classification", "time" if task == "forecasting" else "rows"
+    gap = y.shape[1] - 1 if y is not None and order == "time" else 0
+
+    def split(x: np.ndarray, targets: np.ndarray | None, share: float) -> tuple[Part, Part]:
+        if order == "time":
+            kept, held = splitting.by_time(len(x), share, gap)
+        else:
+            kept, held = splitting.by_hash(x, targets, share, labelled)
+        parts = [Part(x[index], None if targets is None else targets[index]) for index in (kept, held)]
+        return parts[0], parts[1]
+
+    if rows.x_test is None:
+        learn, test = split(rows.x, y, TEST_SHARE)
+        share = VALIDATION_SHARE / (1 - TEST_SHARE)
+    else:
+        learn, test, share = Part(rows.x, y), Part(rows.x_test, y_test), VALIDATION_SHARE
+    train, validation = split(learn.x, learn.y, share)
+    return _described(name, task, classes, order, train, validation, test)
+
+
+def _described(
+    name: str, task: str, classes: tuple[Any, ...], order: str, train: Part, validation: Part, test: Part
+) -> Dataset:
+    parts = {"train": train, "validation": validation, "test": test}
+    for part, rows in parts.items():
+        if not len(rows):
+            raise ZooError(f"{name}: no rows are left for the {part} part; expected more rows")
+    if classes and train.y is not None:
+        absent = sorted(set(range(len(classes))) - set(np.unique(train.y).tolist()))
+        if absent:
+            raise ZooError(f"{name}: the class `{classes[absent[0]]}` has no row to train on; expected two or more of each")
+    for part, rows in parts.items():
+        _finite(rows, name, part)
+    kind = {4: "image", 3: "sequence", 2: "table"}[train.x.ndim]
+    x = field(train.x, kind)
+    y = field(train.y, "target") if train.y is not None else None
+    x_change = y_change = None
+    if task == "forecasting" and train.y is not None and train.x.shape[-1] == train.y.shape[-1]:
+        last = train.x[:, -1:]
+        x_change, y_change = field(train.x - last, kind), field(train.y - last, "target")
+    print_of = fingerprint([array for part in parts.values() for array in (part.x, part.y)])
+    rows_of = {part: len(rows) for part, rows in parts.items()}
+    description = Description(name, x, y, task, classes, rows_of, order, x_change, y_change, print_of)
+    return Dataset(description, train, validation, test)
+
+
+def _finite(rows: Part, name: str, part: str) -> None:
+    for array in (rows.x, rows.y):
+        if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
+            bad = int((~np.isfinite(array)).reshape(len(array), -1).any(axis=1).sum())
+            raise ZooError(f"{name}: {bad:,} rows of the {part} part hold NaN or infinity; expected numbers alone")
+
+
+def _targets(rows: Rows, name: str) -> tuple[str, np.ndarray | None, np.ndarray | None, tuple[Any, ...]]:
+    """The task that the targets mean, the targets as training wants them, and the labels."""
+    y, y_test = rows.y, rows.y_test
+    if y is None:
+        return "reconstruction", None, None, ()
+    if y.ndim == 2 and y.shape[1] == 1:
+        y, y_test = y[:, 0], None if y_test is None else y_test.reshape(len(y_test), -1)[:, 0]
+    if y.dtype.kind in "biuUS" and y.ndim == 1:
+        found = np.unique(y)
+        if len(found) < 2:  # nothing to tell apart: the normal rows of an anomaly detector
+            return "reconstruction", None, None, ()
+        if y_test is not None and not set(np.unique(y_test).tolist()) <= set(found.tolist()):
+            unknown = sorted(set(np.unique(y_test).tolist()) - set(found.tolist()))
+            raise ZooError(f"{name}: the test part has the label `{unknown[0]}`, which no training row has")
+        named = rows.classes if len(rows.classes) == len(found) else tuple(found.tolist())
+        test = None if y_test is None else np.searchsorted(found, y_test).astype("int32")
+        return "classification", np.searchsorted(found, y).astype("int32"), test, named
+    if y.dtype.kind != "f":
+        what = f"{y.dtype} of the shape {y.shape}"
+        raise ZooError(f"{name}: y_train holds {what}; expected one label a row, or numbers with a point to predict")
+    y, y_test = y.astype("float32"), None if y_test is None else y_test.astype("float32")
+    if rows.x.ndim == 3 and y.ndim >= 2:
+        y, y_test = (None if t is None else t if t.ndim == 3 else t[..., None] for t in (y, y_test))
+        return "forecasting", y, y_test, ()
+    if y.ndim > 2:
+        raise ZooError(f"{name}: y has the shape {y.shape}; expected a label, a number or a few numbers a row")
+    return "regression", y[:, None] if y.ndim == 1 else y, None if y_test is None else y_test.reshape(len(y_test), -1), ()
+
+
+def _series(rows: Rows, name: str) -> Dataset:
+    """A series cut by time first, then into windows, so that no value is forecast in one part and read in an earlier."""
+    series, window, horizon = rows.series, rows.window, rows.horizon
+    assert series is not None
+    steps = len(series)
+    first_test, first_validation = round(steps * (1 - TEST_SHARE)), round(steps * (1 - TEST_SHARE - VALIDATION_SHARE))
+
+    def windows(begin: int, end: int) -> Part:
+        """Windows whose targets lie in begin .. end; what they read may lie before."""
+        starts = range(max(begin - window, 0), end - window - horizon + 1)
+        x = np.stack([series[start : start + window] for start in starts])
+        y = np.stack([series[start + window : start + window + horizon] for start in starts])
+        return Part(x, y)
+
+    parts = windows(0, first_validation), windows(first_validation, first_test), windows(first_test, steps)
+    return _described(name, "forecasting", (), "time", *parts)
+
+
+def views(x: Field) -> dict[str, tuple[int, ...]]:
+    """The shapes as which rows of a kind can be read, by kind: an image is also rows of pixels, and all lie flat."""
+    shape = x.shape
+    if x.kind == "image":
+        height, width, channels = shape
+        return {"image": shape, "sequence": (height, width * channels), "table": (height * width * channels,)}
+    if x.kind == "sequence":
+        return {"sequence": shape, "table": (shape[0] * shape[1],)}
+    return {"table": shape}

@@ -1,0 +1,107 @@
+"""What data are, without the data: kinds, shapes, classes, statistics of the training part. JSON both ways."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import ZooError
+
+KINDS = {3: "image", 2: "sequence", 1: "table"}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One array of the data, described: its kind, the shape of a row, its type, and statistics of the training part.
+
+    `mean` and `variance` are per feature (the last axis), over rows and steps; `minimum` and `maximum` over all.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    dtype: str
+    minimum: float
+    maximum: float
+    mean: tuple[float, ...]
+    variance: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Description:
+    """The data of a study: `x`, `y` (None where there are no targets), task, labels, rows of each part, order, hash.
+
+    `classes` are the labels in the order of the network's outputs: as many texts or numbers as there are classes.
+    `order` is `rows` (exchangeable) or `time`. `x_change` and `y_change` describe the changes since the last step of a
+    row, where the targets go on where the row ends: a series with a trend leaves its past range, its changes do not.
+    `fingerprint` is a hash of all arrays, so that a study is known by it.
+    """
+
+    name: str
+    x: Field
+    y: Field | None
+    task: str
+    classes: tuple[Any, ...]
+    rows: Mapping[str, int]
+    order: str
+    x_change: Field | None
+    y_change: Field | None
+    fingerprint: str
+
+    def written(self) -> dict[str, Any]:
+        """The description as JSON holds it."""
+        return asdict(self)
+
+    @property
+    def said(self) -> str:
+        """The data in a few words, for people: `images 8 x 8 x 1, 10 classes, 1,078 rows to train`."""
+        sizes = " x ".join(map(str, self.x.shape))
+        what = {"image": f"images {sizes}", "sequence": f"sequences of {self.x.shape[0]} steps"}
+        fields = what.get(self.x.kind, f"a table of {self.x.shape[-1]} columns")
+        if self.x.kind == "sequence":
+            fields += f" of {self.x.shape[-1]} features"
+        goal = f"{len(self.classes)} classes" if self.classes else self.task
+        return f"{fields}, {goal}, {self.rows['train']:,} rows to train"
+
+
+def read(written: Mapping[str, Any]) -> Description:
+    """A description from its JSON."""
+    fields = {key: _field(written[key]) if written[key] else None for key in ("x", "y", "x_change", "y_change")}
+    return Description(**{**written, **fields, "classes": tuple(written["classes"])})
+
+
+def _field(written: Mapping[str, Any]) -> Field:
+    lists = {key: tuple(written[key]) for key in ("shape", "mean", "variance")}
+    return Field(**{**written, **lists})
+
+
+def field(rows: np.ndarray, kind: str) -> Field:
+    """Describe the rows of a training part; raises `ZooError` for values that are not finite."""
+    numbers = rows.astype("float64")
+    if not np.isfinite(numbers).all():
+        bad = int((~np.isfinite(numbers)).reshape(len(rows), -1).any(axis=1).sum())
+        raise ZooError(f"{bad:,} of {len(rows):,} rows hold NaN or infinity; expected numbers: fill or drop them first")
+    axes = tuple(range(numbers.ndim - 1)) if numbers.ndim > 1 else (0,)
+    flat = numbers.reshape(len(rows), -1) if kind == "table" and numbers.ndim > 2 else numbers
+    return Field(
+        kind=kind,
+        shape=tuple(rows.shape[1:]),
+        dtype=rows.dtype.name,
+        minimum=float(flat.min()),
+        maximum=float(flat.max()),
+        mean=tuple(np.atleast_1d(flat.mean(axis=axes)).tolist()),
+        variance=tuple(np.atleast_1d(flat.var(axis=axes)).tolist()),
+    )
+
+
+def fingerprint(arrays: Sequence[np.ndarray | None]) -> str:
+    """A hash of arrays: their types, shapes and every byte."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        if array is not None:
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).view(np.uint8).data if array.size else b"")
+    return digest.hexdigest()

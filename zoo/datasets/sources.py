@@ -1,0 +1,130 @@
+"""Where rows come from: names that come with the installation, Keras's downloads, and .npz files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import ZooError, listed, nearest, plainly
+from zoo.files import open_npz
+
+if TYPE_CHECKING:
+    import numpy as np
+
+VENDORED = Path(__file__).with_name("vendored")
+CO2_WINDOW, CO2_HORIZON = 52, 4
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a source gives: `x` and `y` to learn from, a test part if the source has one, labels, and the order.
+
+    `y` is None where there are no targets. `series` is a raw series of shape (steps, features) that is cut into
+    windows of `window` steps, each followed by `horizon` steps to forecast; then `x` and `y` are empty.
+    """
+
+    x: np.ndarray
+    y: np.ndarray | None = None
+    x_test: np.ndarray | None = None
+    y_test: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    series: np.ndarray | None = None
+    window: int = 0
+    horizon: int = 0
+
+
+def _digits() -> Rows:
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    return Rows(found.images[..., None].astype("uint8"), found.target)
+
+
+def _table(loader: str) -> Callable[[], Rows]:
+    def load() -> Rows:
+        import sklearn.datasets
+
+        found = getattr(sklearn.datasets, loader)()
+        classes = tuple(map(str, getattr(found, "target_names", ())))
+        target = found.target if classes else found.target.astype("float32")
+        return Rows(found.data.astype("float32"), target, classes=classes)
+
+    return load
+
+
+def _fashion() -> Rows:
+    return _npz(VENDORED / "fashion_mnist_2k.npz")
+
+
+def _co2() -> Rows:
+    import numpy as np
+
+    series = open_npz(VENDORED / "co2.npz")["series"].astype("float32")
+    empty = np.zeros((0, CO2_WINDOW, 1), "float32")
+    return Rows(empty, series=series[:, None], window=CO2_WINDOW, horizon=CO2_HORIZON)
+
+
+def _npz(path: Path) -> Rows:
+    arrays = open_npz(path)
+    if "x_train" not in arrays:
+        close = nearest("x_train", arrays)
+        raise ZooError(
+            f"{path} holds {listed(arrays) or 'nothing'}, no `x_train`; expected x_train and y_train, and x_test and "
+            f"y_test if there is a test part" + (f"; did you mean to call `{close}` x_train?" if close else "")
+        )
+    classes = arrays.get("classes")
+    labels = tuple(map(str, classes)) if classes is not None and classes.ndim == 1 else ()
+    test = (arrays.get("x_test"), arrays.get("y_test"))
+    if test[0] is None or (test[1] is None and "y_train" in arrays):
+        test = (None, None)
+    return Rows(arrays["x_train"], arrays.get("y_train"), *test, classes=labels)
+
+
+def _keras(name: str) -> Rows:
+    """A data set of `keras.datasets`; downloads it into Keras's cache the first time."""
+    try:
+        import keras
+
+        module = getattr(keras.datasets, name)
+        (x, y), (x_test, y_test) = module.load_data()
+    except Exception as error:
+        raise ZooError(f"keras:{name} could not be loaded: {error}; Keras downloads it the first time") from None
+    return Rows(x, y.squeeze(), x_test, y_test.squeeze())
+
+
+SOURCES: dict[str, tuple[str, Callable[[], Rows]]] = {
+    "digits": ("1,797 handwritten digits, 8 x 8, 10 classes (scikit-learn)", _digits),
+    "fashion_mnist_2k": ("2,500 pieces of clothing, 28 x 28, 10 classes (Zalando, MIT)", _fashion),
+    "co2": ("weekly CO2 at Mauna Loa 1958-2001, 52 weeks to forecast 4 (public domain)", _co2),
+    "breast_cancer": ("569 rows of 30 numbers, 2 classes (scikit-learn)", _table("load_breast_cancer")),
+    "diabetes": ("442 rows of 10 numbers, a number to predict (scikit-learn)", _table("load_diabetes")),
+    "keras:mnist": ("70,000 handwritten digits, 28 x 28, 10 classes (downloads)", lambda: _keras("mnist")),
+    "keras:fashion_mnist": ("70,000 pieces of clothing, 28 x 28, 10 classes (downloads)", lambda: _keras("fashion_mnist")),
+    "keras:cifar10": ("60,000 colour pictures, 32 x 32 x 3, 10 classes (downloads)", lambda: _keras("cifar10")),
+    "keras:cifar100": ("60,000 colour pictures, 32 x 32 x 3, 100 classes (downloads)", lambda: _keras("cifar100")),
+    "keras:california_housing": ("20,640 rows of 8 numbers, a number to predict (downloads)", lambda: _keras("california_housing")),
+}
+"""The data sets that have a name: what each is, and how it is loaded. One row adds a source."""
+
+
+def named(name: str) -> str | None:
+    """The source that a name means, whatever its case, `-` and `_`; None if there is none."""
+    return next((known for known in SOURCES if plainly(known) == plainly(name)), None)
+
+
+def load(name: str) -> Rows:
+    """The rows of a named source or of an .npz file. Raises `ZooError` with the nearest name for an unknown one."""
+    known = named(name)
+    if known:
+        return SOURCES[known][1]()
+    if name.endswith(".npz") or Path(name).is_file():
+        if not name.endswith(".npz"):
+            raise ZooError(f"{name} is no .npz file; expected one that numpy.savez wrote, with x_train and y_train")
+        return _npz(Path(name))
+    hint = nearest(name, SOURCES)
+    raise ZooError(
+        f"no data set `{name}`; expected one of {listed(SOURCES, 20)}, or the path of an .npz file"
+        + (f"; did you mean `{hint}`?" if hint else "")
+    )

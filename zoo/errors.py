@@ -1,0 +1,80 @@
+"""The words that every room uses for what went wrong: a place, a sentence, and the nearest right thing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+USER_ERROR, BUG, INTERRUPTED = 1, 3, 130
+"""Exit codes of the command: the user can mend it; we must; it was stopped and can go on."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in a text file; line and column count from 1. Line 0 is a place without lines, such as an option."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, said to the person who must act on it."""
+
+    wrong: str
+    expected: str = ""
+    hint: str = ""
+    path: str = ""
+    mark: Mark | None = None
+
+    def __str__(self) -> str:
+        where = ": ".join(str(part) for part in (self.mark, self.path) if part)
+        says = self.wrong + (f"; expected {self.expected}" if self.expected else "")
+        says += f"; did you mean `{self.hint}`?" if self.hint else ""
+        return f"{where}: {says}" if where else says
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """The key by which problems are sorted: file, line, column."""
+        return (self.mark.file, self.mark.line, self.mark.column) if self.mark else ("", 0, 0)
+
+
+class ZooError(Exception):
+    """A mistake of the user's: one or several problems, all found at once, sorted by place.
+
+    Accepts `Problem`s or plain sentences. Raises `ValueError` if there is nothing to say.
+    """
+
+    def __init__(self, *problems: Problem | str) -> None:
+        told = [problem if isinstance(problem, Problem) else Problem(problem) for problem in problems]
+        if not told or not all(problem.wrong for problem in told):
+            raise ValueError("an error needs a sentence")
+        self.problems = tuple(sorted(dict.fromkeys(told), key=lambda problem: problem.place))
+        super().__init__("\n".join(map(str, self.problems)))
+
+    def __reduce__(self) -> tuple[type, tuple[Problem, ...]]:
+        return (type(self), self.problems)
+
+
+def nearest(word: object, words: Iterable[str]) -> str:
+    """The one of `words` that looks most like `word`, or an empty text; case, `-` and `_` do not count."""
+    plain = {plainly(other): other for other in words}
+    found = difflib.get_close_matches(plainly(str(word)), plain, n=1, cutoff=0.6)
+    return plain[found[0]] if found else ""
+
+
+def plainly(name: str) -> str:
+    """A name without case, `-`, `_` and spaces: `LeNet-5` is `lenet5`."""
+    return "".join(letter for letter in name.lower() if letter not in "-_ ")
+
+
+def listed(words: Iterable[object], most: int = 12) -> str:
+    """The words in a row, `and` so many more where there are too many to read."""
+    words = [str(word) for word in words]
+    more = len(words) - most
+    return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")

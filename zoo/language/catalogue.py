@@ -1,0 +1,76 @@
+"""What Keras has: layers and other objects with their arguments, as data, so that checking a spec needs no Keras.
+
+`catalogue.json` is generated from Keras's signatures (`make catalogue`); a test says when it is stale.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import listed, nearest
+
+FILE = Path(__file__).with_name("catalogue.json")
+
+REFUSED = {
+    "Lambda": "it holds Python code, which a spec may not run",
+    "TFSMLayer": "it loads and runs a file",
+    "TorchModuleWrapper": "it wraps Python code, which a spec may not run",
+    "JaxLayer": "it wraps Python code, which a spec may not run",
+    "FlaxLayer": "it wraps Python code, which a spec may not run",
+    "Layer": "it is the base class of all layers and computes nothing",
+    "Wrapper": "it is a base class and computes nothing",
+    "InputLayer": "inputs stand under `input`",
+    "Input": "inputs stand under `input`",
+}
+
+KERNELS = ("kernel_regularizer", "recurrent_regularizer", "depthwise_regularizer", "pointwise_regularizer")
+"""The arguments through which lambda acts: every kernel, never biases, normalisation or embeddings."""
+
+DROPOUTS = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout", "AlphaDropout")
+"""The layers that take the spec's p when they state no rate of their own."""
+
+COUNTS = ("units", "filters", "kernel_size", "pool_size", "strides", "depth_multiplier", "output_dim", "input_dim")
+"""Arguments that are whole numbers above 0, or lists of them."""
+
+OBJECTS = {
+    "initializer": "initializers",
+    "regularizer": "regularizers",
+    "constraint": "constraints",
+    "layer": "layers",
+    "cell": "layers",
+    "backward_layer": "layers",
+    "optimizer": "optimizers",
+    "learning_rate": "schedules",
+}
+"""Which Keras module a named object is looked up in, by the last word of its argument's name."""
+
+
+@functools.cache
+def catalogue() -> dict[str, Any]:
+    """The whole catalogue: module -> class -> {arguments: {name: default}, required: [names]}."""
+    loaded: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    return loaded
+
+
+def module_of(argument: str) -> str:
+    """The Keras module in which the value of an argument is looked up by name, or an empty text."""
+    return OBJECTS.get(argument) or OBJECTS.get(argument.rpartition("_")[2], "")
+
+
+def entry(module: str, name: str) -> dict[str, Any] | tuple[str, str, str]:
+    """The arguments of a class, or what is wrong with its name as (wrong, expected, hint)."""
+    classes: dict[str, Any] = catalogue()[module]
+    if name in classes:
+        return classes[name]  # type: ignore[no-any-return]
+    if module == "layers" and name in REFUSED:
+        return f"`{name}` is refused: {REFUSED[name]}", "another layer", ""
+    alias = catalogue()["aliases"].get(name)
+    if module == "layers" and alias:
+        return f"`{name}` is an alias", "Keras's own name", alias
+    close = nearest(name, classes)
+    what = {"layers": "layer", "schedules": "learning-rate schedule"}.get(module, module.rstrip("s"))
+    expected = f"the name of a Keras {what}" + ("" if close or module == "layers" else f": {listed(classes)}")
+    return f"no {what} `{name}`", expected, close

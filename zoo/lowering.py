@@ -1,0 +1,228 @@
+"""A `Network` to a functional `keras.Model`: one loop over nodes; an error of Keras becomes a problem at its line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import Problem, ZooError
+from zoo.language import catalogue
+from zoo.language.network import Network, Node
+from zoo.language.ranges import Filled
+
+if TYPE_CHECKING:
+    import keras
+
+    from zoo.layers.adjustable import Knob
+
+LARGEST_SEED = 2**31 - 1
+
+
+def derive(seed: int | None, *words: object) -> int | None:
+    """A seed of its own for each purpose, far from its neighbours: a hash of the seed and the words. None stays None."""
+    if seed is None:
+        return None
+    digest = hashlib.sha256("/".join(map(str, (seed, *words))).encode()).digest()
+    return int.from_bytes(digest[:8], "big") % LARGEST_SEED + 1
+
+
+class Plain:
+    """Lambda and p as plain numbers: Keras's own `L2` and `Dropout`. What a user and an export get."""
+
+    def l2(self, value: float) -> Any:
+        """The regulariser of a kernel; none where lambda is 0."""
+        import keras
+
+        return keras.regularizers.L2(float(value)) if value else None
+
+    def dropout(self, layer: str, value: float, arguments: Mapping[str, Any]) -> keras.layers.Layer:
+        """A dropout layer."""
+        import keras
+
+        return getattr(keras.layers, layer)(rate=float(value), **arguments)  # type: ignore[no-any-return]
+
+
+class Adjustable(Plain):
+    """Lambda and p as knobs: those that a range filled are variables, by the range's name; the others plain numbers."""
+
+    def __init__(self) -> None:
+        self.knobs: dict[str, Knob] = {}
+
+    def l2(self, value: float) -> Any:
+        """The regulariser of a kernel, its lambda a variable if a range filled it."""
+        from zoo.layers.adjustable import AdjustableL2
+
+        return AdjustableL2(self._knob(value)) if isinstance(value, Filled) else super().l2(value)
+
+    def dropout(self, layer: str, value: float, arguments: Mapping[str, Any]) -> keras.layers.Layer:
+        """A dropout layer, its p a variable if a range filled it."""
+        from zoo.layers.adjustable import ADJUSTABLE
+
+        if not isinstance(value, Filled):
+            return super().dropout(layer, value, arguments)
+        return ADJUSTABLE[layer](self._knob(value), **arguments)
+
+    def _knob(self, value: Filled) -> Knob:
+        from zoo.layers.adjustable import Knob
+
+        return self.knobs.setdefault(value.name, Knob(value.name, float(value)))
+
+
+def lower(network: Network, how: Plain, seed: int | None = None, portable: bool = False) -> keras.Model:
+    """Build the Keras model of a network.
+
+    With a `seed` every initialiser and every random layer gets one of its own, derived from its name, so that two
+    builds have equal weights whatever was built before. `portable` forgoes GPU kernels that run nowhere else.
+    Raises `ZooError` at the line of the spec whose layer Keras refuses.
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise ZooError(f"Keras runs on {keras.backend.backend()}; expected TensorFlow: set KERAS_BACKEND=tensorflow")
+    source = keras.Input(network.shape, name=network.input)
+    tensors = {network.input: source}
+    for part, nodes in _parts(network):
+        if part in ("encoder", "decoder"):
+            _nest(part, nodes, network, tensors, how, seed, portable)
+        else:
+            for node in nodes:
+                tensors[node.name] = _call(node, tensors, how, seed, portable)
+    return keras.Model(source, tensors[network.output], name=_model_name(network.name))
+
+
+def _model_name(name: str) -> str:
+    return name.replace("/", "_")
+
+
+def _parts(network: Network) -> list[tuple[str, list[Node]]]:
+    """The nodes in runs of one part each, in order."""
+    runs: list[tuple[str, list[Node]]] = []
+    for node in network.nodes:
+        if not runs or runs[-1][0] != node.part:
+            runs.append((node.part, []))
+        runs[-1][1].append(node)
+    return runs
+
+
+def _nest(
+    part: str, nodes: list[Node], network: Network, tensors: dict[str, Any], how: Plain, seed: int | None, portable: bool
+) -> None:
+    """Build one part as a model of its own, so that a reloaded model still has `get_layer("decoder")`."""
+    import keras
+
+    inside = {node.name for node in nodes}
+    taken = list(dict.fromkeys(name for node in nodes for name in node.inputs if name not in inside))
+    used = {name for node in network.nodes if node.name not in inside for name in node.inputs} | {network.output}
+    given = [node.name for node in nodes if node.name in used]
+    inputs = {name: keras.Input(tensors[name].shape[1:], name=name) for name in taken}
+    inner: dict[str, Any] = dict(inputs)
+    for node in nodes:
+        inner[node.name] = _call(node, inner, how, seed, portable)
+    model = keras.Model(_one(inputs.values()), _one(inner[name] for name in given), name=part)
+    results = model(_one(tensors[name] for name in taken))
+    tensors.update(zip(given, results if len(given) > 1 else [results], strict=True))
+
+
+def _one(values: Iterable[Any]) -> Any:
+    values = list(values)
+    return values[0] if len(values) == 1 else values
+
+
+def _call(node: Node, tensors: Mapping[str, Any], how: Plain, seed: int | None, portable: bool) -> Any:
+    """Make a node's layer and call it on its inputs."""
+    try:
+        layer = make(node.layer, node.arguments, node.l2, node.dropout, how, derive(seed, node.name), node.name, portable)
+        _seed_initializers(layer, derive(seed, node.name, "initializers"))
+        return layer(_one(tensors[name] for name in node.inputs))
+    except ZooError:
+        raise
+    except Exception as error:
+        wrong = f"Keras refuses {node.layer} on {_shapes(node, tensors)}: {_first_sentence(error)}"
+        raise ZooError(Problem(wrong, "", "", node.path, node.mark)) from error
+
+
+def _shapes(node: Node, tensors: Mapping[str, Any]) -> str:
+    return " and ".join(str(tuple(tensors[name].shape)) for name in node.inputs)
+
+
+def _first_sentence(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("Exception encountered")] or [type(error).__name__]
+    return lines[0][:300].rstrip(".")
+
+
+def make(
+    layer: str,
+    arguments: Mapping[str, Any],
+    l2: float | None,
+    dropout: float | None,
+    how: Plain,
+    seed: int | None = None,
+    name: str | None = None,
+    portable: bool = False,
+) -> keras.layers.Layer:
+    """One layer from its class name and arguments, with lambda on each kernel that has no regulariser of its own."""
+    import keras
+
+    entry = catalogue.catalogue()["layers"].get(layer)
+    known = entry["arguments"] if entry else {}
+    made = {key: _value(key, value, l2, how, seed, portable) for key, value in arguments.items()}
+    if name is not None:
+        made["name"] = name
+    if seed is not None and (entry is None or "seed" in known) and layer != "EvidenceLowerBound":
+        made.setdefault("seed", seed)
+    if l2 is not None:
+        for key in catalogue.KERNELS:
+            if key in known and key not in made:
+                made[key] = how.l2(l2)
+    if portable and "use_cudnn" in known:
+        made["use_cudnn"] = False
+    if dropout is not None:
+        return how.dropout(layer, dropout, made)
+    return _class(layer, keras)(**made)  # type: ignore[no-any-return]
+
+
+def _class(layer: str, keras: Any) -> Any:
+    if hasattr(keras.layers, layer):
+        return getattr(keras.layers, layer)
+    from zoo.layers import latent, preparation
+
+    return getattr(latent, layer, None) or getattr(preparation, layer)
+
+
+def _value(key: str, value: Any, l2: float | None, how: Plain, seed: int | None, portable: bool) -> Any:
+    """A Keras object for a named object `{Name: {arguments}}`; everything else as plain Python values."""
+    import keras
+
+    module = catalogue.module_of(key)
+    if isinstance(value, Mapping) and len(value) == 1 and module:
+        name, inner = next(iter(value.items()))
+        body = dict(inner or {})
+        if module == "layers":
+            given = body.pop("name", None)
+            return make(name, body, l2, None, how, derive(seed, key), given, portable)
+        where: Any = keras.optimizers.schedules if module == "schedules" else getattr(keras, module)
+        return getattr(where, name)(**{k: _value(k, v, l2, how, seed, portable) for k, v in body.items()})
+    if isinstance(value, str) and module == "layers":
+        return make(value, {}, l2, None, how, derive(seed, key), None, portable)
+    if isinstance(value, list):
+        return [_value(key, one, l2, how, seed, portable) for one in value]
+    return float(value) if isinstance(value, float) else value
+
+
+def optimizer(value: Any) -> keras.optimizers.Optimizer:
+    """The optimizer that a spec's `train.optimizer` names."""
+    return _value("optimizer", {value: {}} if isinstance(value, str) else value, None, Plain(), None, False)  # type: ignore[no-any-return]
+
+
+def _seed_initializers(layer: Any, seed: int | None) -> None:
+    """Give every initialiser of a layer, and of the layers it wraps, a seed of its own."""
+    import keras
+
+    if seed is None:
+        return
+    for index, inner in enumerate(layer._flatten_layers()):  # by place: Keras numbers the names of cells by process
+        for key, value in sorted(vars(inner).items()):
+            if isinstance(value, keras.initializers.Initializer) and hasattr(value, "seed"):
+                value.seed = derive(seed, index, key)

@@ -1,0 +1,242 @@
+"""A spec meets data: a `Plan`. Everything that can be refused without Keras is refused here, in a sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zoo import selection
+from zoo.datasets import description as descriptions
+from zoo.datasets.dataset import views
+from zoo.datasets.description import Description
+from zoo.errors import ZooError, listed, nearest
+from zoo.language import network, spec
+from zoo.language.ranges import Range
+from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, Spec
+from zoo.tasks import TASKS, Task
+
+WITHOUT_RANGES = {
+    "l2": {"min_value": 1e-7, "max_value": 1e-1, "sampling": "log", "zero": True},
+    "dropout": {"min_value": 0.0, "max_value": 0.8},
+}
+"""What is searched in a spec that names no range at all, around the values it has."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides a study: spec, data, preparation, objective, seeds and how trials are asked. JSON both ways.
+
+    `ahead`: what trial k may know is the results of the trials 0 .. k - `ahead`, whoever finished first.
+    `threads` for each trial: the same trial on another number of threads gives other bits.
+    """
+
+    spec: Spec
+    description: Description
+    task: str
+    steps: tuple[Mapping[str, Any], ...]
+    objective: str
+    direction: str
+    oracle: str
+    trials: int
+    seed: int
+    ahead: int
+    threads: int
+
+    @property
+    def metric(self) -> str:
+        """The objective without its `val_`: the name of the metric in figures."""
+        return self.objective.removeprefix("val_")
+
+    @property
+    def works(self) -> Task:
+        """The task, ready for this spec and these data."""
+        return TASKS[self.task](self.spec, self.description, self.steps)
+
+    def better(self, score: float, than: float | None) -> bool:
+        """Whether a score of the objective is strictly better than another."""
+        return than is None or (score > than if self.direction == "max" else score < than)
+
+    def written(self) -> dict[str, Any]:
+        """The plan as JSON holds it."""
+        plain = {key: getattr(self, key) for key in ("task", "objective", "direction", "oracle", "trials", "seed")}
+        more = {"steps": list(self.steps), "ahead": self.ahead, "threads": self.threads}
+        return {"spec": self.spec.written(), "data": self.description.written(), **plain, **more}
+
+    def differences(self, other: Plan) -> list[str]:
+        """What makes another plan another study: the words for each part that differs; the number of trials does not."""
+        parts = {
+            "spec": self.spec.identity() != other.spec.identity(),
+            "data": self.description.fingerprint != other.description.fingerprint,
+            "preparation": _hash(self.steps) != _hash(other.steps),
+        }
+        for key in ("task", "objective", "oracle", "seed", "ahead", "threads"):
+            parts[key] = getattr(self, key) != getattr(other, key)
+        if self.oracle == "grid":  # the grid is cut to the number of trials, so that number is part of it
+            parts["number of trials of a grid"] = self.trials != other.trials
+        return [part for part, differs in parts.items() if differs]
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def read(written: Mapping[str, Any]) -> Plan:
+    """A plan from its JSON."""
+    found, problems = spec.read(written["spec"], "plan.json", {})
+    if found is None or problems:
+        raise ZooError(*(problems or ["the plan's spec cannot be read"]))
+    rest = {key: value for key, value in written.items() if key not in ("spec", "data", "steps")}
+    return Plan(found, descriptions.read(written["data"]), steps=tuple(written["steps"]), **rest)
+
+
+def meet(
+    found: Spec,
+    description: Description,
+    *,
+    objective: str | None = None,
+    oracle: str = "bayesian",
+    trials: int = 20,
+    seed: int = 0,
+    ahead: int = 2,
+    threads: int = 1,
+    search: bool = True,
+) -> Plan:
+    """The plan of a study of a spec on described data. With `search`, a spec without ranges gets them for lambda and p.
+
+    Raises `ZooError` where the two do not fit, naming the specs that would; for an unknown objective; for `val_loss`.
+    """
+    task = _task(found, description)
+    fitted, steps = _fitted(found, description, task)
+    unfolded, problems = network.unfold(fitted.fill())
+    if problems or unfolded is None:
+        raise ZooError(*problems)
+    if search and not fitted.ranges():
+        fitted = _with_ranges(fitted, unfolded)
+    chosen, direction = _objective(objective, task)
+    return Plan(
+        fitted, description, task, tuple(steps), chosen, direction, oracle, trials, seed, ahead, threads
+    )  # fmt: skip
+
+
+def _task(found: Spec, description: Description) -> str:
+    """What the network is for: its spec's word, else what the targets mean."""
+    if found.coded:
+        return found.task
+    stated = found.data.get("task")
+    if description.task == "reconstruction":
+        fits = ", ".join(f"`{card.name}`" for card in selection.cards() if card.family in ("ae", "vae"))
+        raise ZooError(f"{description.name} has no targets, or one label for all rows, and `{found.name}` learns from targets; try {fits}")
+    if stated not in (None, description.task):
+        raise ZooError(
+            f"`{found.name}` is for {stated}, and the targets of {description.name} ask for {description.task}"
+            + _fitting(found, description)
+        )
+    return description.task
+
+
+def _fitting(found: Spec, description: Description) -> str:
+    """The zoo's specs that do fit the data, as the end of a sentence."""
+    fits = []
+    for name in selection.files():
+        other = selection.load(name)
+        if other.coded == found.coded and name != found.name and _fits(other, description):
+            fits.append(f"`{name}`")
+    return f"; try {', '.join(fits)}" if fits else ""
+
+
+def _fits(found: Spec, description: Description) -> bool:
+    return found.kind in views(description.x) and (found.coded or found.data.get("task") in (None, description.task))
+
+
+def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, list[Mapping[str, Any]]]:
+    """The spec with what the data know (shape, classes, ...), and the steps that prepare the data for it."""
+    x, y, kind = description.x, description.y, found.kind
+    shapes = views(x)
+    if kind not in shapes:
+        what = {"image": "images", "sequence": "sequences", "table": "a table"}
+        raise ZooError(
+            f"`{found.name}` wants {what[kind]}, and {description.name} is {description.said.split(',')[0]}"
+            + _fitting(found, description)
+            + ("; if these are images, give them a channel axis: x[..., None]" if x.kind == "sequence" else "")
+        )
+    steps = _scaling(found, description)
+    shape: tuple[int | None, ...] = shapes[kind]
+    if kind == "image":
+        size = [want or have for want, have in zip(found.shape[:2], x.shape[:2], strict=True)]
+        if size != list(x.shape[:2]):
+            steps.append({"Resizing": {"height": size[0], "width": size[1]}})
+        shape = (*size, x.shape[2])
+    elif shapes[kind] != x.shape:
+        steps.append({"Reshape": {"target_shape": list(shapes[kind])}})
+    if kind == "sequence" and found.shape[0] is None:
+        shape = (None, shape[1])
+    facts: dict[str, Any] = {"shape": shape}
+    if task == "classification":
+        facts["classes"] = len(description.classes)
+    elif task == "regression" and y is not None:
+        facts["targets"] = y.shape[0]
+    elif task == "forecasting" and y is not None:
+        facts["horizon"], facts["features"] = y.shape
+    if not found.coded:
+        stale = {"classes", "targets", "horizon", "features"} - set(facts)
+        data = {key: value for key, value in found.data.items() if key not in stale}
+        found = Spec({**data, "task": task}, found.marks, found.source)
+    return found.adapted(**facts), steps
+
+
+def _scaling(found: Spec, description: Description) -> list[Mapping[str, Any]]:
+    """The first steps: images to 0..1; changes, sequences and tables standardised, by the training part alone."""
+    x = description.x
+    if x.kind == "image":
+        low = min(x.minimum, 0.0)
+        high = 255.0 if x.dtype == "uint8" and x.maximum > 127 else x.maximum
+        scale = 1 / (high - low) if high > low else 1.0
+        return [] if (scale, low) == (1.0, 0.0) else [{"Rescaling": {"scale": scale, "offset": -low * scale + 0.0}}]
+    if found.likelihood == "bernoulli" and found.coded:
+        raise ZooError(
+            f"`{found.name}` reads its output as probabilities (likelihood: bernoulli), and {description.name} holds "
+            "measurements; expected images, or a gaussian likelihood: --set likelihood=gaussian"
+        )
+    changes = not found.coded and description.x_change is not None
+    field = description.x_change if changes and description.x_change else x
+    variance = [one if one > 1e-12 else 1.0 for one in field.variance]
+    scaling = {"Normalization": {"mean": list(field.mean), "variance": variance}}
+    return [{"SinceLast": {}}, scaling] if changes else [scaling]
+
+
+def _with_ranges(found: Spec, unfolded: network.Network) -> Spec:
+    """The spec with ranges for lambda and p, as far as it has kernels and dropout layers for them."""
+    has = {
+        "l2": any(node.l2 is not None for node in unfolded.nodes),
+        "dropout": any(node.dropout is not None for node in unfolded.nodes),
+    }
+    values = {"l2": found.data.get("l2", DEFAULT_L2), "dropout": found.data.get("dropout", DEFAULT_DROPOUT)}
+    made = {}
+    for key, given in WITHOUT_RANGES.items():
+        if has[key]:
+            low, high = min(given["min_value"], values[key] or 1), max(given["max_value"], values[key])  # type: ignore[type-var]
+            made[key] = Range(default=float(values[key]), **{**given, "min_value": low, "max_value": high})  # type: ignore[arg-type]
+    return found.adapted(**made)
+
+
+def _objective(objective: str | None, task: str) -> tuple[str, str]:
+    """The objective with its `val_`, and its direction."""
+    metrics = TASKS[task].metrics
+    if objective is None:
+        objective = next(iter(metrics))
+    name = objective.removeprefix("val_")
+    if name == "loss":
+        raise ZooError(
+            f"`{objective}` cannot be the objective: it contains the L2 penalty, so the best lambda would always be 0; "
+            f"expected a metric of the task without it: {listed('val_' + metric for metric in metrics)}"
+        )
+    if name not in metrics:
+        hint = nearest(name, metrics)
+        raise ZooError(
+            f"no objective `{objective}` for {task}; expected one of {listed('val_' + metric for metric in metrics)}"
+            + (f"; did you mean `val_{hint}`?" if hint else "")
+        )
+    return f"val_{name}", metrics[name]

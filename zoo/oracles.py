@@ -1,0 +1,247 @@
+"""What to try next, asked of keras-tuner's oracles: a pure function of space, seed, number, and what was told.
+
+An oracle's own saved state cannot be trusted (after a reload it hands out old trials again, or dies), so none is
+written: for each question a fresh oracle is made and the journal's questions and answers are replayed into it.
+keras-tuner sees the unit interval; the ranges' own maps give the values. The private names of keras-tuner that this
+needs are touched in this room alone, and a contract test holds them.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zoo.errors import ZooError, listed, nearest
+from zoo.language.ranges import ZERO_SHARE, Range
+from zoo.lowering import derive
+
+NO_LIMIT = 10**9
+MANY_POINTS = 64
+"""A range of more values than this is asked for as an interval and snapped."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A trial to run: its values, how many epochs (None: all), and what the oracle must see again when replayed."""
+
+    values: Mapping[str, Any]
+    epochs: int | None
+    parent: int | None
+    unit: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is searched, by which oracle, and how: all that stays the same between the questions of a study."""
+
+    ranges: Mapping[str, Range]
+    oracle: str
+    direction: str
+    trials: int
+    epochs: int
+    seed: int
+    ahead: int
+
+
+WAIT, DONE = "wait", "done"
+"""Instead of a question: a result must be told first; the space is exhausted."""
+
+
+def suggest(space: Space, asked: Sequence[Question], told: Sequence[float | None]) -> Question | str:
+    """The next question, number `len(asked)`, or WAIT, or DONE.
+
+    `told` are the results in the order of their numbers, None for a trial that diverged. Of them trial k knows
+    0 .. k - `ahead`, whatever else is there; only where the oracle can ask nothing without the next result (Hyperband
+    before a promotion) is that result told too. So the answer does not depend on who finished first.
+    """
+    number = len(asked)
+    baseline = _baselines(space)
+    if not space.ranges:
+        return Question({}, None, None, {}) if number == 0 else DONE
+    if number < len(baseline):
+        return _asked(space, baseline[number])
+    first = 0 if space.oracle == "bayesian" else len(baseline)
+    replay = _Replay(space)
+    with replay, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the Gaussian process warns of bounds that nobody can act on
+        for k in range(first, number + 1):
+            replay.reseed(k)
+            while first + replay.told <= k - space.ahead:
+                if first + replay.told >= len(told):
+                    return WAIT
+                replay.tell(told[first + replay.told])
+            recorded = asked[k].unit if k < number else None
+            unit = replay.ask(recorded if space.oracle == "bayesian" else None)
+            while unit == "IDLE":
+                if first + replay.told >= min(len(told), k):
+                    return WAIT
+                replay.tell(told[first + replay.told])
+                unit = replay.ask(None)
+            if unit == "STOPPED":
+                return DONE
+            if recorded is not None and dict(unit) != dict(recorded):
+                raise ZooError(f"the journal's trial {k} is not what this keras-tuner suggests; expected its version at the start")
+        return _asked(space, unit, len(baseline))
+
+
+def check(oracle: str) -> None:
+    """Raise `ZooError` for an oracle that there is not."""
+    if oracle not in ORACLES:
+        hint = nearest(oracle, ORACLES)
+        raise ZooError(f"no oracle `{oracle}`; expected one of {listed(ORACLES)}" + (f"; did you mean `{hint}`?" if hint else ""))
+
+
+def _baselines(space: Space) -> list[dict[str, float]]:
+    """What every study tries first: the defaults, then the defaults with 0 where a range says `zero: true`."""
+    default = {name: one.to_unit(one.default) for name, one in space.ranges.items()}
+    nothing = {name: one.to_unit(0) for name, one in space.ranges.items() if one.zero and one.default != 0}
+    with_zero = [{**default, **nothing}] if nothing and space.oracle != "grid" else []  # a grid holds 0 by itself
+    return [default, *with_zero]
+
+
+def _asked(space: Space, unit: Mapping[str, Any], before: int = 0) -> Question:
+    """A question from the oracle's values; Hyperband's own words among them say how long, and which trial goes on."""
+    values = {name: one.from_unit(unit[name]) for name, one in space.ranges.items()}
+    default = {name: one.to_unit(one.default) for name, one in space.ranges.items()}
+    exact = {name: space.ranges[name].default for name in values if unit[name] == default[name]}
+    parent = unit.get("tuner/trial_id")
+    return Question({**values, **exact}, unit.get("tuner/epochs"), None if parent is None else int(parent) + before, dict(unit))
+
+
+def _parameters(space: Space) -> Any:
+    """The space as keras-tuner sees it: each range a place in the unit interval."""
+    import keras_tuner
+
+    parameters = keras_tuner.HyperParameters()
+    continuous = [name for name, one in space.ranges.items() if not one.points]
+    finite = math.prod(len(one.points) for one in space.ranges.values() if one.points)
+    per_range = max(2, math.floor(((space.trials - 1) / finite) ** (1 / max(len(continuous), 1)) + 1e-9))
+    for name, one in space.ranges.items():
+        if space.oracle == "grid" and (not one.points):
+            low = [ZERO_SHARE / 2] if one.zero else []
+            begin = ZERO_SHARE if one.zero else 0.0
+            count = max(per_range - len(low), 1)
+            steps = [begin + (1 - begin) * index / max(count - 1, 1) for index in range(count)]
+            parameters.Choice(name, low + steps, default=(low + steps)[0])
+        elif one.points and (space.oracle == "grid" or len(one.points) <= MANY_POINTS):
+            parameters.Choice(name, [one.to_unit(value) for value in one.points], default=one.to_unit(one.default))
+        else:
+            parameters.Float(name, 0.0, 1.0, default=one.to_unit(one.default))
+    return parameters
+
+
+def _random(space: Space, **common: Any) -> Any:
+    import keras_tuner
+
+    return keras_tuner.oracles.RandomSearchOracle(max_trials=NO_LIMIT, **common)
+
+
+def _grid(space: Space, **common: Any) -> Any:
+    import keras_tuner
+
+    return keras_tuner.oracles.GridSearchOracle(max_trials=NO_LIMIT, **common)
+
+
+def _bayesian(space: Space, **common: Any) -> Any:
+    import keras_tuner
+
+    return keras_tuner.oracles.BayesianOptimizationOracle(max_trials=NO_LIMIT, **common)
+
+
+def _hyperband(space: Space, **common: Any) -> Any:
+    import keras_tuner
+
+    return keras_tuner.oracles.HyperbandOracle(max_epochs=max(space.epochs, 2), factor=3, hyperband_iterations=NO_LIMIT, **common)
+
+
+ORACLES: dict[str, Callable[..., Any]] = {
+    "random": _random,
+    "grid": _grid,
+    "bayesian": _bayesian,
+    "hyperband": _hyperband,
+}
+"""keras-tuner's oracles by name. One row adds one."""
+
+
+class _Replay:
+    """A fresh oracle of keras-tuner, with nothing saved and nothing printed, whose every step is seeded anew."""
+
+    def __init__(self, space: Space) -> None:
+        import keras_tuner
+
+        self.space, self.told = space, 0
+        self.oracle = ORACLES[space.oracle](
+            space,
+            objective=keras_tuner.Objective("score", space.direction),
+            hyperparameters=_parameters(space),
+            seed=derive(space.seed, "oracle"),  # 0 would mean random to keras-tuner; a hash of ours is never 0
+            max_consecutive_failed_trials=NO_LIMIT,
+        )
+        self.oracle.verbose = 0
+        self.oracle.save = lambda: None
+        self.oracle._save_trial = lambda trial: None
+        self.suggests = self.oracle.populate_space
+        self.trials: list[Any] = []
+        self.scores: list[float] = []
+
+    def reseed(self, number: int) -> None:
+        """Make what follows depend on the study's seed and the trial's number alone."""
+        import numpy as np
+
+        seed = derive(self.space.seed, number)
+        self.oracle._seed_state = seed
+        if self.space.oracle == "bayesian":
+            self.oracle._random_state = np.random.RandomState(seed)
+            self.oracle.gpr = self.oracle._make_gpr()
+
+    def ask(self, recorded: Mapping[str, Any] | None) -> Any:
+        """The oracle's values, IDLE or STOPPED; a recorded answer is given back instead of being computed again."""
+        if recorded is None:
+            self.oracle.populate_space = self.suggests
+            self._foresee()
+        else:
+            self.oracle.populate_space = lambda trial_id: {"status": "RUNNING", "values": dict(recorded)}
+        # Each asker may hold one trial at a time, so every question comes from an asker of its own.
+        trial = self.oracle.create_trial(f"asker {len(self.trials)} {self.told}")
+        if trial.status != "RUNNING":
+            return trial.status
+        self.trials.append(trial)
+        return dict(trial.hyperparameters.values)
+
+    def _foresee(self) -> None:
+        """Fit the Gaussian process to finished trials first: unfinished ones are then given its pessimistic guess."""
+        oracle = self.oracle
+        finished = {key: trial for key, trial in oracle.trials.items() if trial.status == "COMPLETED"}
+        if self.space.oracle == "bayesian" and oracle.ongoing_trials and finished:
+            ongoing, everything = oracle.ongoing_trials, oracle.trials
+            oracle.ongoing_trials, oracle.trials = {}, finished
+            oracle.gpr.fit(*oracle._vectorize_trials())
+            oracle.ongoing_trials, oracle.trials = ongoing, everything
+
+    def tell(self, score: float | None) -> None:
+        """Tell the next result. A diverged trial counts as the worst so far, so that its region is not tried again."""
+        trial = self.trials[self.told]
+        self.told += 1
+        worst = min if self.space.direction == "max" else max
+        if score is None and self.scores:
+            score = worst(self.scores)
+        if score is None:
+            trial.status = "FAILED"
+        else:
+            self.scores.append(score)
+            self.oracle.update_trial(trial.trial_id, {"score": score})
+            trial.status = "COMPLETED"
+        self.oracle.end_trial(trial)
+
+    def __enter__(self) -> _Replay:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the oracle go: keras-tuner keeps every oracle it ever locked."""
+        from keras_tuner.src.engine import oracle as engine
+
+        engine.LOCKS.pop(self.oracle, None)
+        engine.THREADS.pop(self.oracle, None)

@@ -1,0 +1,89 @@
+"""Rows to answers, by an exported artifact alone: needs TensorFlow, no Keras, no run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.datasets import dataset, sources
+from zoo.errors import ZooError
+from zoo.files import open_npz, read_json
+
+BATCH = 256
+ARTIFACT = "artifact.json"
+
+
+def rows_of(source: Any) -> np.ndarray:
+    """The rows to answer for: an array, an .npy or .npz file (`x`, else `x_test`, else `x_train`), or a data set's test part."""
+    if isinstance(source, np.ndarray):
+        return source
+    if not isinstance(source, (str, Path)):
+        return np.asarray(source)
+    path = Path(source)
+    if sources.named(str(source)):
+        return dataset.load(str(source)).test().x
+    if path.suffix == ".npy":
+        try:
+            return np.asarray(np.load(path, allow_pickle=False))
+        except FileNotFoundError:
+            raise ZooError(f"{path} is not there") from None
+        except (OSError, ValueError, EOFError) as error:
+            raise ZooError(f"{path} is torn or no .npy array ({error})") from None
+    if path.suffix == ".npz":
+        arrays = open_npz(path)
+        key = next((key for key in ("x", "x_test", "x_train") if key in arrays), None)
+        if key is None:
+            raise ZooError(f"{path} holds no `x`, `x_test` or `x_train`; expected rows to answer for")
+        return arrays[key]
+    if path.exists():
+        raise ZooError(f"{source} is no .npy or .npz file; expected rows to answer for")
+    sources.load(str(source))
+    raise ZooError(f"{source} holds no rows")
+
+
+def artifact_of(folder: Path) -> dict[str, Any]:
+    """What an artifact says of itself. Raises `ZooError` if the folder is none."""
+    if not (folder / ARTIFACT).is_file():
+        raise ZooError(f"{folder} is no export: it holds no {ARTIFACT}; expected a folder that `zoo export` wrote")
+    return read_json(folder / ARTIFACT)  # type: ignore[no-any-return]
+
+
+def predict(folder: Path, source: Any, endpoint: str = "serve") -> dict[str, np.ndarray]:
+    """The answers of an endpoint for rows, by output name.
+
+    Raises `ZooError` for rows whose shape is not the artifact's, and for an endpoint that it does not have.
+    """
+    artifact = artifact_of(folder)
+    if endpoint not in artifact["endpoints"]:
+        raise ZooError(f"{folder} has no endpoint `{endpoint}`; expected one of {', '.join(artifact['endpoints'])}")
+    inputs = artifact["endpoints"][endpoint]["inputs"]
+    if len(inputs) != 1:
+        raise ZooError(f"`{endpoint}` takes {', '.join(inputs)}, no rows; call its signature in the SavedModel")
+    name, wanted = next(iter(inputs.items()))
+    rows = _fitting(rows_of(source), tuple(wanted["shape"][1:]), wanted["dtype"], folder)
+    import tensorflow as tf
+
+    function = tf.saved_model.load(str(folder)).signatures[endpoint]
+    found = [
+        {key: value.numpy() for key, value in function(**{name: tf.constant(rows[begin : begin + BATCH])}).items()}
+        for begin in range(0, len(rows), BATCH)
+    ]
+    joined = {key: np.concatenate([batch[key] for batch in found]) for key in artifact["endpoints"][endpoint]["outputs"]}
+    return {key: np.char.decode(value.astype("S")) if value.dtype == object else value for key, value in joined.items()}
+
+
+def _fitting(rows: np.ndarray, shape: tuple[int | None, ...], dtype: str, folder: Path) -> np.ndarray:
+    """The rows in the artifact's shape and type; a missing channel is added, nothing else is guessed."""
+    if rows.ndim == len(shape) and shape[-1] == 1 and len(shape) == 3:
+        rows = rows[..., None]
+    fits = rows.ndim == len(shape) + 1 and all(want in (None, have) for want, have in zip(shape, rows.shape[1:], strict=True))
+    if not fits or rows.dtype.kind not in "biuf" or not len(rows):
+        wanted = " x ".join("any" if one is None else str(one) for one in shape)
+        raise ZooError(f"rows of shape {rows.shape} ({rows.dtype}) do not fit {folder}; expected rows of {wanted} numbers")
+    if rows.dtype.kind == "f" and np.dtype(dtype).kind in "iu":
+        limits = np.iinfo(dtype)
+        if (rows != np.round(rows)).any() or rows.min() < limits.min or rows.max() > limits.max:
+            raise ZooError(f"{folder} reads whole numbers ({dtype}) as in its data, and these rows hold others; were they rescaled?")
+    return rows.astype(dtype)

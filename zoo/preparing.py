@@ -1,0 +1,48 @@
+"""Raw rows to features: the `prepare` model. Its steps are data, decided when spec and data met; here they become Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from zoo.lowering import Plain, make
+
+if TYPE_CHECKING:
+    import keras
+
+
+def prepare_model(steps: Sequence[Mapping[str, Any]], shape: Sequence[int], dtype: str, name: str) -> keras.Model:
+    """The model that turns raw rows of a shape and type into what the network reads.
+
+    Its input bears the name of the network's. The first step casts, so that whole numbers are served as they are.
+    """
+    import keras
+
+    source = keras.Input(tuple(shape), dtype=dtype, name=name)
+    tensor = keras.ops.cast(source, "float32") if dtype != "float32" else source
+    for step in steps:
+        layer, arguments = next(iter(step.items()))
+        tensor = make(layer, arguments, None, None, Plain())(tensor)
+    return keras.Model(source, tensor if steps or dtype != "float32" else keras.layers.Identity()(tensor), name="prepare")
+
+
+def restored(steps: Sequence[Mapping[str, Any]], shape: Sequence[int]) -> list[dict[str, Any]]:
+    """The steps that lead back from features to raw values: each undone, the last first.
+
+    `shape` is a raw row's. What cannot be undone (a change of an image's size) is left as it is.
+    """
+    back: list[dict[str, Any]] = []
+    before = list(shape)
+    for step in steps:
+        layer, arguments = next(iter(step.items()))
+        if layer == "Rescaling":
+            scale, offset = arguments["scale"], arguments.get("offset", 0.0)
+            back.insert(0, {"Rescaling": {"scale": 1 / scale, "offset": -offset / scale}})
+        elif layer == "Normalization":
+            back.insert(0, {"Normalization": {**arguments, "invert": True}})
+        elif layer == "Reshape":
+            back.insert(0, {"Reshape": {"target_shape": before}})
+            before = list(arguments["target_shape"])
+        elif layer == "Resizing":
+            before = [arguments["height"], arguments["width"], before[-1]]
+    return back

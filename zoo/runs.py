@@ -1,0 +1,285 @@
+"""A run's folder: a plan, a journal with one writer, and what people read, derived from the two.
+
+The journal is the truth: begun, asked, told, judged, exported, one synced line each. It is replayed when the run is
+opened; a torn last line is dropped. Everything else in the folder is derived from it, or a blob that it names.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import io
+import json
+import platform
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import meeting
+from zoo.errors import Problem, ZooError, listed, nearest
+from zoo.files import append_synced, finite, locked, read_json, whole_lines, write_atomic, write_json
+from zoo.meeting import Plan
+
+HOME = Path("runs")
+PLAN, JOURNAL, LOCK = "plan.json", "journal.jsonl", "lock"
+KEPT_WEIGHTS = 3
+"""The best so many trials keep their weights, and trial 0 always."""
+
+ENVIRONMENT = ("tensorflow", "keras", "keras-tuner")
+"""Libraries of which another minor version is not resumed with unasked."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """The result of one trial: its score and the epoch that it is from, all epochs, and how it ended.
+
+    `status` is completed or diverged; a diverged trial has a `reason` and no score.
+    """
+
+    trial: int
+    values: Mapping[str, Any]
+    status: str
+    score: float | None
+    best_epoch: int | None
+    epochs: tuple[Mapping[str, float], ...]
+    reason: str = ""
+
+
+@dataclass
+class Run:
+    """One study on disk. Read it with `read`; write through `opened`, which holds the lock."""
+
+    folder: Path
+    plan: Plan
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    # What the journal says
+
+    @property
+    def asked(self) -> list[dict[str, Any]]:
+        """What was asked, in the order of the trials."""
+        return [event["payload"] for event in self.events if event["kind"] == "asked"]
+
+    @property
+    def told(self) -> list[Told]:
+        """The results, in the order of the trials."""
+        return [_told(event["payload"]) for event in self.events if event["kind"] == "told"]
+
+    def last(self, kind: str) -> dict[str, Any] | None:
+        """The payload of the last event of a kind, or None."""
+        return next((event["payload"] for event in reversed(self.events) if event["kind"] == kind), None)
+
+    @property
+    def best(self) -> Told | None:
+        """The best trial: the best score, the earliest of equals."""
+        best = None
+        for one in self.told:
+            if one.score is not None and self.plan.better(one.score, best.score if best else None):
+                best = one
+        return best
+
+    @property
+    def state(self) -> str:
+        """Where the study stands: so many trials of so many, judged or not."""
+        return "finished" if self.last("judged") else "unfinished"
+
+    # Writing
+
+    def append(self, kind: str, payload: Mapping[str, Any]) -> None:
+        """Add an event to the journal, synced before this returns, and write anew what is derived from it."""
+        event = {"sequence": len(self.events), "time": round(time.time(), 3), "kind": kind, "payload": finite(dict(payload))}
+        append_synced(self.folder / JOURNAL, json.dumps(event))
+        self.events.append(json.loads(json.dumps(event)))
+        if kind in ("told", "judged"):
+            self.derive()
+
+    def keep_weights(self, trial: int, weights: Mapping[str, np.ndarray]) -> None:
+        """Store the weights of a trial's best epoch."""
+        content = io.BytesIO()
+        np.savez(content, **{path.replace("/", "|"): array for path, array in weights.items()})
+        write_atomic(self._weights(trial), content.getvalue())
+
+    def weights(self, trial: int) -> dict[str, np.ndarray]:
+        """The kept weights of a trial by path. Raises `ZooError` if they are not there or torn."""
+        from zoo.files import open_npz
+
+        return {path.replace("|", "/"): array for path, array in open_npz(self._weights(trial)).items()}
+
+    def drop_weights(self) -> None:
+        """Remove the weights of all but trial 0 and the best few."""
+        scored = [one for one in self.told if one.score is not None]
+        sign = -1 if self.plan.direction == "max" else 1
+        ranked = sorted(scored, key=lambda one: (sign * (one.score or 0.0), one.trial))
+        kept = {0, *(one.trial for one in ranked[:KEPT_WEIGHTS])}
+        for path in (self.folder / "weights").glob("*.npz"):
+            if int(path.stem) not in kept:
+                path.unlink()
+
+    def _weights(self, trial: int) -> Path:
+        return self.folder / "weights" / f"{trial:04d}.npz"
+
+    def derive(self) -> None:
+        """Write `trials.csv`, `epochs.csv`, `best.yaml` and `run.json` from the journal."""
+        told, names = self.told, list(self.plan.spec.ranges())
+        rows = [
+            [one.trial, one.status, *(one.values.get(name) for name in names), one.score, one.best_epoch, len(one.epochs)]
+            for one in told
+        ]
+        head = ["trial", "status", *names, self.plan.objective, "best_epoch", "epochs"]
+        write_atomic(self.folder / "trials.csv", _csv(head, rows))
+        logs = list(dict.fromkeys(key for one in told for epoch in one.epochs for key in epoch))
+        lines = [
+            [one.trial, number, *(epoch.get(key) for key in logs)]
+            for one in told
+            for number, epoch in enumerate(one.epochs, 1)
+        ]
+        write_atomic(self.folder / "epochs.csv", _csv(["trial", "epoch", *logs], lines))
+        best = self.best
+        if best is not None:
+            write_atomic(self.folder / "best.yaml", self.plan.spec.fill(best.values).dump())
+            write_json(self.folder / "run.json", self.summary(best))
+
+    def summary(self, best: Told) -> dict[str, Any]:
+        """What `run.json` holds: the values found, and the figures on validation and test where they were judged."""
+        plan, judged = self.plan, self.last("judged") or {}
+        begun = next((event["payload"] for event in self.events if event["kind"] == "begun"), {})
+        return {
+            "spec": plan.spec.name,
+            "data": plan.description.name,
+            "task": plan.task,
+            "objective": plan.objective,
+            "direction": plan.direction,
+            "trials": len(self.told),
+            "best_trial": best.trial,
+            "best_epoch": best.best_epoch,
+            "score": best.score,
+            "values": dict(best.values),
+            "defaults": {name: one.default for name, one in plan.spec.ranges().items()},
+            **{key: judged.get(key) for key in ("validation", "test", "difference", "verdict", "test_openings")},
+            "seed": plan.seed,
+            "fingerprint": plan.description.fingerprint,
+            "environment": begun,
+        }
+
+
+def folder_of(name: str | None, default: str) -> Path:
+    """The folder of a run: a bare word lies under `runs/`, anything with a separator is a path."""
+    chosen = name or default
+    if not chosen.strip() or chosen in (".", ".."):
+        raise ZooError(f"`{chosen}` names no run; expected a word, or a path with a separator")
+    return Path(chosen) if "/" in chosen or Path(chosen).is_absolute() else HOME / chosen
+
+
+def exists(folder: Path) -> bool:
+    """Whether a run lies in the folder."""
+    return (folder / PLAN).is_file()
+
+
+def read(name: str) -> Run:
+    """Read a run by its name or path, without its lock. Raises `ZooError` with the nearest name if there is none."""
+    folder = folder_of(name, name)
+    if not exists(folder):
+        known = [path.parent.name for path in HOME.glob(f"*/{PLAN}")]
+        hint = nearest(name, known)
+        raise ZooError(
+            f"no run `{name}`: {folder} holds no {PLAN}; expected "
+            + (f"one of {listed(known)}, or " if known else "")
+            + "the folder of a run"
+            + (f"; did you mean `{hint}`?" if hint else "")
+        )
+    return _replayed(folder, mend=False)
+
+
+def every() -> list[Run]:
+    """All runs under `runs/`, by name; what cannot be read is left out."""
+    found = []
+    for path in sorted(HOME.glob(f"*/{PLAN}")):
+        try:
+            found.append(_replayed(path.parent, mend=False))
+        except ZooError:
+            continue
+    return found
+
+
+@contextmanager
+def opened(folder: Path, plan: Plan, fresh: bool = False, accept_environment: bool = False) -> Iterator[Run]:
+    """Hold a run for writing: a new one, or the one in the folder if it is of the same plan.
+
+    Raises `ZooError` if another process holds it, if its plan differs (with the two ways out), or if it began under
+    another minor version of TensorFlow, Keras or keras-tuner and `accept_environment` is not given.
+    """
+    if folder.exists() and not exists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        if not folder.is_dir() or {path.name for path in folder.iterdir()} - {LOCK}:
+            raise ZooError(f"{folder} is there and is no run; expected a new folder: --run NAME")
+    with locked(folder / LOCK, f"{folder} is being written by another zoo; wait for it, or name another: --run NAME"):
+        if fresh:
+            _clear(folder)
+        if exists(folder):
+            run = _replayed(folder, mend=True)
+            different = run.plan.differences(plan)
+            if different:
+                raise ZooError(
+                    f"{folder} holds a study with another {listed(different)}; expected the same, to go on with it; "
+                    "name another with --run NAME, or begin anew with --fresh"
+                )
+            _same_environment(run, accept_environment)
+            run.plan = plan
+        else:
+            write_json(folder / PLAN, plan.written())
+            write_atomic(folder / "spec.yaml", plan.spec.dump())
+            run = Run(folder, plan)
+        run.append("begun", environment())
+        yield run
+
+
+def environment() -> dict[str, str]:
+    """The versions that a run is made with."""
+    names = ("zoo", *ENVIRONMENT, "numpy", "scikit-learn")
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in names}}
+
+
+def _same_environment(run: Run, accept: bool) -> None:
+    began = next((event["payload"] for event in run.events if event["kind"] == "begun"), None)
+    if began is None or accept:
+        return
+    now = environment()
+    for name in ENVIRONMENT:
+        if began[name].split(".")[:2] != now[name].split(".")[:2]:
+            raise ZooError(
+                f"{run.folder} began with {name} {began[name]}, and {now[name]} is installed: its trials would not be "
+                "comparable; expected the same minor version, or --accept-environment"
+            )
+
+
+def _clear(folder: Path) -> None:
+    """Empty a run's folder, the lock excepted: another process may be waiting on it."""
+    for path in folder.iterdir():
+        if path.name != LOCK:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _replayed(folder: Path, mend: bool) -> Run:
+    try:
+        plan = meeting.read(read_json(folder / PLAN))
+        events = [json.loads(line) for line in whole_lines(folder / JOURNAL, mend)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ZooError(Problem(f"{folder} cannot be read: {error}", "a run that this zoo wrote")) from None
+    return Run(folder, plan, events)
+
+
+def _told(payload: Mapping[str, Any]) -> Told:
+    return Told(**{**payload, "epochs": tuple(payload["epochs"])})
+
+
+def _csv(head: list[str], rows: list[list[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,74 @@
+"""Which of several classes a row belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from zoo.datasets.dataset import Part
+from zoo.tasks.contract import Endpoint, Pieces, Task, answers
+
+
+class Classification(Task):
+    """Exactly one class a row: softmax, cross-entropy, accuracy. Serves the label and the probabilities."""
+
+    metrics = {"accuracy": "max", "crossentropy": "min"}
+
+    def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
+        """The numbers of the classes, shape (rows,)."""
+        return part.y
+
+    def compiled(self) -> dict[str, Any]:
+        """Sparse categorical cross-entropy [nats]; Keras finds the logits behind the softmax by itself."""
+        import keras
+
+        crossentropy = keras.metrics.SparseCategoricalCrossentropy(name="crossentropy")
+        return {
+            "loss": keras.losses.SparseCategoricalCrossentropy(),
+            "metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy"), crossentropy],
+        }
+
+    def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
+        """`serve`: the label, as the data wrote it, and the probabilities in the order of the labels."""
+        import tensorflow as tf
+
+        labels = self.description.classes
+        texts = isinstance(labels[0], str)
+        table = tf.constant(labels, tf.string if texts else tf.int64)
+
+        def serve(**inputs: Any) -> dict[str, Any]:
+            probabilities = pieces.network(pieces.prepare(inputs[self.spec.kind]), training=False)
+            return {"label": tf.gather(table, tf.argmax(probabilities, axis=-1)), pieces.output: probabilities}
+
+        return {"serve": Endpoint(self.raw_input(), serve)}
+
+    def evidence(self, pieces: Pieces, part: Part) -> dict[str, np.ndarray]:
+        """`answer`: probabilities, (rows, classes); `truth`: the numbers of the classes."""
+        serve = self.endpoints(pieces)["serve"].function
+        found = answers(lambda x: {"answer": serve(**{self.spec.kind: x})[pieces.output]}, part.x)
+        assert part.y is not None
+        return {**found, "truth": part.y}
+
+    def figures(self, evidence: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """Accuracy, macro F1, and cross-entropy [nats]."""
+        from sklearn import metrics
+
+        answer, truth = evidence["answer"].astype("float64"), evidence["truth"]
+        chosen, known = answer.argmax(axis=1), range(answer.shape[1])
+        answer = answer / answer.sum(axis=1, keepdims=True)
+        return {
+            "accuracy": float(metrics.accuracy_score(truth, chosen)),
+            "f1_macro": float(metrics.f1_score(truth, chosen, labels=list(known), average="macro", zero_division=0.0)),
+            "crossentropy": float(metrics.log_loss(truth, answer, labels=list(known))),
+        }
+
+    def rows(self, evidence: Mapping[str, np.ndarray], metric: str) -> np.ndarray | None:
+        """1 where the answer is right; or minus the logarithm of the true class's probability."""
+        answer, truth = evidence["answer"], evidence["truth"]
+        if metric == "accuracy":
+            return (answer.argmax(axis=1) == truth).astype("float64")
+        if metric == "crossentropy":
+            return -np.log(np.clip(answer[np.arange(len(truth)), truth].astype("float64"), 1e-15, 1.0))
+        return None

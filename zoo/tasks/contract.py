@@ -1,0 +1,86 @@
+"""The contract that every task keeps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from zoo.datasets.dataset import Part
+from zoo.datasets.description import Description
+from zoo.language.spec import Spec
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One thing that a served model does: its inputs by name as (shape with None for the batch, type), and how."""
+
+    inputs: Mapping[str, tuple[tuple[int | None, ...], str]]
+    function: Callable[..., dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The models that an answer goes through: `prepare` and `network`, and the name of the network's last layer."""
+
+    prepare: Any
+    network: Any
+    output: str
+
+
+class Task(ABC):
+    """What a network is for, for one spec that has met one data set.
+
+    `metrics` names what can be an objective, with its direction; the first is the default. None holds the penalty.
+    """
+
+    metrics: ClassVar[Mapping[str, str]]
+
+    def __init__(self, spec: Spec, description: Description, steps: Sequence[Mapping[str, Any]]) -> None:
+        self.spec, self.description, self.steps = spec, description, steps
+
+    @abstractmethod
+    def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
+        """What the network is to answer for a part whose features are given; None if its loss is in the graph."""
+
+    @abstractmethod
+    def compiled(self) -> dict[str, Any]:
+        """The `loss` and `metrics` that `keras.Model.compile` gets."""
+
+    @abstractmethod
+    def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
+        """What a served model does; `serve` comes first."""
+
+    @abstractmethod
+    def evidence(self, pieces: Pieces, part: Part) -> dict[str, np.ndarray]:
+        """The answers for a part beside the truth, one row each: all that figures are computed from."""
+
+    @abstractmethod
+    def figures(self, evidence: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """The figures that people are told, by scikit-learn where it knows them; the only place they are computed."""
+
+    @abstractmethod
+    def rows(self, evidence: Mapping[str, np.ndarray], metric: str) -> np.ndarray | None:
+        """One value a row whose mean is the metric, or None where a metric is no mean over rows."""
+
+    def raw_input(self) -> dict[str, tuple[tuple[int | None, ...], str]]:
+        """The input of an endpoint that takes raw rows, as the data hold them."""
+        return {self.spec.kind: ((None, *self.description.x.shape), self.description.x.dtype)}
+
+
+def in_batches(function: Callable[..., Any], *arrays: np.ndarray, size: int = 256) -> Iterator[Any]:
+    """The results of a function over batches of rows."""
+    for begin in range(0, len(arrays[0]), size):
+        yield function(*(array[begin : begin + size] for array in arrays))
+
+
+def answers(function: Callable[..., dict[str, Any]], x: np.ndarray) -> dict[str, np.ndarray]:
+    """All answers of an endpoint's function for the rows, as arrays."""
+    import tensorflow as tf
+
+    traced = tf.function(function, reduce_retracing=True)
+    found = [{key: value.numpy() for key, value in batch.items()} for batch in in_batches(traced, x)]
+    return {key: np.concatenate([batch[key] for batch in found]) for key in found[0]}

@@ -1,0 +1,71 @@
+"""What a variational autoencoder does: all that an autoencoder does, and new rows from random codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from zoo.datasets.dataset import Part
+from zoo.tasks.contract import Endpoint, Pieces, answers
+from zoo.tasks.reconstruction import Reconstruction
+
+DRAWS = 16
+"""Codes drawn for each row when the bound is reported; training estimates it with one."""
+
+
+class Generation(Reconstruction):
+    """A model of the rows' distribution, judged by its negative evidence lower bound [nats], without the penalty."""
+
+    metrics = {"negative_elbo": "min"}
+
+    def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
+        """None: the bound is in the graph."""
+        return None
+
+    def compiled(self) -> dict[str, Any]:
+        """Nothing: the layer `evidence` of the network adds the loss and tracks the metrics."""
+        return {}
+
+    def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
+        """An autoencoder's, and `sample`: `count` new rows, the same for the same `seed`."""
+        import tensorflow as tf
+
+        found = super().endpoints(pieces)
+        units = found["decode"].inputs["code"][0][-1]
+
+        def sample(count: Any, seed: Any) -> dict[str, Any]:
+            code = tf.random.stateless_normal((count, units), tf.stack([seed, 0]))
+            return {"sample": found["decode"].function(code=code)["reconstruction"]}
+
+        return {**found, "sample": Endpoint({"count": ((), "int32"), "seed": ((), "int32")}, sample)}
+
+    def code(self, encoded: Any) -> Any:
+        """The mean of the code's distribution."""
+        return encoded[0]
+
+    def score(self, features: Any, reconstruction: Any, encoded: Any) -> Any:
+        """How unusual a row is: -log p(x|z) at the mean code, plus the KL divergence [nats], (batch,)."""
+        from zoo.layers.latent import kl_divergence, negative_log_likelihood
+
+        return negative_log_likelihood(self.spec.likelihood, features, reconstruction) + kl_divergence(*encoded)
+
+    def evidence(self, pieces: Pieces, part: Part) -> dict[str, np.ndarray]:
+        """`negative_elbo`, `reconstruction_error` and `kl` of each row [nats], over DRAWS codes from fixed seeds."""
+        import tensorflow as tf
+
+        from zoo.layers.latent import kl_divergence, negative_log_likelihood
+
+        encoder, decoder = pieces.network.get_layer("encoder"), pieces.network.get_layer("decoder")
+
+        def bound(x: Any) -> dict[str, Any]:
+            features = pieces.prepare(x)
+            mean, log_var = encoder(features, training=False)
+            error = tf.zeros(tf.shape(mean)[:1])
+            for draw in range(DRAWS):
+                code = mean + tf.exp(0.5 * log_var) * tf.random.stateless_normal(tf.shape(mean), (draw, 1))
+                error += negative_log_likelihood(self.spec.likelihood, features, decoder(code, training=False)) / DRAWS
+            kl = kl_divergence(mean, log_var)
+            return {"negative_elbo": error + kl, "reconstruction_error": error, "kl": kl}
+
+        return answers(bound, part.x)

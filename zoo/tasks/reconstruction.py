@@ -1,0 +1,93 @@
+"""What an autoencoder does: encode a row to a short code, decode it, and score how badly that went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from zoo.datasets.dataset import Part
+from zoo.language.families import LIKELIHOODS
+from zoo.lowering import Plain, make
+from zoo.preparing import restored
+from zoo.tasks.contract import Endpoint, Pieces, Task, answers
+
+
+class Reconstruction(Task):
+    """Rows from their codes. Errors are of prepared values (0..1, or standardised); reconstructions are raw values."""
+
+    metrics = {"mse": "min"}
+
+    def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
+        """The features themselves."""
+        return features
+
+    def compiled(self) -> dict[str, Any]:
+        """Mean squared error under `gaussian`, binary cross-entropy under `bernoulli`, averaged over the values."""
+        import keras
+
+        bernoulli = LIKELIHOODS[self.spec.likelihood] == "sigmoid"
+        loss = keras.losses.BinaryCrossentropy() if bernoulli else keras.losses.MeanSquaredError()
+        return {"loss": loss, "metrics": [keras.metrics.MeanSquaredError(name="mse")]}
+
+    def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
+        """`serve` and `reconstruct` (raw rows to raw rows; `serve` adds the score), `encode`, `decode`, `score`."""
+        import keras
+
+        kind, x = self.spec.kind, self.description.x
+        encoder, decoder = pieces.network.get_layer("encoder"), pieces.network.get_layer("decoder")
+        layers = [make(*next(iter(step.items())), None, None, Plain()) for step in restored(self.steps, x.shape)]
+        code = encoder.outputs[0]
+
+        def encode(features: Any) -> Any:
+            return self.code(encoder(features, training=False))
+
+        def decode(code: Any) -> Any:
+            tensor = decoder(code, training=False)
+            for layer in layers:
+                tensor = layer(tensor)
+            return keras.ops.cast(tensor, "float32")
+
+        def serve(**inputs: Any) -> dict[str, Any]:
+            features = pieces.prepare(inputs[kind])
+            encoded = encoder(features, training=False)
+            code = self.code(encoded)
+            score = self.score(features, decoder(code, training=False), encoded)
+            return {"reconstruction": decode(code), "score": score}
+
+        def only(key: str) -> Any:
+            return lambda **inputs: {key: serve(**inputs)[key]}
+
+        raw = self.raw_input()
+        return {
+            "serve": Endpoint(raw, serve),
+            "encode": Endpoint(raw, lambda **inputs: {"code": encode(pieces.prepare(inputs[kind]))}),
+            "decode": Endpoint({"code": (tuple(code.shape), "float32")}, lambda code: {"reconstruction": decode(code)}),
+            "reconstruct": Endpoint(raw, only("reconstruction")),
+            "score": Endpoint(raw, only("score")),
+        }
+
+    def code(self, encoded: Any) -> Any:
+        """The code in what the encoder gives."""
+        return encoded
+
+    def score(self, features: Any, reconstruction: Any, encoded: Any) -> Any:
+        """How badly a row was reconstructed: the mean squared error of its values, (batch,)."""
+        import keras
+
+        error = keras.ops.square(features - reconstruction)
+        return keras.ops.mean(error, axis=tuple(range(1, len(error.shape))))
+
+    def evidence(self, pieces: Pieces, part: Part) -> dict[str, np.ndarray]:
+        """`mse`: the score of each row."""
+        serve = self.endpoints(pieces)["serve"].function
+        return answers(lambda x: {"mse": serve(**{self.spec.kind: x})["score"]}, part.x)
+
+    def figures(self, evidence: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """The means of the rows."""
+        return {key: float(values.astype("float64").mean()) for key, values in evidence.items()}
+
+    def rows(self, evidence: Mapping[str, np.ndarray], metric: str) -> np.ndarray | None:
+        """The score of each row."""
+        return evidence[metric].astype("float64") if metric in evidence else None

@@ -1,0 +1,105 @@
+"""Numbers to predict: some a row, or the next steps of a series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from zoo.datasets.dataset import Part
+from zoo.datasets.description import Field
+from zoo.tasks.contract import Endpoint, Pieces, Task, answers
+
+
+def _scale(field: Field) -> np.ndarray:
+    """Standard deviations by feature; 1 where a feature never varies."""
+    deviation = np.sqrt(np.asarray(field.variance))
+    return np.where(deviation > 1e-6, deviation, 1.0).astype("float32")
+
+
+class Regression(Task):
+    """Numbers a row, learned standardised (by the training part), told in the data's own units."""
+
+    metrics = {"mae": "min", "mse": "min"}
+
+    @property
+    def target(self) -> Field:
+        """The description of what is predicted."""
+        assert self.description.y is not None
+        return self.description.y
+
+    def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
+        """Standardised targets, (rows, targets)."""
+        assert part.y is not None
+        return ((part.y - self._base(part.x) - np.float32(self.target.mean)) / _scale(self.target)).astype("float32")
+
+    def compiled(self) -> dict[str, Any]:
+        """Mean squared error of the standardised targets; the metrics are in the data's units."""
+        import keras
+
+        scale = _scale(self.target)
+
+        def mae(truth: Any, answer: Any) -> Any:
+            return keras.ops.mean(keras.ops.abs((truth - answer) * scale), axis=-1)
+
+        def mse(truth: Any, answer: Any) -> Any:
+            return keras.ops.mean(keras.ops.square((truth - answer) * scale), axis=-1)
+
+        wrapped = [keras.metrics.MeanMetricWrapper(function, name=function.__name__) for function in (mae, mse)]
+        return {"loss": keras.losses.MeanSquaredError(), "metrics": wrapped}
+
+    def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
+        """`serve`: the predictions in the data's units."""
+        mean, scale = np.float32(self.target.mean), _scale(self.target)
+
+        def serve(**inputs: Any) -> dict[str, Any]:
+            raw = inputs[self.spec.kind]
+            answer = pieces.network(pieces.prepare(raw), training=False)
+            return {pieces.output: answer * scale + mean + self._base(raw)}
+
+        return {"serve": Endpoint(self.raw_input(), serve)}
+
+    def _base(self, raw: Any) -> Any:
+        """What predictions are relative to: nothing."""
+        return 0.0
+
+    def evidence(self, pieces: Pieces, part: Part) -> dict[str, np.ndarray]:
+        """`answer` and `truth` in the data's units, of one shape."""
+        serve = self.endpoints(pieces)["serve"].function
+        found = answers(lambda x: {"answer": serve(**{self.spec.kind: x})[pieces.output]}, part.x)
+        assert part.y is not None
+        return {**found, "truth": part.y}
+
+    def figures(self, evidence: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """Mean absolute and mean squared error and R2, averaged over the targets."""
+        from sklearn import metrics
+
+        answer, truth = (evidence[key].reshape(len(evidence[key]), -1).astype("float64") for key in ("answer", "truth"))
+        return {
+            "mae": float(metrics.mean_absolute_error(truth, answer)),
+            "mse": float(metrics.mean_squared_error(truth, answer)),
+            "r2": float(metrics.r2_score(truth, answer)) if len(truth) > 1 else float("nan"),
+        }
+
+    def rows(self, evidence: Mapping[str, np.ndarray], metric: str) -> np.ndarray | None:
+        """The error of each row, averaged over its targets."""
+        error = (evidence["answer"] - evidence["truth"]).reshape(len(evidence["truth"]), -1).astype("float64")
+        return {"mae": np.abs(error).mean(axis=1), "mse": np.square(error).mean(axis=1)}.get(metric)
+
+
+class Forecasting(Regression):
+    """The next steps of a series, learned as changes since the last step that was read.
+
+    Targets and predictions: (rows, horizon, features).
+    """
+
+    @property
+    def target(self) -> Field:
+        """The description of the changes, or of the values where the targets are other features than the inputs."""
+        assert self.description.y is not None
+        return self.description.y_change or self.description.y
+
+    def _base(self, raw: Any) -> Any:
+        """The last step of each row, (rows, 1, features)."""
+        return raw[:, -1:] if self.description.y_change else 0.0

@@ -1,0 +1,76 @@
+"""One compiled epoch: a loop inside TensorFlow over the model's own `train_step`, on data that stay in memory.
+
+The loop is ours, the step is Keras's: loss scaling, masks, metrics and all else are what `model.fit` does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from zoo.building import Built
+
+VALIDATION_BATCH = 512
+"""Rows a step in evaluation; metrics are means over rows, so the size changes nothing but speed."""
+
+
+class Resident:
+    """The epochs of one built model on one data set that lies in memory; traced once, run for every trial.
+
+    `x`, `y`: what the network reads and is to answer, as arrays of as many rows; `y` is None where the loss is in the
+    graph. `x_validation`, `y_validation` likewise.
+    """
+
+    def __init__(
+        self, built: Built, x: np.ndarray, y: np.ndarray | None, x_validation: np.ndarray, y_validation: np.ndarray | None,
+        batch_size: int,
+    ) -> None:  # fmt: skip
+        import tensorflow as tf
+
+        self.model, self.batch_size, self.rows = built.network, batch_size, len(x)
+        self._train_data = self._tensors(x, y)
+        self._validation_data = self._tensors(x_validation, y_validation)
+        # Keras makes the variables of losses and metrics when it first sees data; a trace must find them made.
+        self.model.test_step(tuple(tensor[:1] for tensor in self._train_data))
+        self._train = tf.function(self._train_epoch)
+        self._evaluate = tf.function(self._evaluation)
+
+    @staticmethod
+    def _tensors(x: np.ndarray, y: np.ndarray | None) -> tuple[Any, ...]:
+        import tensorflow as tf
+
+        return (tf.constant(x),) if y is None else (tf.constant(x), tf.constant(y))
+
+    def train(self, order: np.ndarray) -> dict[str, float]:
+        """Train on all rows in an order of their indices, in batches; the last batch may be smaller, as in `fit`."""
+        self.model.reset_metrics()
+        return _floats(self._train(self._train_data, np.asarray(order, "int32")))
+
+    def evaluate(self) -> dict[str, float]:
+        """The validation part's metrics, with `val_` before their names."""
+        self.model.reset_metrics()
+        return {f"val_{key}": value for key, value in _floats(self._evaluate(self._validation_data)).items()}
+
+    def _train_epoch(self, data: tuple[Any, ...], order: Any) -> Any:
+        import tensorflow as tf
+
+        size = self.batch_size
+        whole = self.rows // size
+        for step in tf.range(whole):
+            rows = tf.reshape(order[step * size : (step + 1) * size], (size,))
+            self.model.train_step(tuple(tf.gather(tensor, rows) for tensor in data))
+        if self.rows % size:
+            self.model.train_step(tuple(tf.gather(tensor, order[whole * size :]) for tensor in data))
+        return self.model.get_metrics_result()
+
+    def _evaluation(self, data: tuple[Any, ...]) -> Any:
+        rows = data[0].shape[0]
+        for begin in range(0, rows, max(VALIDATION_BATCH, -(-rows // 8))):
+            end = begin + max(VALIDATION_BATCH, -(-rows // 8))
+            self.model.test_step(tuple(tensor[begin:end] for tensor in data))
+        return self.model.get_metrics_result()
+
+
+def _floats(logs: Any) -> dict[str, float]:
+    return {key: float(value) for key, value in logs.items()}
