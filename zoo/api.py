@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from zoo.datasets import dataset
 from zoo.datasets.dataset import Dataset
 from zoo.errors import ZooError, listed
 from zoo.language.spec import Spec, is_lambda, is_rate
-from zoo.meeting import meet
+from zoo.meeting import alone, meet
 from zoo.runs import Run
 
 if TYPE_CHECKING:
@@ -31,8 +32,10 @@ def load(source: Source, set: Mapping[str, Any] | None = None) -> Spec:
     return selection.load(source, set)
 
 
-def build(source: Source, l2: float | None = None, dropout: float | None = None, seed: int | None = None, **values: Any) -> keras.Model:
-    """Build the plain `keras.Model` of a spec, its published output activation included, compiled with its optimizer.
+def build(
+    source: Source, l2: float | None = None, dropout: float | None = None, seed: int | None = None, **values: Any
+) -> keras.Model:
+    """Build the plain `keras.Model` of a spec, its published output activation included, compiled for its task.
 
     `l2` is lambda (default: the spec's, 0.001 if it has none), `dropout` is p (default: the spec's, 0.5); `values` fill
     other ranges of the spec by name, the rest take their defaults. With a `seed` two builds have equal weights.
@@ -52,7 +55,7 @@ def build(source: Source, l2: float | None = None, dropout: float | None = None,
     unknown = [name for name in values if name not in ranges]
     if unknown:
         raise ZooError(f"`{found.name}` has no range `{unknown[0]}`; expected one of {listed(ranges) or 'none'}")
-    return building.compiled(found, filled, seed)
+    return building.build(alone(found), filled, seed).network
 
 
 def data(source: Any, name: str = "data") -> Dataset:
@@ -132,6 +135,7 @@ def tune(
     seed: int = 0,
     run: str | Path | None = None,
     set: Mapping[str, Any] | None = None,
+    threads: int | None = None,
     fresh: bool = False,
     accept_environment: bool = False,
     watch: Watch | None = None,
@@ -141,9 +145,28 @@ def tune(
     `on` is what `zoo.data` takes. `trials` counts trial 0, the spec's defaults, and trial 1, the same with lambda 0.
     `epochs` a trial (default: the spec's). `objective`: a metric of the task without the L2 penalty (default: its
     first). `run` names the folder: a word lies under `runs/`, a path is a path (default: `runs/<spec>-<data>`).
-    `fresh` begins anew. Raises `ZooError`.
+    `threads` a trial (default: 1, or all cores for a single trial; the results depend on it). `fresh` begins anew.
+    Raises `ZooError`.
     """
-    return _study(source, on, trials, epochs, oracle, objective, seed, run, set, fresh, accept_environment, watch, "")
+    from zoo import oracles, tuning, working
+
+    for name, count in (("trials", trials), ("epochs", epochs), ("threads", threads)):
+        if count is not None and (type(count) is not int or count < 1):
+            raise ZooError(f"{name} is {count!r}; expected a whole number above 0")
+    oracles.check(oracle)
+    found = load(source, {**(set or {}), **({} if epochs is None else {"train.epochs": epochs})})
+    rows = data(on)
+    folder = _folder(found, rows, run)
+    if threads is None:
+        usual = os.cpu_count() or 1 if trials == 1 else 1
+        threads = runs.read_at(folder).plan.threads if runs.exists(folder) and not fresh else usual
+    plan = meet(found, rows.description, objective=objective, oracle=oracle, trials=trials, seed=seed, threads=threads)
+    watch = watch or tuning.Watch()
+    watch.starting()
+    plan = working.pinned(plan)
+    with runs.opened(folder, plan, fresh, accept_environment) as opened:
+        tuning.tune(opened, working.Workshop(plan, rows), watch)
+        return Study(opened)
 
 
 def train(
@@ -155,32 +178,27 @@ def train(
     seed: int = 0,
     run: str | Path | None = None,
     set: Mapping[str, Any] | None = None,
+    threads: int | None = None,
     fresh: bool = False,
     accept_environment: bool = False,
     watch: Watch | None = None,
 ) -> Study:
-    """Train a spec at its defaults: a study of one trial, in `runs/<spec>-<data>-train`. Raises `ZooError`."""
-    return _study(source, on, 1, epochs, "random", objective, seed, run, set, fresh, accept_environment, watch, "-train")
+    """Train a spec at its defaults: a study of one trial, in `runs/<spec>-<data>-train`.
 
-
-def _study(
-    source: Source, on: Any, trials: int, epochs: int | None, oracle: str, objective: str | None, seed: int,
-    run: str | Path | None, changes: Mapping[str, Any] | None, fresh: bool, accept: bool, watch: Watch | None, suffix: str,
-) -> Study:  # fmt: skip
-    from zoo import oracles, tuning, working
-
-    for name, count in (("trials", trials), ("epochs", epochs)):
-        if count is not None and (type(count) is not int or count < 1):
-            raise ZooError(f"{name} is {count!r}; expected a whole number above 0")
-    oracles.check(oracle)
-    found = load(source, {**(changes or {}), **({} if epochs is None else {"train.epochs": epochs})})
+    Arguments as in `tune`. Raises `ZooError`.
+    """
     rows = data(on)
-    plan = meet(found, rows.description, objective=objective, oracle=oracle, trials=trials, seed=seed, search=trials > 1)
-    folder = runs.folder_of(None if run is None else str(run), f"{found.name}-{rows.description.name.replace(':', '-')}{suffix}")
-    plan = working.pinned(plan)
-    with runs.opened(folder, plan, fresh, accept) as opened:
-        tuning.tune(opened, working.Workshop(plan, rows), watch or tuning.Watch())
-        return Study(opened)
+    where = run if run is not None else _folder(load(source, set), rows, None, "-train")
+    return tune(
+        source, rows, trials=1, epochs=epochs, oracle="random", objective=objective, seed=seed, run=where, set=set,
+        threads=threads, fresh=fresh, accept_environment=accept_environment, watch=watch,
+    )  # fmt: skip
+
+
+def _folder(found: Spec, rows: Dataset, run: str | Path | None, suffix: str = "") -> Path:
+    """The folder of a study: what `run` names, or one that spec and data name."""
+    usual = f"{found.name}-{rows.description.name.replace(':', '-')}{suffix}"
+    return runs.folder_of(None if run is None else str(run), usual)
 
 
 def export(study: Study | str | Path, to: str | Path | None = None) -> Path:
@@ -209,4 +227,3 @@ def predict(artifact: str | Path, rows: Any, endpoint: str = "serve") -> dict[st
             if not folder.exists():
                 raise ZooError(f"{found} has no export yet; expected one: zoo export {artifact}")
     return predicting.predict(folder, rows, endpoint)
-

@@ -65,36 +65,22 @@ def unfolded(spec: Spec, values: Mapping[str, Any]) -> Network:
     return found
 
 
-def compiled(spec: Spec, values: Mapping[str, Any], seed: int | None = None) -> Any:
-    """A plain `keras.Model` of a spec that has met no data: Keras's own `L2` and `Dropout`, compiled with its optimizer.
-
-    Loss and metrics are those of a classification where the spec is one; where they depend on data, or stand in the
-    graph, they are left to the caller.
-    """
-    import keras
-
-    model = lower(unfolded(spec, values), Plain(), seed)
-    losses = {
-        "classification": ("sparse_categorical_crossentropy", ["accuracy"]),
-        "regression": ("mse", ["mae"]),
-        "forecasting": ("mse", ["mae"]),
-        "reconstruction": ("binary_crossentropy" if spec.likelihood == "bernoulli" else "mse", ["mse"]),
-    }
-    loss, metrics = losses.get(spec.task, (None, None))
-    model.compile(optimizer=_optimizer(spec, values), loss=loss, metrics=metrics)
-    assert isinstance(model, keras.Model)
-    return model
-
-
-def build(plan: Plan, values: Mapping[str, Any], seed: int, adjustable: bool) -> Built:
+def build(
+    plan: Plan, values: Mapping[str, Any], seed: int | None, adjustable: bool = False, portable: bool = False
+) -> Built:
     """Build and compile the models of a plan.
 
-    `adjustable`: lambda and p are knobs, for a search; else plain numbers and kernels that run anywhere, for an export.
+    `adjustable`: lambda and p are knobs, for a search; else plain numbers and Keras's own `L2` and `Dropout`.
+    `portable`: no kernels that run on a GPU alone, for an export. With a seed, two builds have equal weights.
     """
     how = Adjustable() if adjustable else Plain()
     flat = unfolded(plan.spec, values)
-    model = lower(flat, how, seed, portable=not adjustable)
-    model.compile(optimizer=_optimizer(plan.spec, values), jit_compile=False, **plan.works.compiled())
+    model = lower(flat, how, seed, portable)
+    model.compile(
+        optimizer=optimizer(plan.spec.fill(values).train["optimizer"]),
+        jit_compile=False if adjustable else "auto",  # the engine's own loop is compiled as a whole
+        **plan.works.compiled(),
+    )
     model.optimizer.build(model.trainable_variables)
     prepare = prepare_model(plan.steps, plan.description.x.shape, plan.description.x.dtype, plan.spec.kind)
     made = Built(plan, model, flat, getattr(how, "knobs", {}), prepare)
@@ -136,7 +122,3 @@ def learning_rate(train: Mapping[str, Any]) -> float | None:
     arguments = next(iter(chosen.values())) if isinstance(chosen, Mapping) else {}
     rate = (arguments or {}).get(KNOB_OF_TRAINING)
     return rate if isinstance(rate, (int, float)) else None
-
-
-def _optimizer(spec: Spec, values: Mapping[str, Any]) -> Any:
-    return optimizer(spec.fill(values).train["optimizer"])

@@ -44,7 +44,9 @@ def _changes(context: click.Context, parameter: click.Parameter, given: Sequence
     for one in given:
         key, equals, value = one.partition("=")
         if not equals or not key:
-            raise click.BadParameter(f"`{one}` is no change; expected KEY=VALUE, such as train.epochs=5", context, parameter)
+            raise click.BadParameter(
+                f"`{one}` is no change; expected KEY=VALUE, such as train.epochs=5", context, parameter
+            )
         try:
             changes[key] = plain(value)
         except ValueError as error:
@@ -61,7 +63,9 @@ def _options(*chosen: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-SET = click.option("--set", "changes", multiple=True, callback=_changes, metavar="KEY=VALUE", help="Change the spec: train.epochs=5.")
+SET = click.option(
+    "--set", "changes", multiple=True, callback=_changes, metavar="KEY=VALUE", help="Change the spec: train.epochs=5."
+)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 DATA = click.option("--data", required=True, metavar="DATA", help="A data set's name, or an .npz file.")
 STUDY = _options(
@@ -87,9 +91,14 @@ def list_(as_json: bool) -> None:
 
     cards = selection.cards()
     if as_json:
-        console.say_json({"specs": [vars(card) for card in cards], "data": {name: says for name, (says, _) in SOURCES.items()}})
+        console.say_json(
+            {"specs": [vars(card) for card in cards], "data": {name: says for name, (says, _) in SOURCES.items()}}
+        )
         return
-    rows = [[card.name, card.family, card.task, card.input, f"{card.parameters:,}" if card.parameters else "-"] for card in cards]
+    rows = [
+        [card.name, card.family, card.task, card.input, f"{card.parameters:,}" if card.parameters else "-"]
+        for card in cards
+    ]
     console.table(["spec", "family", "task", "input", "parameters"], rows, right=[4])
     console.say()
     console.table(["data", ""], [[name, says] for name, (says, _) in SOURCES.items()])
@@ -120,7 +129,10 @@ def show(spec: str, changes: dict[str, Any], as_json: bool) -> None:
     facts += [("train", ", ".join(f"{key} {_short(value)}" for key, value in found.fill().train.items()))]
     console.table(["", ""], facts)
     console.say()
-    rows = [[row["name"], row["layer"], row["arguments"], row["inputs"], row["l2"], row["dropout"]] for row in map(_row, flat.nodes)]
+    rows = [
+        [row["name"], row["layer"], row["arguments"], row["inputs"], row["l2"], row["dropout"]]
+        for row in map(_row, flat.nodes)
+    ]
     console.table(["name", "layer", "arguments", "on", "l2", "p"], rows, right=[4, 5])
 
 
@@ -135,7 +147,9 @@ def _row(node: Any) -> dict[str, str]:
 
 def _short(value: Any) -> str:
     if isinstance(value, dict):
-        return " ".join(f"{key}({', '.join(f'{k}={_short(v)}' for k, v in (inner or {}).items())})" for key, inner in value.items())
+        return " ".join(
+            f"{key}({', '.join(f'{k}={_short(v)}' for k, v in (inner or {}).items())})" for key, inner in value.items()
+        )
     return console.number(value)
 
 
@@ -163,7 +177,9 @@ def check(specs: tuple[str, ...], changes: dict[str, Any], data: str | None) -> 
         raise ZooError(*problems)
 
 
-@zoo.command(epilog="\b\nExamples:\n  zoo train mlp --data breast_cancer\n  zoo train lenet5 --data digits --set l2=0 --epochs 5")
+@zoo.command(
+    epilog="\b\nExamples:\n  zoo train mlp --data breast_cancer\n  zoo train lenet5 --data digits --set l2=0 --epochs 5"
+)
 @click.argument("spec")
 @STUDY
 def train(spec: str, data: str, **options: Any) -> None:
@@ -171,10 +187,17 @@ def train(spec: str, data: str, **options: Any) -> None:
     _study("train", spec, data, options)
 
 
-@zoo.command(epilog="\b\nExamples:\n  zoo tune lenet5 --data digits --trials 20 --to served\n  zoo tune my.yaml --data my.npz --oracle random --run ./study")
+@zoo.command(
+    epilog="\b\nExamples:\n  zoo tune lenet5 --data digits --trials 20 --to served\n"
+    "  zoo tune my.yaml --data my.npz --oracle random --run ./study"
+)
 @click.argument("spec")
-@click.option("--trials", type=int, default=20, show_default=True, metavar="N", help="Trials in all, the defaults among them.")
-@click.option("--oracle", default="bayesian", show_default=True, metavar="ORACLE", help="random, grid, bayesian or hyperband.")
+@click.option(
+    "--trials", type=int, default=20, show_default=True, metavar="N", help="Trials in all, the defaults among them."
+)
+@click.option(
+    "--oracle", default="bayesian", show_default=True, metavar="ORACLE", help="random, grid, bayesian or hyperband."
+)
 @STUDY
 def tune(spec: str, data: str, **options: Any) -> None:
     """Search lambda and p (every range of the spec) on data; again, it goes on where it stopped."""
@@ -216,6 +239,7 @@ def export(run: str, to: str | None, as_json: bool) -> None:
     from zoo.predicting import artifact_of
 
     runs.read(run)  # a run that is not there is said before TensorFlow is loaded
+    console.quiet_tensorflow()
     from zoo import api
 
     folder = api.export(run, to)
@@ -237,13 +261,16 @@ def _exported(folder: Path) -> None:
     )
 
 
-@zoo.command(epilog="\b\nExamples:\n  zoo predict served --data new.npz\n  zoo predict lenet5-digits --data digits --json")
+@zoo.command(
+    epilog="\b\nExamples:\n  zoo predict served --data new.npz\n  zoo predict lenet5-digits --data digits --json"
+)
 @click.argument("artifact")
 @click.option("--data", required=True, metavar="ROWS", help="An .npy or .npz file, or a data set's test part.")
 @click.option("--endpoint", default="serve", show_default=True, help="What the model is to do with the rows.")
 @AS_JSON
 def predict(artifact: str, data: str, endpoint: str, as_json: bool) -> None:
     """Answer for rows by an export, or by a run that has one."""
+    console.quiet_tensorflow()
     from zoo import api
 
     answers = api.predict(artifact, data, endpoint)
@@ -272,7 +299,7 @@ def runs(as_json: bool) -> None:
     """List the runs under runs/ with their state."""
     from zoo import runs as room
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for run in room.every():
         best = run.best
         rows.append({

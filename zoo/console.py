@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +37,9 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[int] = (), wide: int | None = None) -> None:
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[int] = (), wide: int | None = None
+) -> None:
     """Print rows under a head, columns as wide as they need; numbers of the columns in `right` are set right.
 
     The last column is cut at the terminal's width where output goes to a terminal.
@@ -61,6 +64,22 @@ def number(value: Any) -> str:
     return str(value)
 
 
+def quiet_tensorflow() -> None:
+    """Import TensorFlow without the lines that it writes to the terminal from C++ before it can be told not to."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            import keras  # noqa: F401
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
 class Progress:
     """A study as it goes on: a line a trial, and in a terminal the epochs of the running one (a `tuning.Watch`)."""
 
@@ -70,15 +89,24 @@ class Progress:
         self.trials = self.width = 0
         self.since = time.monotonic()
 
+    def starting(self) -> None:
+        """Load TensorFlow quietly, now that all that can be refused without it was not."""
+        quiet_tensorflow()
+
     def began(self, run: Run) -> None:
         """Say what is searched, and how much of it is done already."""
         plan, done = run.plan, len(run.told)
         self.trials = plan.trials
-        ranges = plan.spec.ranges()
+        ranges, epochs = plan.spec.ranges(), plan.spec.fill().train["epochs"]
         what = "; ".join(f"{name} in {one.said()}" for name, one in ranges.items()) or "no range: the defaults alone"
         self._line(f"{plan.spec.name} on {plan.description.name}: {plan.description.said}")
-        self._line(f"{plan.trials} trials of {plan.spec.train['epochs']} epochs, {plan.oracle}, {plan.objective} ({plan.direction})")
-        self._line(what)
+        self._line(
+            f"{plan.trials} trials of {epochs} epochs, {plan.oracle}, {plan.objective} ({plan.direction})"
+            if plan.trials > 1
+            else f"one training of {epochs} epochs, {plan.objective} ({plan.direction})"
+        )
+        if plan.trials > 1:
+            self._line(what)
         if done:
             self._line(f"going on after {done} finished trials of {run.folder}")
         self.since = time.monotonic()
@@ -123,10 +151,20 @@ def verdict(summary: Mapping[str, Any]) -> None:
     """The table of a finished study: default against tuned, on validation and on the untouched test part."""
     metric = str(summary["objective"]).removeprefix("val_")
     rows = []
+    searched = summary["trials"] > 1
     for who, values in (("default", summary["defaults"]), ("tuned", summary["values"])):
+        if who == "default" and not searched:
+            continue
         figures = [(summary[part] or {}).get(who) or {} for part in ("validation", "test")]
-        rows.append([who, *(number(values[name]) for name in values), *(number(one.get(metric)) for one in figures)])
+        rows.append(
+            [
+                who if searched else "trained",
+                *(number(values[name]) for name in values),
+                *(number(one.get(metric)) for one in figures),
+            ]
+        )
     head = ["", *summary["values"], f"validation {metric}", f"test {metric}"]
     say()
     table(head, rows, right=range(1, len(head)))
-    say(str(summary["verdict"]))
+    if searched:
+        say(str(summary["verdict"]))

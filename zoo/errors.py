@@ -75,6 +75,6 @@ def plainly(name: str) -> str:
 
 def listed(words: Iterable[object], most: int = 12) -> str:
     """The words in a row, `and` so many more where there are too many to read."""
-    words = [str(word) for word in words]
-    more = len(words) - most
-    return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")
+    told = [str(word) for word in words]
+    more = len(told) - most
+    return ", ".join(told[:most]) + (f" and {more} more" if more > 0 else "")

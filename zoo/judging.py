@@ -65,6 +65,6 @@ def _loaded(run: Run, workshop: Workshop, trial: Told) -> Any:
 
 def _write_evidence(run: Run, x: np.ndarray, evidence: Mapping[str, Mapping[str, np.ndarray]]) -> None:
     content = io.BytesIO()
-    arrays = {f"{who}_{key}": array for who, found in evidence.items() for key, array in found.items()}
+    arrays: dict[str, Any] = {f"{who}_{key}": array for who, found in evidence.items() for key, array in found.items()}
     np.savez_compressed(content, x=x, **arrays)
     write_atomic(run.folder / "evidence.npz", content.getvalue())

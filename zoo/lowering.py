@@ -20,7 +20,7 @@ LARGEST_SEED = 2**31 - 1
 
 
 def derive(seed: int | None, *words: object) -> int | None:
-    """A seed of its own for each purpose, far from its neighbours: a hash of the seed and the words. None stays None."""
+    """A seed of its own for each purpose, far from its neighbours: a hash of seed and words. None stays None."""
     if seed is None:
         return None
     digest = hashlib.sha256("/".join(map(str, (seed, *words))).encode()).digest()
@@ -40,7 +40,7 @@ class Plain:
         """A dropout layer."""
         import keras
 
-        return getattr(keras.layers, layer)(rate=float(value), **arguments)  # type: ignore[no-any-return]
+        return getattr(keras.layers, layer)(rate=float(value), **arguments)
 
 
 class Adjustable(Plain):
@@ -106,7 +106,13 @@ def _parts(network: Network) -> list[tuple[str, list[Node]]]:
 
 
 def _nest(
-    part: str, nodes: list[Node], network: Network, tensors: dict[str, Any], how: Plain, seed: int | None, portable: bool
+    part: str,
+    nodes: list[Node],
+    network: Network,
+    tensors: dict[str, Any],
+    how: Plain,
+    seed: int | None,
+    portable: bool,
 ) -> None:
     """Build one part as a model of its own, so that a reloaded model still has `get_layer("decoder")`."""
     import keras
@@ -132,7 +138,9 @@ def _one(values: Iterable[Any]) -> Any:
 def _call(node: Node, tensors: Mapping[str, Any], how: Plain, seed: int | None, portable: bool) -> Any:
     """Make a node's layer and call it on its inputs."""
     try:
-        layer = make(node.layer, node.arguments, node.l2, node.dropout, how, derive(seed, node.name), node.name, portable)
+        layer = make(
+            node.layer, node.arguments, node.l2, node.dropout, how, derive(seed, node.name), node.name, portable
+        )
         _seed_initializers(layer, derive(seed, node.name, "initializers"))
         return layer(_one(tensors[name] for name in node.inputs))
     except ZooError:
@@ -180,7 +188,7 @@ def make(
         made["use_cudnn"] = False
     if dropout is not None:
         return how.dropout(layer, dropout, made)
-    return _class(layer, keras)(**made)  # type: ignore[no-any-return]
+    return _class(layer, keras)(**made)
 
 
 def _class(layer: str, keras: Any) -> Any:
@@ -213,7 +221,7 @@ def _value(key: str, value: Any, l2: float | None, how: Plain, seed: int | None,
 
 def optimizer(value: Any) -> keras.optimizers.Optimizer:
     """The optimizer that a spec's `train.optimizer` names."""
-    return _value("optimizer", {value: {}} if isinstance(value, str) else value, None, Plain(), None, False)  # type: ignore[no-any-return]
+    return _value("optimizer", {value: {}} if isinstance(value, str) else value, None, Plain(), None, False)
 
 
 def _seed_initializers(layer: Any, seed: int | None) -> None:

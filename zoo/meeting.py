@@ -11,14 +11,14 @@ from typing import Any
 from zoo import selection
 from zoo.datasets import description as descriptions
 from zoo.datasets.dataset import views
-from zoo.datasets.description import Description
+from zoo.datasets.description import Description, Field
 from zoo.errors import ZooError, listed, nearest
 from zoo.language import network, spec
 from zoo.language.ranges import Range
 from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, Spec
 from zoo.tasks import TASKS, Task
 
-WITHOUT_RANGES = {
+WITHOUT_RANGES: dict[str, dict[str, Any]] = {
     "l2": {"min_value": 1e-7, "max_value": 1e-1, "sampling": "log", "zero": True},
     "dropout": {"min_value": 0.0, "max_value": 0.8},
 }
@@ -66,7 +66,7 @@ class Plan:
         return {"spec": self.spec.written(), "data": self.description.written(), **plain, **more}
 
     def differences(self, other: Plan) -> list[str]:
-        """What makes another plan another study: the words for each part that differs; the number of trials does not."""
+        """What makes another plan another study, a word for each part that differs; the number of trials is none."""
         parts = {
             "spec": self.spec.identity() != other.spec.identity(),
             "data": self.description.fingerprint != other.description.fingerprint,
@@ -87,7 +87,7 @@ def read(written: Mapping[str, Any]) -> Plan:
     """A plan from its JSON."""
     found, problems = spec.read(written["spec"], "plan.json", {})
     if found is None or problems:
-        raise ZooError(*(problems or ["the plan's spec cannot be read"]))
+        raise ZooError(*problems, "plan.json holds a spec that cannot be read")
     rest = {key: value for key, value in written.items() if key not in ("spec", "data", "steps")}
     return Plan(found, descriptions.read(written["data"]), steps=tuple(written["steps"]), **rest)
 
@@ -121,6 +121,23 @@ def meet(
     )  # fmt: skip
 
 
+def alone(found: Spec) -> Plan:
+    """The plan of a spec that has met no data: what it states of itself stands for them, and nothing is prepared."""
+
+    def blank(kind: str, shape: tuple[int | None, ...]) -> Field:
+        features = shape[-1] or 1
+        return Field(kind, shape, "float32", 0.0, 1.0, (0.0,) * features, (1.0,) * features)  # type: ignore[arg-type]
+
+    facts = found.facts
+    shapes = {"regression": (facts["targets"],), "forecasting": (facts.get("horizon", 1), facts["features"])}
+    y = blank("target", shapes[found.task]) if found.task in shapes else None
+    classes = tuple(range(facts.get("classes", 0)))
+    x = blank(found.kind, found.shape)
+    description = Description(found.name, x, y, found.task, classes, {}, "rows", None, None, "")
+    objective, direction = _objective(None, found.task)
+    return Plan(found, description, found.task, (), objective, direction, "random", 1, 0, 1, 1)
+
+
 def _task(found: Spec, description: Description) -> str:
     """What the network is for: its spec's word, else what the targets mean."""
     if found.coded:
@@ -128,7 +145,9 @@ def _task(found: Spec, description: Description) -> str:
     stated = found.data.get("task")
     if description.task == "reconstruction":
         fits = ", ".join(f"`{card.name}`" for card in selection.cards() if card.family in ("ae", "vae"))
-        raise ZooError(f"{description.name} has no targets, or one label for all rows, and `{found.name}` learns from targets; try {fits}")
+        raise ZooError(
+            f"{description.name} has no targets or one label alone, and `{found.name}` learns from targets; try {fits}"
+        )
     if stated not in (None, description.task):
         raise ZooError(
             f"`{found.name}` is for {stated}, and the targets of {description.name} ask for {description.task}"
@@ -217,8 +236,9 @@ def _with_ranges(found: Spec, unfolded: network.Network) -> Spec:
     made = {}
     for key, given in WITHOUT_RANGES.items():
         if has[key]:
-            low, high = min(given["min_value"], values[key] or 1), max(given["max_value"], values[key])  # type: ignore[type-var]
-            made[key] = Range(default=float(values[key]), **{**given, "min_value": low, "max_value": high})  # type: ignore[arg-type]
+            value = float(values[key])
+            low, high = min(given["min_value"], value or 1.0), max(given["max_value"], value)
+            made[key] = Range(default=value, **{**given, "min_value": low, "max_value": high})
     return found.adapted(**made)
 
 

@@ -83,7 +83,9 @@ def suggest(space: Space, asked: Sequence[Question], told: Sequence[float | None
             if unit == "STOPPED":
                 return DONE
             if recorded is not None and dict(unit) != dict(recorded):
-                raise ZooError(f"the journal's trial {k} is not what this keras-tuner suggests; expected its version at the start")
+                raise ZooError(
+                    f"the journal's trial {k} is not what this keras-tuner suggests; expected its version at the start"
+                )
         return _asked(space, unit, len(baseline))
 
 
@@ -91,7 +93,9 @@ def check(oracle: str) -> None:
     """Raise `ZooError` for an oracle that there is not."""
     if oracle not in ORACLES:
         hint = nearest(oracle, ORACLES)
-        raise ZooError(f"no oracle `{oracle}`; expected one of {listed(ORACLES)}" + (f"; did you mean `{hint}`?" if hint else ""))
+        raise ZooError(
+            f"no oracle `{oracle}`; expected one of {listed(ORACLES)}" + (f"; did you mean `{hint}`?" if hint else "")
+        )
 
 
 def _baselines(space: Space) -> list[dict[str, float]]:
@@ -108,7 +112,9 @@ def _asked(space: Space, unit: Mapping[str, Any], before: int = 0) -> Question:
     default = {name: one.to_unit(one.default) for name, one in space.ranges.items()}
     exact = {name: space.ranges[name].default for name in values if unit[name] == default[name]}
     parent = unit.get("tuner/trial_id")
-    return Question({**values, **exact}, unit.get("tuner/epochs"), None if parent is None else int(parent) + before, dict(unit))
+    return Question(
+        {**values, **exact}, unit.get("tuner/epochs"), None if parent is None else int(parent) + before, dict(unit)
+    )
 
 
 def _parameters(space: Space) -> Any:
@@ -154,7 +160,9 @@ def _bayesian(space: Space, **common: Any) -> Any:
 def _hyperband(space: Space, **common: Any) -> Any:
     import keras_tuner
 
-    return keras_tuner.oracles.HyperbandOracle(max_epochs=max(space.epochs, 2), factor=3, hyperband_iterations=NO_LIMIT, **common)
+    return keras_tuner.oracles.HyperbandOracle(
+        max_epochs=max(space.epochs, 2), factor=3, hyperband_iterations=NO_LIMIT, **common
+    )
 
 
 ORACLES: dict[str, Callable[..., Any]] = {

@@ -16,7 +16,10 @@ ARTIFACT = "artifact.json"
 
 
 def rows_of(source: Any) -> np.ndarray:
-    """The rows to answer for: an array, an .npy or .npz file (`x`, else `x_test`, else `x_train`), or a data set's test part."""
+    """The rows to answer for: an array, an .npy or .npz file, or a data set's test part.
+
+    Of an .npz file `x` is read, else `x_test`, else `x_train`.
+    """
     if isinstance(source, np.ndarray):
         return source
     if not isinstance(source, (str, Path)):
@@ -47,7 +50,7 @@ def artifact_of(folder: Path) -> dict[str, Any]:
     """What an artifact says of itself. Raises `ZooError` if the folder is none."""
     if not (folder / ARTIFACT).is_file():
         raise ZooError(f"{folder} is no export: it holds no {ARTIFACT}; expected a folder that `zoo export` wrote")
-    return read_json(folder / ARTIFACT)  # type: ignore[no-any-return]
+    return read_json(folder / ARTIFACT)
 
 
 def predict(folder: Path, source: Any, endpoint: str = "serve") -> dict[str, np.ndarray]:
@@ -70,7 +73,9 @@ def predict(folder: Path, source: Any, endpoint: str = "serve") -> dict[str, np.
         {key: value.numpy() for key, value in function(**{name: tf.constant(rows[begin : begin + BATCH])}).items()}
         for begin in range(0, len(rows), BATCH)
     ]
-    joined = {key: np.concatenate([batch[key] for batch in found]) for key in artifact["endpoints"][endpoint]["outputs"]}
+    joined = {
+        key: np.concatenate([batch[key] for batch in found]) for key in artifact["endpoints"][endpoint]["outputs"]
+    }
     return {key: np.char.decode(value.astype("S")) if value.dtype == object else value for key, value in joined.items()}
 
 
@@ -78,12 +83,18 @@ def _fitting(rows: np.ndarray, shape: tuple[int | None, ...], dtype: str, folder
     """The rows in the artifact's shape and type; a missing channel is added, nothing else is guessed."""
     if rows.ndim == len(shape) and shape[-1] == 1 and len(shape) == 3:
         rows = rows[..., None]
-    fits = rows.ndim == len(shape) + 1 and all(want in (None, have) for want, have in zip(shape, rows.shape[1:], strict=True))
+    fits = rows.ndim == len(shape) + 1 and all(
+        want in (None, have) for want, have in zip(shape, rows.shape[1:], strict=True)
+    )
     if not fits or rows.dtype.kind not in "biuf" or not len(rows):
         wanted = " x ".join("any" if one is None else str(one) for one in shape)
-        raise ZooError(f"rows of shape {rows.shape} ({rows.dtype}) do not fit {folder}; expected rows of {wanted} numbers")
+        raise ZooError(
+            f"rows of shape {rows.shape} ({rows.dtype}) do not fit {folder}; expected rows of {wanted} numbers"
+        )
     if rows.dtype.kind == "f" and np.dtype(dtype).kind in "iu":
         limits = np.iinfo(dtype)
         if (rows != np.round(rows)).any() or rows.min() < limits.min or rows.max() > limits.max:
-            raise ZooError(f"{folder} reads whole numbers ({dtype}) as in its data, and these rows hold others; were they rescaled?")
+            raise ZooError(
+                f"{folder} reads whole numbers ({dtype}) as its data did, and these rows hold others; were they scaled?"
+            )
     return rows.astype(dtype)

@@ -1,4 +1,4 @@
-"""Raw rows to features: the `prepare` model. Its steps are data, decided when spec and data met; here they become Keras."""
+"""Raw rows to features: the `prepare` model, whose steps are data that were decided when spec and data met."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def prepare_model(steps: Sequence[Mapping[str, Any]], shape: Sequence[int], dtyp
     for step in steps:
         layer, arguments = next(iter(step.items()))
         tensor = make(layer, arguments, None, None, Plain())(tensor)
-    return keras.Model(source, tensor if steps or dtype != "float32" else keras.layers.Identity()(tensor), name="prepare")
+    return keras.Model(
+        source, tensor if steps or dtype != "float32" else keras.layers.Identity()(tensor), name="prepare"
+    )
 
 
 def restored(steps: Sequence[Mapping[str, Any]], shape: Sequence[int]) -> list[dict[str, Any]]:

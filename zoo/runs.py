@@ -23,7 +23,7 @@ import numpy as np
 
 from zoo import meeting
 from zoo.errors import Problem, ZooError, listed, nearest
-from zoo.files import append_synced, finite, locked, read_json, whole_lines, write_atomic, write_json
+from zoo.files import append_synced, finite, locked, open_npz, read_json, whole_lines, write_atomic, write_json
 from zoo.meeting import Plan
 
 HOME = Path("runs")
@@ -93,7 +93,12 @@ class Run:
 
     def append(self, kind: str, payload: Mapping[str, Any]) -> None:
         """Add an event to the journal, synced before this returns, and write anew what is derived from it."""
-        event = {"sequence": len(self.events), "time": round(time.time(), 3), "kind": kind, "payload": finite(dict(payload))}
+        event = {
+            "sequence": len(self.events),
+            "time": round(time.time(), 3),
+            "kind": kind,
+            "payload": finite(dict(payload)),
+        }
         append_synced(self.folder / JOURNAL, json.dumps(event))
         self.events.append(json.loads(json.dumps(event)))
         if kind in ("told", "judged"):
@@ -102,13 +107,12 @@ class Run:
     def keep_weights(self, trial: int, weights: Mapping[str, np.ndarray]) -> None:
         """Store the weights of a trial's best epoch."""
         content = io.BytesIO()
-        np.savez(content, **{path.replace("/", "|"): array for path, array in weights.items()})
+        arrays: dict[str, Any] = {path.replace("/", "|"): array for path, array in weights.items()}
+        np.savez(content, **arrays)
         write_atomic(self._weights(trial), content.getvalue())
 
     def weights(self, trial: int) -> dict[str, np.ndarray]:
         """The kept weights of a trial by path. Raises `ZooError` if they are not there or torn."""
-        from zoo.files import open_npz
-
         return {path.replace("|", "/"): array for path, array in open_npz(self._weights(trial)).items()}
 
     def drop_weights(self) -> None:
@@ -128,7 +132,14 @@ class Run:
         """Write `trials.csv`, `epochs.csv`, `best.yaml` and `run.json` from the journal."""
         told, names = self.told, list(self.plan.spec.ranges())
         rows = [
-            [one.trial, one.status, *(one.values.get(name) for name in names), one.score, one.best_epoch, len(one.epochs)]
+            [
+                one.trial,
+                one.status,
+                *(one.values.get(name) for name in names),
+                one.score,
+                one.best_epoch,
+                len(one.epochs),
+            ]
             for one in told
         ]
         head = ["trial", "status", *names, self.plan.objective, "best_epoch", "epochs"]
@@ -148,7 +159,7 @@ class Run:
     def summary(self, best: Told) -> dict[str, Any]:
         """What `run.json` holds: the values found, and the figures on validation and test where they were judged."""
         plan, judged = self.plan, self.last("judged") or {}
-        begun = next((event["payload"] for event in self.events if event["kind"] == "begun"), {})
+        begun: dict[str, str] = next((event["payload"] for event in self.events if event["kind"] == "begun"), {})
         return {
             "spec": plan.spec.name,
             "data": plan.description.name,
@@ -193,6 +204,11 @@ def read(name: str) -> Run:
             + "the folder of a run"
             + (f"; did you mean `{hint}`?" if hint else "")
         )
+    return read_at(folder)
+
+
+def read_at(folder: Path) -> Run:
+    """Read the run in a folder, without its lock. Raises `ZooError` if it cannot be read."""
     return _replayed(folder, mend=False)
 
 
@@ -201,7 +217,7 @@ def every() -> list[Run]:
     found = []
     for path in sorted(HOME.glob(f"*/{PLAN}")):
         try:
-            found.append(_replayed(path.parent, mend=False))
+            found.append(read_at(path.parent))
         except ZooError:
             continue
     return found
@@ -214,10 +230,9 @@ def opened(folder: Path, plan: Plan, fresh: bool = False, accept_environment: bo
     Raises `ZooError` if another process holds it, if its plan differs (with the two ways out), or if it began under
     another minor version of TensorFlow, Keras or keras-tuner and `accept_environment` is not given.
     """
-    if folder.exists() and not exists(folder) and (not folder.is_dir() or any(folder.iterdir())):
-        if not folder.is_dir() or {path.name for path in folder.iterdir()} - {LOCK}:
-            raise ZooError(f"{folder} is there and is no run; expected a new folder: --run NAME")
-    with locked(folder / LOCK, f"{folder} is being written by another zoo; wait for it, or name another: --run NAME"):
+    if folder.exists() and not exists(folder) and not (folder.is_dir() and all(map(_leftover, folder.iterdir()))):
+        raise ZooError(f"{folder} is there and is no run; expected a new folder: --run NAME")
+    with held(folder):
         if fresh:
             _clear(folder)
         if exists(folder):
@@ -229,6 +244,8 @@ def opened(folder: Path, plan: Plan, fresh: bool = False, accept_environment: bo
                     "name another with --run NAME, or begin anew with --fresh"
                 )
             _same_environment(run, accept_environment)
+            if run.plan.trials != plan.trials:
+                write_json(folder / PLAN, plan.written())
             run.plan = plan
         else:
             write_json(folder / PLAN, plan.written())
@@ -236,6 +253,19 @@ def opened(folder: Path, plan: Plan, fresh: bool = False, accept_environment: bo
             run = Run(folder, plan)
         run.append("begun", environment())
         yield run
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Be the one writer of a run. Raises `ZooError` if another process is."""
+    busy = f"{folder} is being written by another zoo; wait for it, or name another: --run NAME"
+    with locked(folder / LOCK, busy):
+        yield
+
+
+def _leftover(path: Path) -> bool:
+    """Whether a file is what a run that was killed in its first moment leaves behind."""
+    return path.name == LOCK or path.name.startswith(f".{PLAN}.")
 
 
 def environment() -> dict[str, str]:

@@ -44,7 +44,9 @@ def card(found: Spec) -> Card:
     shape = " x ".join("any" if size is None else str(size) for size in found.shape)
     data = found.data
     task = found.task if "task" in data or found.coded else "any with a target"
-    return Card(found.name, found.family, task, f"{found.kind} {shape}", data.get("parameters"), data.get("summary", ""))
+    return Card(
+        found.name, found.family, task, f"{found.kind} {shape}", data.get("parameters"), data.get("summary", "")
+    )
 
 
 def load(source: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, Any] | None = None) -> Spec:
@@ -85,7 +87,10 @@ def find(name: str) -> Path:
     if known:
         return files()[known]
     hint = nearest(name, files())
-    raise ZooError(f"no spec `{name}`; expected one of {listed(files())}, or a path" + (f"; did you mean `{hint}`?" if hint else ""))
+    raise ZooError(
+        f"no spec `{name}`; expected one of {listed(files())}, or a path"
+        + (f"; did you mean `{hint}`?" if hint else "")
+    )
 
 
 def _shown(path: Path, given: str) -> str:

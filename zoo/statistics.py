@@ -51,6 +51,8 @@ def sentence(difference: Difference, metric: str, same: bool) -> str:
     where = f"on {difference.rows:,} untouched rows, one seed"
     span = f"95 % interval {difference.low:+.4g} to {difference.high:+.4g}"
     if difference.helped is None:
-        return f"Nobody can say whether tuning helped: {metric} changed by {difference.estimate:+.4g} ({span}; {where})."
+        return (
+            f"Nobody can say whether tuning helped: {metric} changed by {difference.estimate:+.4g} ({span}; {where})."
+        )
     word = "helped" if difference.helped else "did harm"
     return f"Tuning {word}: {metric} is better by {difference.estimate:+.4g} ({span}; {where})."

@@ -16,6 +16,9 @@ from zoo.working import Job, Outcome, Workshop, seed_of
 class Watch:
     """Who wants to see a study go on; all of its methods may be left as they are."""
 
+    def starting(self) -> None:
+        """Spec and data fit; TensorFlow is about to be loaded."""
+
     def began(self, run: Run) -> None:
         """The study was opened, new or with what is in its journal."""
 

@@ -79,7 +79,7 @@ class Workshop:
             built = build(self.plan, values, seed, adjustable=True)
             parts = [self._prepared(built, part) for part in (self.dataset.train, self.dataset.validation)]
             size = self.plan.spec.fill(values).train["batch_size"]
-            self._benches[key] = (built, Resident(built, *parts[0], *parts[1], size))
+            self._benches[key] = (built, Resident(built, parts[0], parts[1], size))
         self._benches[key] = self._benches.pop(key)
         return self._benches[key]
 

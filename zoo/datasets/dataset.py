@@ -80,13 +80,19 @@ def _checked(rows: Rows, name: str) -> Rows:
         if array.dtype.kind not in "biuf":
             raise ZooError(f"{name}: x_{part} holds {array.dtype}; expected numbers")
         if array.ndim not in (2, 3, 4) or 0 in array.shape:
-            raise ZooError(f"{name}: x_{part} has the shape {array.shape}; expected rows of a table, sequences or images")
+            raise ZooError(
+                f"{name}: x_{part} has the shape {array.shape}; expected rows of a table, sequences or images"
+            )
         if array.shape[1:] != rows.x.shape[1:]:
-            raise ZooError(f"{name}: a row of x_test has the shape {array.shape[1:]}, one of x_train {rows.x.shape[1:]}")
+            raise ZooError(
+                f"{name}: a row of x_test has the shape {array.shape[1:]}, one of x_train {rows.x.shape[1:]}"
+            )
         if targets is not None and len(targets) != len(array):
             raise ZooError(f"{name}: x_{part} has {len(array):,} rows, y_{part} {len(targets):,}; expected as many")
         if targets is not None and (targets.dtype.kind not in "biufUS" or targets.ndim not in (1, 2, 3)):
-            raise ZooError(f"{name}: y_{part} has the shape {targets.shape} of {targets.dtype}; expected labels or numbers")
+            raise ZooError(
+                f"{name}: y_{part} has the shape {targets.shape} of {targets.dtype}; expected labels or numbers"
+            )
     return replace(rows, x=_numbers(rows.x), x_test=None if rows.x_test is None else _numbers(rows.x_test))
 
 
@@ -131,7 +137,9 @@ def _described(
     if classes and train.y is not None:
         absent = sorted(set(range(len(classes))) - set(np.unique(train.y).tolist()))
         if absent:
-            raise ZooError(f"{name}: the class `{classes[absent[0]]}` has no row to train on; expected two or more of each")
+            raise ZooError(
+                f"{name}: the class `{classes[absent[0]]}` has no row to train on; expected two or more of each"
+            )
     for part, rows in parts.items():
         _finite(rows, name, part)
     kind = {4: "image", 3: "sequence", 2: "table"}[train.x.ndim]
@@ -168,7 +176,7 @@ def _targets(rows: Rows, name: str) -> tuple[str, np.ndarray | None, np.ndarray 
         if y_test is not None and not set(np.unique(y_test).tolist()) <= set(found.tolist()):
             unknown = sorted(set(np.unique(y_test).tolist()) - set(found.tolist()))
             raise ZooError(f"{name}: the test part has the label `{unknown[0]}`, which no training row has")
-        named = rows.classes if len(rows.classes) == len(found) else tuple(found.tolist())
+        named = _labels(rows.classes, found)
         test = None if y_test is None else np.searchsorted(found, y_test).astype("int32")
         return "classification", np.searchsorted(found, y).astype("int32"), test, named
     if y.dtype.kind != "f":
@@ -180,11 +188,22 @@ def _targets(rows: Rows, name: str) -> tuple[str, np.ndarray | None, np.ndarray 
         return "forecasting", y, y_test, ()
     if y.ndim > 2:
         raise ZooError(f"{name}: y has the shape {y.shape}; expected a label, a number or a few numbers a row")
-    return "regression", y[:, None] if y.ndim == 1 else y, None if y_test is None else y_test.reshape(len(y_test), -1), ()
+    return (
+        "regression",
+        y[:, None] if y.ndim == 1 else y,
+        None if y_test is None else y_test.reshape(len(y_test), -1),
+        (),
+    )
+
+
+def _labels(names: tuple[str, ...], found: np.ndarray) -> tuple[Any, ...]:
+    """The labels as people read them: the names that belong to the numbers in the data, else what stands there."""
+    numbered = found.dtype.kind in "iub" and len(names) > int(found.max()) and int(found.min()) >= 0
+    return tuple(names[int(number)] for number in found) if numbered else tuple(found.tolist())
 
 
 def _series(rows: Rows, name: str) -> Dataset:
-    """A series cut by time first, then into windows, so that no value is forecast in one part and read in an earlier."""
+    """A series cut by time first, then into windows, so that no value is read before it is forecast in a later part."""
     series, window, horizon = rows.series, rows.window, rows.horizon
     assert series is not None
     steps = len(series)

@@ -101,10 +101,16 @@ SOURCES: dict[str, tuple[str, Callable[[], Rows]]] = {
     "breast_cancer": ("569 rows of 30 numbers, 2 classes (scikit-learn)", _table("load_breast_cancer")),
     "diabetes": ("442 rows of 10 numbers, a number to predict (scikit-learn)", _table("load_diabetes")),
     "keras:mnist": ("70,000 handwritten digits, 28 x 28, 10 classes (downloads)", lambda: _keras("mnist")),
-    "keras:fashion_mnist": ("70,000 pieces of clothing, 28 x 28, 10 classes (downloads)", lambda: _keras("fashion_mnist")),
+    "keras:fashion_mnist": (
+        "70,000 pieces of clothing, 28 x 28, 10 classes (downloads)",
+        lambda: _keras("fashion_mnist"),
+    ),
     "keras:cifar10": ("60,000 colour pictures, 32 x 32 x 3, 10 classes (downloads)", lambda: _keras("cifar10")),
     "keras:cifar100": ("60,000 colour pictures, 32 x 32 x 3, 100 classes (downloads)", lambda: _keras("cifar100")),
-    "keras:california_housing": ("20,640 rows of 8 numbers, a number to predict (downloads)", lambda: _keras("california_housing")),
+    "keras:california_housing": (
+        "20,640 rows of 8 numbers, a number to predict (downloads)",
+        lambda: _keras("california_housing"),
+    ),
 }
 """The data sets that have a name: what each is, and how it is loaded. One row adds a source."""
 

@@ -15,7 +15,9 @@ def by_hash(x: np.ndarray, y: np.ndarray | None, share: float, stratify: bool) -
     """
     keys = np.array([hashlib.sha256(np.ascontiguousarray(row).tobytes()).digest()[:8] for row in x])
     held = np.zeros(len(x), bool)
-    groups = [np.flatnonzero(y == label) for label in np.unique(y)] if stratify and y is not None else [np.arange(len(x))]
+    groups = (
+        [np.flatnonzero(y == label) for label in np.unique(y)] if stratify and y is not None else [np.arange(len(x))]
+    )
     taken: set[bytes] = set()
     for group in groups:
         chosen = sorted({keys[row] for row in group})

@@ -8,7 +8,7 @@ from typing import Any
 
 from zoo.errors import ZooError, listed, nearest
 from zoo.exporting import saved_model
-from zoo.runs import Run
+from zoo.runs import Run, held
 
 EXPORTERS: dict[str, Callable[[Run, Path], dict[str, Any]]] = {"saved_model": saved_model.export}
 """The formats by name: a function from a run and a folder to what stands in `artifact.json`. One row adds one."""
@@ -22,9 +22,13 @@ def export(run: Run, to: Path | None = None, form: str = "saved_model") -> tuple
     """
     if form not in EXPORTERS:
         hint = nearest(form, EXPORTERS)
-        raise ZooError(f"no format `{form}`; expected one of {listed(EXPORTERS)}" + (f"; did you mean `{hint}`?" if hint else ""))
+        raise ZooError(
+            f"no format `{form}`; expected one of {listed(EXPORTERS)}" + (f"; did you mean `{hint}`?" if hint else "")
+        )
     if run.best is None or run.last("judged") is None:
-        raise ZooError(f"{run.folder} is not finished; expected a study to its end: the same `zoo tune` command goes on with it")
+        raise ZooError(
+            f"{run.folder} is not finished; expected a study to its end: the same `zoo tune` command goes on with it"
+        )
     target = to if to is not None else run.folder / "exports" / form
-    artifact = EXPORTERS[form](run, target)
-    return target, artifact
+    with held(run.folder):
+        return target, EXPORTERS[form](run, target)

@@ -29,7 +29,7 @@ def export(run: Run, target: Path) -> dict[str, Any]:
     """Write the best trial of a run to the folder. Raises `ZooError` if the verification finds any difference."""
     best = run.best
     assert best is not None
-    built = build(run.plan, best.values, seed_of(run.plan, best.trial), adjustable=False)
+    built = build(run.plan, best.values, seed_of(run.plan, best.trial), portable=True)
     built.load(run.weights(best.trial))
     endpoints = run.plan.works.endpoints(built.pieces)
     probes = _probes(endpoints, open_npz(run.folder / "evidence.npz")["x"])
@@ -67,11 +67,11 @@ def _by_position(endpoint: Endpoint) -> Any:
     return call
 
 
-def _probes(endpoints: Mapping[str, Endpoint], rows: np.ndarray) -> dict[str, np.ndarray]:
+def _probes(endpoints: Mapping[str, Endpoint], rows: np.ndarray) -> dict[str, Any]:
     """Inputs and the model's own answers, for batches of several sizes, as `endpoint/size/in or out/name`."""
     rows = np.resize(rows, (max(BATCHES), *rows.shape[1:]))
     code = endpoints["encode"].function if "encode" in endpoints else None
-    probes: dict[str, np.ndarray] = {}
+    probes: dict[str, Any] = {}
     for name, endpoint in endpoints.items():
         for size in BATCHES:
             batch = rows[:size]
@@ -100,7 +100,9 @@ def _verified(folder: Path) -> dict[str, Any]:
         said = ended.stderr.strip().splitlines()[-1:] or [f"exit code {ended.returncode}"]
         raise ZooError(f"the export could not be verified: {said[0][:300]}; nothing was written") from None
     if verdict["short"]:
-        raise ZooError("the export's answers are not the model's: " + "; ".join(verdict["short"]) + "; nothing was written")
+        raise ZooError(
+            "the export's answers are not the model's: " + "; ".join(verdict["short"]) + "; nothing was written"
+        )
     return verdict
 
 
@@ -125,7 +127,10 @@ def _artifact(
             }
             for name, one in endpoints.items()
         },
-        **{key: summary[key] for key in ("values", "objective", "score", "best_trial", "best_epoch", "validation", "test")},
+        **{
+            key: summary[key]
+            for key in ("values", "objective", "score", "best_trial", "best_epoch", "validation", "test")
+        },
         "verified": dict(verdict),
         "run": str(run.folder),
         "environment": environment(),

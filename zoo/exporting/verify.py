@@ -1,4 +1,4 @@
-"""A script, imported for its path alone: does an exported SavedModel answer as the model did?
+"""Whether an exported SavedModel answers as the model did: a script, imported for its path alone.
 
     python -I verify.py FOLDER PROBES.npz
 
@@ -8,12 +8,13 @@ with the answers stored beside them. Prints one line of JSON: rows compared, lar
 
 import json
 import sys
+from typing import Any
 
 TOLERANCE = 1e-4
 """Largest difference allowed, relative to 1 + the answer's size; other kernels round the last digits otherwise."""
 
 
-def compare(given, wanted):
+def compare(given: Any, wanted: Any) -> float:
     """The largest difference between two arrays, relative to 1 + size; infinity where shapes or texts differ."""
     import numpy as np
 
@@ -25,10 +26,10 @@ def compare(given, wanted):
     return float(gap.max(initial=0.0)) if np.isfinite(gap).all() else float("inf")
 
 
-def main(folder, probes):
+def main(folder: str, probes: str) -> int:
     """Compare every probe; exit code 1 if any falls short."""
     for blocked in ("zoo", "keras", "keras_tuner"):
-        sys.modules[blocked] = None
+        sys.modules[blocked] = None  # type: ignore[assignment]
     import numpy as np
     import tensorflow as tf
 
@@ -38,7 +39,9 @@ def main(folder, probes):
     short, rows, largest = [], 0, 0.0
     for call in sorted({name.rsplit("/", 2)[0] for name in stored}):
         name, size = call.split("/")
-        inputs = {key.split("/")[3]: tf.constant(value) for key, value in stored.items() if key.startswith(f"{call}/in/")}
+        inputs = {
+            key.split("/")[3]: tf.constant(value) for key, value in stored.items() if key.startswith(f"{call}/in/")
+        }
         wanted = {key.split("/")[3]: value for key, value in stored.items() if key.startswith(f"{call}/out/")}
         answers = model.signatures[name](**inputs)
         if set(answers) != set(wanted):
@@ -51,7 +54,9 @@ def main(folder, probes):
                 short.append(f"{name}, a batch of {size}: {key} differs by {gap:.2g}")
     if "serving_default" not in model.signatures:
         short.append("there is no serving_default")
-    print(json.dumps({"rows": rows, "largest_difference": largest, "signatures": len(model.signatures), "short": short}))
+    print(
+        json.dumps({"rows": rows, "largest_difference": largest, "signatures": len(model.signatures), "short": short})
+    )
     return 1 if short else 0
 
 

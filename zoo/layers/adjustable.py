@@ -31,6 +31,7 @@ class AdjustableL2(keras.regularizers.Regularizer):
         self.knob = knob
 
     def __call__(self, x: Any) -> Any:
+        """Give the penalty of a kernel, a scalar."""
         return keras.ops.cast(self.knob.variable, x.dtype) * keras.ops.sum(keras.ops.square(x))
 
     def get_config(self) -> dict[str, Any]:
@@ -87,7 +88,10 @@ class AdjustableSpatialDropout3D(_AdjustableSpatial, keras.layers.SpatialDropout
 
 
 class AdjustableGaussianDropout(_Adjustable, keras.layers.GaussianDropout):
-    """Multiply by noise of mean 1 and standard deviation sqrt(p / (1 - p)) while training (Srivastava et al. 2014, 10)."""
+    """Multiply by noise of mean 1 and standard deviation sqrt(p / (1 - p)) while training.
+
+    Srivastava et al. 2014, section 10.
+    """
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Multiply by noise while training, pass through else."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from zoo.tasks.contract import Endpoint, Pieces, Task, answers
 class Classification(Task):
     """Exactly one class a row: softmax, cross-entropy, accuracy. Serves the label and the probabilities."""
 
-    metrics = {"accuracy": "max", "crossentropy": "min"}
+    metrics: ClassVar = {"accuracy": "max", "crossentropy": "min"}
 
     def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
         """The numbers of the classes, shape (rows,)."""

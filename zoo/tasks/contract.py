@@ -78,9 +78,10 @@ def in_batches(function: Callable[..., Any], *arrays: np.ndarray, size: int = 25
 
 
 def answers(function: Callable[..., dict[str, Any]], x: np.ndarray) -> dict[str, np.ndarray]:
-    """All answers of an endpoint's function for the rows, as arrays."""
+    """All answers of a function of a batch for the rows, as arrays."""
     import tensorflow as tf
 
-    traced = tf.function(function, reduce_retracing=True)
+    signature = [tf.TensorSpec((None, *x.shape[1:]), x.dtype)]
+    traced = tf.function(function, input_signature=signature)
     found = [{key: value.numpy() for key, value in batch.items()} for batch in in_batches(traced, x)]
     return {key: np.concatenate([batch[key] for batch in found]) for key in found[0]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ DRAWS = 16
 class Generation(Reconstruction):
     """A model of the rows' distribution, judged by its negative evidence lower bound [nats], without the penalty."""
 
-    metrics = {"negative_elbo": "min"}
+    metrics: ClassVar = {"negative_elbo": "min"}
 
     def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
         """None: the bound is in the graph."""

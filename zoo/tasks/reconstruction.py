@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from zoo.tasks.contract import Endpoint, Pieces, Task, answers
 class Reconstruction(Task):
     """Rows from their codes. Errors are of prepared values (0..1, or standardised); reconstructions are raw values."""
 
-    metrics = {"mse": "min"}
+    metrics: ClassVar = {"mse": "min"}
 
     def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
         """The features themselves."""

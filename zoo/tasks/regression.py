@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,10 +18,15 @@ def _scale(field: Field) -> np.ndarray:
     return np.where(deviation > 1e-6, deviation, 1.0).astype("float32")
 
 
+def _mean(field: Field) -> np.ndarray:
+    """Means by feature."""
+    return np.asarray(field.mean, "float32")
+
+
 class Regression(Task):
     """Numbers a row, learned standardised (by the training part), told in the data's own units."""
 
-    metrics = {"mae": "min", "mse": "min"}
+    metrics: ClassVar = {"mae": "min", "mse": "min"}
 
     @property
     def target(self) -> Field:
@@ -32,7 +37,7 @@ class Regression(Task):
     def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
         """Standardised targets, (rows, targets)."""
         assert part.y is not None
-        return ((part.y - self._base(part.x) - np.float32(self.target.mean)) / _scale(self.target)).astype("float32")
+        return ((part.y - self._base(part.x) - _mean(self.target)) / _scale(self.target)).astype("float32")
 
     def compiled(self) -> dict[str, Any]:
         """Mean squared error of the standardised targets; the metrics are in the data's units."""
@@ -51,7 +56,7 @@ class Regression(Task):
 
     def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
         """`serve`: the predictions in the data's units."""
-        mean, scale = np.float32(self.target.mean), _scale(self.target)
+        mean, scale = _mean(self.target), _scale(self.target)
 
         def serve(**inputs: Any) -> dict[str, Any]:
             raw = inputs[self.spec.kind]

@@ -18,19 +18,22 @@ VALIDATION_BATCH = 512
 class Resident:
     """The epochs of one built model on one data set that lies in memory; traced once, run for every trial.
 
-    `x`, `y`: what the network reads and is to answer, as arrays of as many rows; `y` is None where the loss is in the
-    graph. `x_validation`, `y_validation` likewise.
+    `train`, `validation`: what the network reads and what it is to answer, arrays of as many rows; the second is None
+    where the loss is in the graph.
     """
 
     def __init__(
-        self, built: Built, x: np.ndarray, y: np.ndarray | None, x_validation: np.ndarray, y_validation: np.ndarray | None,
+        self,
+        built: Built,
+        train: tuple[np.ndarray, np.ndarray | None],
+        validation: tuple[np.ndarray, np.ndarray | None],
         batch_size: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         import tensorflow as tf
 
-        self.model, self.batch_size, self.rows = built.network, batch_size, len(x)
-        self._train_data = self._tensors(x, y)
-        self._validation_data = self._tensors(x_validation, y_validation)
+        self.model, self.batch_size, self.rows = built.network, batch_size, len(train[0])
+        self._train_data = self._tensors(*train)
+        self._validation_data = self._tensors(*validation)
         # Keras makes the variables of losses and metrics when it first sees data; a trace must find them made.
         self.model.test_step(tuple(tensor[:1] for tensor in self._train_data))
         self._train = tf.function(self._train_epoch)
