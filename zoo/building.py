@@ -108,11 +108,11 @@ def reset(built: Built, values: Mapping[str, Any], seed: int) -> None:
 
 def trace_key(plan: Plan, values: Mapping[str, Any]) -> str:
     """What decides whether one built model can serve two trials: all but the values that knobs turn."""
-    filled = plan.spec.fill(values)
-    train = json.dumps(filled.train, default=str)
-    rate = learning_rate(filled.train)
+    train = dict(plan.spec.fill(values).train)
+    rate = learning_rate(train)
     if isinstance(rate, Filled):
-        train = train.replace(json.dumps(float(rate)), f"<{rate.name}>")
+        name, arguments = next(iter(train["optimizer"].items()))
+        train["optimizer"] = {name: {**arguments, KNOB_OF_TRAINING: f"<{rate.name}>"}}
     return json.dumps([unfolded(plan.spec, values).without_values(), train])
 
 

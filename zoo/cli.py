@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -14,7 +15,8 @@ from zoo import console
 from zoo.errors import BUG, INTERRUPTED, USER_ERROR, ZooError
 from zoo.version import VERSION
 
-click.UsageError.exit_code = USER_ERROR
+THE_MACHINES = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.ENAMETOOLONG}
+"""Errors of a disk or of its rights: the user can mend them, we cannot."""
 
 
 class _Commands(click.Group):
@@ -206,10 +208,12 @@ def tune(spec: str, data: str, **options: Any) -> None:
 
 def _study(which: str, spec: str, data: str, options: dict[str, Any]) -> None:
     from zoo import api
+    from zoo.files import check_target
+    from zoo.predicting import ARTIFACT
 
     as_json, to = options.pop("as_json"), options.pop("to")
     if to is not None:
-        _writable(Path(to))
+        check_target(Path(to), ARTIFACT)  # before the search rather than after it
     study = getattr(api, which)(spec, data, set=options.pop("changes"), watch=console.Progress(), **options)
     folder = study.export(to) if to is not None else None
     if as_json:
@@ -221,12 +225,6 @@ def _study(which: str, spec: str, data: str, options: dict[str, Any]) -> None:
         _exported(folder)
     else:
         console.say(f"next: zoo export {study.folder} --to FOLDER")
-
-
-def _writable(to: Path) -> None:
-    """Refuse a folder that cannot be exported to before the search rather than after it."""
-    if to.exists() and (not to.is_dir() or (any(to.iterdir()) and not (to / "artifact.json").exists())):
-        raise ZooError(f"{to} is there and was not made by zoo; expected a new folder or an earlier export")
 
 
 @zoo.command(epilog="\b\nExamples:\n  zoo export lenet5-digits --to served\n  zoo export ./study")
@@ -323,10 +321,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command. Exit code 0; 1 for a user's mistake; 3 for a bug of ours, with a log; 130 when interrupted."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        zoo.main(args=None if arguments is None else list(arguments), prog_name="zoo", standalone_mode=False)
-        sys.exit(0)
-    except click.exceptions.Exit as ended:
-        sys.exit(ended.exit_code)
+        # click gives back the exit code of --help and --version, and ends quietly when a pipe is closed
+        sys.exit(zoo.main(args=None if arguments is None else list(arguments), prog_name="zoo", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(USER_ERROR)
@@ -334,15 +330,21 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         console.note(str(error))
         sys.exit(USER_ERROR)
     except (KeyboardInterrupt, click.Abort):
-        console.note("\nstopped; the same command goes on where it was")
+        console.note("stopped; the same command goes on where it was")
         _leave(INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except OSError as error:
+        if error.errno not in THE_MACHINES:
+            _bug(error)
+        console.note(f"{error.filename or 'zoo'}: {error.strerror}")
+        sys.exit(USER_ERROR)
     except Exception as error:
-        console.note(f"zoo has a bug: {type(error).__name__}: {error}")
-        console.note(f"please paste {_log(error)} into an issue")
-        sys.exit(BUG)
+        _bug(error)
+
+
+def _bug(error: Exception) -> NoReturn:
+    console.note(f"zoo has a bug: {type(error).__name__}: {error}")
+    console.note(f"please paste {_log(error)} into an issue")
+    sys.exit(BUG)
 
 
 def _leave(code: int) -> NoReturn:

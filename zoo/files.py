@@ -24,18 +24,22 @@ LARGEST_ARCHIVE = 16 * 2**30
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write the file whole or not at all: a temporary file beside it, synced, then renamed."""
+    """Write the file whole or not at all: a temporary file beside it, synced, then renamed.
+
+    A file has one writer at a time, so the temporary one always has the same name: what a killed writer left there is
+    gone with the next write.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.unlink(missing_ok=True)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:  # never through a link that somebody laid there
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        os.replace(temporary, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -89,24 +93,45 @@ def whole_lines(path: Path, mend: bool = False) -> list[str]:
 @contextmanager
 def locked(path: Path, busy: str) -> Iterator[None]:
     """Hold a kernel lock on the file; it dies with its owner. Raises `ZooError(busy)` if another holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+b") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise ZooError(f"{path.parent} cannot be written: {error.strerror}; expected a folder that can") from None
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ZooError(busy) from None
         yield
+    finally:
+        os.close(handle)
+
+
+def check_target(target: Path, ours: str) -> None:
+    """Raise `ZooError` if `new_folder` could not write there; nothing is made yet.
+
+    A folder that stands there already is replaced only if it is empty or holds a file named `ours`; anything else
+    is the user's.
+    """
+    if target.name in ("", ".."):
+        raise ZooError(f"{target} is a folder that stands there already; expected the name of a new one")
+    if os.path.exists(target) and not (
+        target.is_dir() and (not any(target.iterdir()) or os.path.exists(target / ours))
+    ):
+        raise ZooError(f"{target} is there and was not made by zoo; expected a new folder or an earlier export")
+    above = next(folder for folder in target.absolute().parents if os.path.exists(folder))
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        raise ZooError(f"{target} cannot be made: {above} is no folder that can be written")
 
 
 @contextmanager
 def new_folder(target: Path, ours: str) -> Iterator[Path]:
     """A temporary folder beside `target` that takes its name when the block ends well, and is gone when it does not.
 
-    A folder that stands there already is replaced only if it is empty or holds a file named `ours`; anything else
-    is the user's, and a `ZooError` says so.
+    Raises `ZooError` where `check_target` does.
     """
-    if target.exists() and not (target.is_dir() and (not any(target.iterdir()) or (target / ours).exists())):
-        raise ZooError(f"{target} is there and was not made by zoo; expected a new folder or an earlier export")
+    check_target(target, ours)
     target.parent.mkdir(parents=True, exist_ok=True)
     room = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
@@ -128,19 +153,41 @@ def open_npz(path: Path) -> dict[str, np.ndarray]:
     """
     import numpy as np
 
-    if not path.is_file():
-        raise ZooError(f"{path} is not there" if not path.exists() else f"{path} is not a file")
-    try:
+    with _suspicion(path, "an .npz archive", "numpy.savez"):
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
         if size > LARGEST_ARCHIVE:
             raise ZooError(f"{path} would unpack to {size / 2**30:.1f} GiB; expected {LARGEST_ARCHIVE >> 30} at most")
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, EOFError, OSError, KeyError) as error:
-        raise ZooError(f"{path} is torn or no .npz archive ({error}); expected one that numpy.savez wrote") from None
-    except ValueError as error:
-        says = "holds pickled objects, which could run code" if "pickle" in str(error).lower() else f"is torn ({error})"
-        raise ZooError(f"{path} {says}; expected plain arrays of numbers or text") from None
+            arrays = {name: archive[name] for name in archive.files}
+    strange = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
+    if strange:
+        raise ZooError(f"{path} holds `{strange[0]}`, which is no array; expected a file that numpy.savez wrote")
+    return arrays
+
+
+def open_npy(path: Path) -> np.ndarray:
+    """The array of an .npy file. Raises `ZooError` as `open_npz` does."""
+    import numpy as np
+
+    with _suspicion(path, "an .npy array", "numpy.save"), open(path, "rb") as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+@contextmanager
+def _suspicion(path: Path, what: str, writer: str) -> Iterator[None]:
+    """Turn whatever breaks while a stranger's bytes are read into a `ZooError`."""
+    try:
+        yield
+    except ZooError:
+        raise
+    except FileNotFoundError:
+        raise ZooError(f"{path} is not there") from None
     except MemoryError:
         raise ZooError(f"{path} does not fit into this machine's memory") from None
+    except OSError as error:
+        raise ZooError(f"{path} cannot be read: {error.strerror or error}; expected {what}") from None
+    except Exception as error:  # zipfile, zlib, tokenize and numpy each have errors of their own
+        if "allow_pickle=False" in str(error):
+            raise ZooError(f"{path} holds pickled objects, which could run code; expected plain arrays") from None
+        raise ZooError(f"{path} is torn or not {what} ({error}); expected one that {writer} wrote") from None

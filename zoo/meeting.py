@@ -72,8 +72,9 @@ class Plan:
             "data": self.description.fingerprint != other.description.fingerprint,
             "preparation": _hash(self.steps) != _hash(other.steps),
         }
-        for key in ("task", "objective", "oracle", "seed", "ahead", "threads"):
+        for key in ("task", "objective", "oracle", "seed", "ahead"):
             parts[key] = getattr(self, key) != getattr(other, key)
+        parts["number of threads a trial"] = self.threads != other.threads
         if self.oracle == "grid":  # the grid is cut to the number of trials, so that number is part of it
             parts["number of trials of a grid"] = self.trials != other.trials
         return [part for part, differs in parts.items() if differs]

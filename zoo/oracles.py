@@ -55,7 +55,7 @@ def suggest(space: Space, asked: Sequence[Question], told: Sequence[float | None
 
     `told` are the results in the order of their numbers, None for a trial that diverged. Of them trial k knows
     0 .. k - `ahead`, whatever else is there; only where the oracle can ask nothing without the next result (Hyperband
-    before a promotion) is that result told too. So the answer does not depend on who finished first.
+    before a promotion, the grid always) is that result told too. So the answer does not depend on who finished first.
     """
     number = len(asked)
     baseline = _baselines(space)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from zoo.datasets import dataset, sources
 from zoo.errors import ZooError
-from zoo.files import open_npz, read_json
+from zoo.files import open_npy, open_npz, read_json
 
 BATCH = 256
 ARTIFACT = "artifact.json"
@@ -23,24 +24,19 @@ def rows_of(source: Any) -> np.ndarray:
     if isinstance(source, np.ndarray):
         return source
     if not isinstance(source, (str, Path)):
-        return np.asarray(source)
+        return dataset.as_array(source, "rows")
     path = Path(source)
     if sources.named(str(source)):
         return dataset.load(str(source)).test().x
     if path.suffix == ".npy":
-        try:
-            return np.asarray(np.load(path, allow_pickle=False))
-        except FileNotFoundError:
-            raise ZooError(f"{path} is not there") from None
-        except (OSError, ValueError, EOFError) as error:
-            raise ZooError(f"{path} is torn or no .npy array ({error})") from None
+        return open_npy(path)
     if path.suffix == ".npz":
         arrays = open_npz(path)
         key = next((key for key in ("x", "x_test", "x_train") if key in arrays), None)
         if key is None:
             raise ZooError(f"{path} holds no `x`, `x_test` or `x_train`; expected rows to answer for")
         return arrays[key]
-    if path.exists():
+    if os.path.exists(path):
         raise ZooError(f"{source} is no .npy or .npz file; expected rows to answer for")
     sources.load(str(source))
     raise ZooError(f"{source} holds no rows")
@@ -48,9 +44,12 @@ def rows_of(source: Any) -> np.ndarray:
 
 def artifact_of(folder: Path) -> dict[str, Any]:
     """What an artifact says of itself. Raises `ZooError` if the folder is none."""
-    if not (folder / ARTIFACT).is_file():
+    if not os.path.isfile(folder / ARTIFACT):
         raise ZooError(f"{folder} is no export: it holds no {ARTIFACT}; expected a folder that `zoo export` wrote")
-    return read_json(folder / ARTIFACT)
+    found = read_json(folder / ARTIFACT)
+    if not isinstance(found, dict) or "endpoints" not in found:
+        raise ZooError(f"{folder / ARTIFACT} names no endpoints; expected the file that `zoo export` wrote")
+    return found
 
 
 def predict(folder: Path, source: Any, endpoint: str = "serve") -> dict[str, np.ndarray]:
@@ -68,7 +67,10 @@ def predict(folder: Path, source: Any, endpoint: str = "serve") -> dict[str, np.
     rows = _fitting(rows_of(source), tuple(wanted["shape"][1:]), wanted["dtype"], folder)
     import tensorflow as tf
 
-    function = tf.saved_model.load(str(folder)).signatures[endpoint]
+    try:
+        function = tf.saved_model.load(str(folder)).signatures[endpoint]
+    except (OSError, KeyError) as error:
+        raise ZooError(f"{folder} holds no SavedModel with `{endpoint}`: {error}") from None
     found = [
         {key: value.numpy() for key, value in function(**{name: tf.constant(rows[begin : begin + BATCH])}).items()}
         for begin in range(0, len(rows), BATCH)
@@ -81,6 +83,7 @@ def predict(folder: Path, source: Any, endpoint: str = "serve") -> dict[str, np.
 
 def _fitting(rows: np.ndarray, shape: tuple[int | None, ...], dtype: str, folder: Path) -> np.ndarray:
     """The rows in the artifact's shape and type; a missing channel is added, nothing else is guessed."""
+    given = rows.shape
     if rows.ndim == len(shape) and shape[-1] == 1 and len(shape) == 3:
         rows = rows[..., None]
     fits = rows.ndim == len(shape) + 1 and all(
@@ -88,10 +91,10 @@ def _fitting(rows: np.ndarray, shape: tuple[int | None, ...], dtype: str, folder
     )
     if not fits or rows.dtype.kind not in "biuf" or not len(rows):
         wanted = " x ".join("any" if one is None else str(one) for one in shape)
-        raise ZooError(
-            f"rows of shape {rows.shape} ({rows.dtype}) do not fit {folder}; expected rows of {wanted} numbers"
-        )
-    if rows.dtype.kind == "f" and np.dtype(dtype).kind in "iu":
+        raise ZooError(f"rows of shape {given} ({rows.dtype}) do not fit {folder}; expected rows of {wanted} numbers")
+    if rows.dtype.kind == "f" and not np.isfinite(rows).all():
+        raise ZooError("the rows hold NaN or infinity; expected numbers alone")
+    if np.dtype(dtype).kind in "iu":
         limits = np.iinfo(dtype)
         if (rows != np.round(rows)).any() or rows.min() < limits.min or rows.max() > limits.max:
             raise ZooError(

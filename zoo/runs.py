@@ -10,6 +10,7 @@ import csv
 import importlib.metadata
 import io
 import json
+import os
 import platform
 import shutil
 import time
@@ -189,7 +190,7 @@ def folder_of(name: str | None, default: str) -> Path:
 
 def exists(folder: Path) -> bool:
     """Whether a run lies in the folder."""
-    return (folder / PLAN).is_file()
+    return os.path.isfile(folder / PLAN)
 
 
 def read(name: str) -> Run:
@@ -209,7 +210,12 @@ def read(name: str) -> Run:
 
 def read_at(folder: Path) -> Run:
     """Read the run in a folder, without its lock. Raises `ZooError` if it cannot be read."""
-    return _replayed(folder, mend=False)
+    try:
+        plan = meeting.read(read_json(folder / PLAN))
+        events = [_event(line) for line in whole_lines(folder / JOURNAL)]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ZooError(Problem(f"{folder} cannot be read: {error!r}", "a run that this zoo wrote")) from None
+    return Run(folder, plan, events)
 
 
 def every() -> list[Run]:
@@ -236,7 +242,7 @@ def opened(folder: Path, plan: Plan, fresh: bool = False, accept_environment: bo
         if fresh:
             _clear(folder)
         if exists(folder):
-            run = _replayed(folder, mend=True)
+            run = read_at(folder)
             different = run.plan.differences(plan)
             if different:
                 raise ZooError(
@@ -260,6 +266,7 @@ def held(folder: Path) -> Iterator[None]:
     """Be the one writer of a run. Raises `ZooError` if another process is."""
     busy = f"{folder} is being written by another zoo; wait for it, or name another: --run NAME"
     with locked(folder / LOCK, busy):
+        whole_lines(folder / JOURNAL, mend=True)
         yield
 
 
@@ -294,13 +301,11 @@ def _clear(folder: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _replayed(folder: Path, mend: bool) -> Run:
-    try:
-        plan = meeting.read(read_json(folder / PLAN))
-        events = [json.loads(line) for line in whole_lines(folder / JOURNAL, mend)]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ZooError(Problem(f"{folder} cannot be read: {error}", "a run that this zoo wrote")) from None
-    return Run(folder, plan, events)
+def _event(line: str) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads(line)
+    if event["kind"] == "told":
+        _told(event["payload"])
+    return event
 
 
 def _told(payload: Mapping[str, Any]) -> Told:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -80,9 +81,10 @@ def find(name: str) -> Path:
     """The file of a spec: a path if it names one, else one of the zoo's. Raises `ZooError` with the nearest name."""
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or "/" in name:
-        if path.is_file():
+        if os.path.isfile(path):
             return path
-        raise ZooError(f"{name} is not there; expected the path of a spec file, or one of {listed(files())}")
+        says = "is a folder" if os.path.isdir(path) else "is not there"
+        raise ZooError(f"{name} {says}; expected the path of a spec file, or one of {listed(files())}")
     known = next((known for known in files() if plainly(known) == plainly(name)), None)
     if known:
         return files()[known]

@@ -48,11 +48,10 @@ def sentence(difference: Difference, metric: str, same: bool) -> str:
     """What may be said of the difference, for people."""
     if same:
         return "The best trial is the defaults themselves: tuning found nothing better on the validation part."
-    where = f"on {difference.rows:,} untouched rows, one seed"
-    span = f"95 % interval {difference.low:+.4g} to {difference.high:+.4g}"
-    if difference.helped is None:
-        return (
-            f"Nobody can say whether tuning helped: {metric} changed by {difference.estimate:+.4g} ({span}; {where})."
-        )
-    word = "helped" if difference.helped else "did harm"
-    return f"Tuning {word}: {metric} is better by {difference.estimate:+.4g} ({span}; {where})."
+    says = {True: "Tuning helped", False: "Tuning did harm", None: "Nobody can say whether tuning helped"}
+    sign, word = (1, "better") if difference.estimate >= 0 else (-1, "worse")
+    low, high = sorted((sign * difference.low, sign * difference.high))
+    return (
+        f"{says[difference.helped]}: {metric} is {word} by {sign * difference.estimate:.4g} "
+        f"(95 % interval {low:+.4g} to {high:+.4g}; on {difference.rows:,} untouched rows, one seed)."
+    )

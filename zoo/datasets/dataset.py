@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from zoo.datasets import sources, splitting
 from zoo.datasets.description import Description, Field, field, fingerprint
 from zoo.datasets.sources import Rows
 from zoo.errors import ZooError
+
+ARRAYS = ("x_train", "y_train", "x_test", "y_test", "classes")
+"""What a mapping of arrays may hold; other names in it are left alone."""
 
 VALIDATION_SHARE = TEST_SHARE = 0.2
 """Shares of the rows that validate and test; a source's own test part is taken as it is."""
@@ -57,17 +61,26 @@ def load(source: Any, name: str = "data") -> Dataset:
         return source
     if isinstance(source, (str, Path)):
         rows, name = sources.load(str(source)), sources.named(str(source)) or Path(str(source)).stem
-    elif isinstance(source, dict):
-        known = {key: np.asarray(source[key]) for key in ("x_train", "y_train", "x_test", "y_test") if key in source}
-        if "x_train" not in known:
-            raise ZooError("the mapping has no `x_train`; expected x_train and y_train, and x_test and y_test if any")
-        rows = Rows(known["x_train"], known.get("y_train"), known.get("x_test"), known.get("y_test"))
+    elif isinstance(source, Mapping):
+        given = {key: value for key, value in source.items() if value is not None}
+        rows = sources.arranged({key: as_array(given[key], key) if key in ARRAYS else None for key in given}, name)
     elif isinstance(source, (tuple, list)) and len(source) == 2:
-        rows = Rows(np.asarray(source[0]), np.asarray(source[1]))
+        x, y = source
+        rows = Rows(as_array(x, "x"), None if y is None else as_array(y, "y"))
     else:
         kind = type(source).__name__
         raise ZooError(f"a {kind} is no data; expected a name, an .npz path, a mapping of arrays or a pair (x, y)")
     return _dataset(_checked(rows, name), name)
+
+
+def as_array(value: Any, name: str) -> np.ndarray:
+    """What numpy understands as an array; raises `ZooError` for ragged rows."""
+    try:
+        found = np.asarray(value)
+    except ValueError as error:
+        raise ZooError(f"{name} is no array ({error}); expected rows of one shape") from None
+    texts = found.dtype == object and all(isinstance(one, str) for one in found.flat)  # a column of pandas
+    return found.astype(str) if texts else found
 
 
 def _checked(rows: Rows, name: str) -> Rows:
@@ -87,20 +100,32 @@ def _checked(rows: Rows, name: str) -> Rows:
             raise ZooError(
                 f"{name}: a row of x_test has the shape {array.shape[1:]}, one of x_train {rows.x.shape[1:]}"
             )
-        if targets is not None and len(targets) != len(array):
-            raise ZooError(f"{name}: x_{part} has {len(array):,} rows, y_{part} {len(targets):,}; expected as many")
         if targets is not None and (targets.dtype.kind not in "biufUS" or targets.ndim not in (1, 2, 3)):
             raise ZooError(
                 f"{name}: y_{part} has the shape {targets.shape} of {targets.dtype}; expected labels or numbers"
             )
-    return replace(rows, x=_numbers(rows.x), x_test=None if rows.x_test is None else _numbers(rows.x_test))
+        if targets is not None and len(targets) != len(array):
+            raise ZooError(f"{name}: x_{part} has {len(array):,} rows, y_{part} {len(targets):,}; expected as many")
+    x_test = None if rows.x_test is None else _numbers(_alike(rows.x_test, rows.x, name))
+    return replace(rows, x=_numbers(rows.x), x_test=x_test)
+
+
+def _alike(x_test: np.ndarray, x: np.ndarray, name: str) -> np.ndarray:
+    """The test part in the type of the training part, where that changes no number; else one of them was scaled."""
+    with np.errstate(invalid="ignore"):
+        same = x_test.astype(x.dtype)
+    measured = x.dtype.kind == "f"
+    if measured != (x_test.dtype.kind == "f") or not (measured or np.array_equal(same, x_test)):
+        raise ZooError(f"{name}: x_train holds {x.dtype}, x_test {x_test.dtype}; expected one type, scaled alike")
+    return same
 
 
 def _numbers(array: np.ndarray) -> np.ndarray:
     """Rows as they are kept: gray images get their channel, doubles become singles, booleans bytes."""
     if array.ndim == 3 and array.dtype.kind in "iub":
         array = array[..., None]  # whole numbers in two dimensions are pixels; sequences of measurements are floats
-    return array.astype({"f": "float32", "b": "uint8"}.get(array.dtype.kind, array.dtype))
+    with np.errstate(over="ignore"):  # what becomes infinite is refused with the rest that is
+        return array.astype({"f": "float32", "b": "uint8"}.get(array.dtype.kind, array.dtype))
 
 
 def _dataset(rows: Rows, name: str) -> Dataset:
@@ -167,39 +192,58 @@ def _targets(rows: Rows, name: str) -> tuple[str, np.ndarray | None, np.ndarray 
     y, y_test = rows.y, rows.y_test
     if y is None:
         return "reconstruction", None, None, ()
-    if y.ndim == 2 and y.shape[1] == 1:
-        y, y_test = y[:, 0], None if y_test is None else y_test.reshape(len(y_test), -1)[:, 0]
-    if y.dtype.kind in "biuUS" and y.ndim == 1:
-        found = np.unique(y)
-        if len(found) < 2:  # nothing to tell apart: the normal rows of an anomaly detector
-            return "reconstruction", None, None, ()
-        if y_test is not None and not set(np.unique(y_test).tolist()) <= set(found.tolist()):
-            unknown = sorted(set(np.unique(y_test).tolist()) - set(found.tolist()))
-            raise ZooError(f"{name}: the test part has the label `{unknown[0]}`, which no training row has")
-        named = _labels(rows.classes, found)
-        test = None if y_test is None else np.searchsorted(found, y_test).astype("int32")
-        return "classification", np.searchsorted(found, y).astype("int32"), test, named
     if y.dtype.kind != "f":
+        return _labelled(sources.as_text(y), None if y_test is None else sources.as_text(y_test), rows.classes, name)
+    if y_test is not None and y_test.dtype.kind in "US":
+        raise ZooError(f"{name}: y_test holds {y_test.dtype}, y_train {y.dtype}; expected numbers")
+    task = "forecasting" if rows.x.ndim == 3 and y.ndim >= 2 else "regression"
+    if y.ndim > 2 and task == "regression":
+        raise ZooError(f"{name}: y has the shape {y.shape}; expected a label, a number or a few numbers a row")
+    rank = 3 if task == "forecasting" else 2
+    found, test = (None if one is None else _of_rank(one, rank).astype("float32") for one in (y, y_test))
+    _same_width(found, test, name)
+    return task, found, test, ()
+
+
+def _labelled(
+    y: np.ndarray, y_test: np.ndarray | None, names: tuple[str, ...], name: str
+) -> tuple[str, np.ndarray | None, np.ndarray | None, tuple[Any, ...]]:
+    y, y_test = _column(y), None if y_test is None else _column(y_test)
+    if y.ndim != 1:
         what = f"{y.dtype} of the shape {y.shape}"
         raise ZooError(f"{name}: y_train holds {what}; expected one label a row, or numbers with a point to predict")
-    y, y_test = y.astype("float32"), None if y_test is None else y_test.astype("float32")
-    if rows.x.ndim == 3 and y.ndim >= 2:
-        y, y_test = (None if t is None else t if t.ndim == 3 else t[..., None] for t in (y, y_test))
-        return "forecasting", y, y_test, ()
-    if y.ndim > 2:
-        raise ZooError(f"{name}: y has the shape {y.shape}; expected a label, a number or a few numbers a row")
-    return (
-        "regression",
-        y[:, None] if y.ndim == 1 else y,
-        None if y_test is None else y_test.reshape(len(y_test), -1),
-        (),
-    )
+    found = np.unique(y)
+    if len(found) < 2:  # nothing to tell apart: the normal rows of an anomaly detector
+        return "reconstruction", None, None, ()
+    test = None
+    if y_test is not None:
+        _same_width(y, y_test, name)
+        unknown = set(np.unique(y_test).tolist()) - set(found.tolist())
+        if unknown:
+            raise ZooError(f"{name}: the test part has the label `{min(unknown)}`, which no training row has")
+        test = np.searchsorted(found, y_test).astype("int32")
+    return "classification", np.searchsorted(found, y).astype("int32"), test, _labels(names, found)
+
+
+def _column(y: np.ndarray) -> np.ndarray:
+    return y[:, 0] if y.shape[1:] == (1,) else y
+
+
+def _of_rank(y: np.ndarray, rank: int) -> np.ndarray:
+    return y[..., None] if y.ndim < rank else y
+
+
+def _same_width(y: np.ndarray | None, y_test: np.ndarray | None, name: str) -> None:
+    if y is not None and y_test is not None and y_test.shape[1:] != y.shape[1:]:
+        raise ZooError(f"{name}: a row of y_test has the shape {y_test.shape[1:]}, one of y_train {y.shape[1:]}")
 
 
 def _labels(names: tuple[str, ...], found: np.ndarray) -> tuple[Any, ...]:
     """The labels as people read them: the names that belong to the numbers in the data, else what stands there."""
     numbered = found.dtype.kind in "iub" and len(names) > int(found.max()) and int(found.min()) >= 0
-    return tuple(names[int(number)] for number in found) if numbered else tuple(found.tolist())
+    if numbered:
+        return tuple(names[int(number)] for number in found)
+    return tuple(found.astype("uint8" if found.dtype.kind == "b" else found.dtype).tolist())
 
 
 def _series(rows: Rows, name: str) -> Dataset:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError, listed, nearest, plainly
 from zoo.files import open_npz
@@ -55,7 +58,8 @@ def _table(loader: str) -> Callable[[], Rows]:
 
 
 def _fashion() -> Rows:
-    return _npz(VENDORED / "fashion_mnist_2k.npz")
+    path = VENDORED / "fashion_mnist_2k.npz"
+    return arranged(open_npz(path), str(path))
 
 
 def _co2() -> Rows:
@@ -66,29 +70,39 @@ def _co2() -> Rows:
     return Rows(empty, series=series[:, None], window=CO2_WINDOW, horizon=CO2_HORIZON)
 
 
-def _npz(path: Path) -> Rows:
-    arrays = open_npz(path)
+def arranged(arrays: Mapping[str, Any], where: str) -> Rows:
+    """The rows in named arrays: x_train, and y_train, x_test, y_test and classes if there are any.
+
+    A test part without targets beside a training part with them judges nothing, and is left out.
+    """
     if "x_train" not in arrays:
-        close = nearest("x_train", arrays)
+        close = nearest("x_train", map(str, arrays))
         raise ZooError(
-            f"{path} holds {listed(arrays) or 'nothing'}, no `x_train`; expected x_train and y_train, and x_test and "
+            f"{where} holds {listed(arrays) or 'nothing'}, no `x_train`; expected x_train and y_train, and x_test and "
             f"y_test if there is a test part" + (f"; did you mean to call `{close}` x_train?" if close else "")
         )
     classes = arrays.get("classes")
-    labels = tuple(map(str, classes)) if classes is not None and classes.ndim == 1 else ()
+    labels = tuple(map(str, as_text(classes))) if classes is not None and classes.ndim == 1 else ()
     test = (arrays.get("x_test"), arrays.get("y_test"))
     if test[0] is None or (test[1] is None and "y_train" in arrays):
         test = (None, None)
     return Rows(arrays["x_train"], arrays.get("y_train"), *test, classes=labels)
 
 
+def as_text(array: np.ndarray) -> np.ndarray:
+    """Bytes as the text that they are (UTF-8), anything else as it is."""
+    import numpy as np
+
+    return np.char.decode(array, "utf-8", "replace") if array.dtype.kind == "S" else array
+
+
 def _keras(name: str) -> Rows:
     """A data set of `keras.datasets`; downloads it into Keras's cache the first time."""
     try:
-        import keras
+        with contextlib.redirect_stdout(sys.stderr):  # Keras prints that it downloads, and how far it is
+            import keras
 
-        module = getattr(keras.datasets, name)
-        (x, y), (x_test, y_test) = module.load_data()
+            (x, y), (x_test, y_test) = getattr(keras.datasets, name).load_data()
     except Exception as error:
         raise ZooError(f"keras:{name} could not be loaded: {error}; Keras downloads it the first time") from None
     return Rows(x, y.squeeze(), x_test, y_test.squeeze())
@@ -125,10 +139,10 @@ def load(name: str) -> Rows:
     known = named(name)
     if known:
         return SOURCES[known][1]()
-    if name.endswith(".npz") or Path(name).is_file():
-        if not name.endswith(".npz"):
-            raise ZooError(f"{name} is no .npz file; expected one that numpy.savez wrote, with x_train and y_train")
-        return _npz(Path(name))
+    if name.endswith(".npz"):
+        return arranged(open_npz(Path(name)), name)
+    if os.path.isfile(name):
+        raise ZooError(f"{name} is no .npz file; expected one that numpy.savez wrote, with x_train and y_train")
     hint = nearest(name, SOURCES)
     raise ZooError(
         f"no data set `{name}`; expected one of {listed(SOURCES, 20)}, or the path of an .npz file"

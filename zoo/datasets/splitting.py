@@ -13,7 +13,7 @@ def by_hash(x: np.ndarray, y: np.ndarray | None, share: float, stratify: bool) -
     The split depends on what the rows hold, never on their order in the file; rows that are equal stay together, so
     that no copy of a training row is held out. A class of one row is kept whole.
     """
-    keys = np.array([hashlib.sha256(np.ascontiguousarray(row).tobytes()).digest()[:8] for row in x])
+    keys = np.array([hashlib.sha256((row + 0).tobytes()).digest()[:8] for row in x])  # + 0: -0.0 is equal to 0.0
     held = np.zeros(len(x), bool)
     groups = (
         [np.flatnonzero(y == label) for label in np.unique(y)] if stratify and y is not None else [np.arange(len(x))]
@@ -34,4 +34,4 @@ def by_time(rows: int, share: float, gap: int) -> tuple[np.ndarray, np.ndarray]:
     The gap keeps windows that share target values from standing on both sides.
     """
     cut = rows - max(1, round(share * rows))
-    return np.arange(max(cut - gap, 0)), np.arange(cut, rows)
+    return np.arange(max(cut - gap, 0)), np.arange(max(cut, 0), rows)

@@ -32,7 +32,10 @@ KERNELS = ("kernel_regularizer", "recurrent_regularizer", "depthwise_regularizer
 DROPOUTS = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout", "AlphaDropout")
 """The layers that take the spec's p when they state no rate of their own."""
 
-COUNTS = ("units", "filters", "kernel_size", "pool_size", "strides", "depth_multiplier", "output_dim", "input_dim")
+COUNTS = ("units", "filters", "groups", "depth_multiplier", "output_dim", "input_dim", "num_heads", "key_dim", "n")
+"""Arguments that are whole numbers above 0."""
+
+SIZES = ("kernel_size", "pool_size", "strides", "dilation_rate")
 """Arguments that are whole numbers above 0, or lists of them."""
 
 OBJECTS = {
@@ -60,11 +63,20 @@ def module_of(argument: str) -> str:
     return OBJECTS.get(argument) or OBJECTS.get(argument.rpartition("_")[2], "")
 
 
+def words(argument: str) -> list[str]:
+    """The names that may stand as the value of an argument, classes first; none where it takes other things."""
+    known = catalogue()
+    if argument.endswith("activation"):
+        return known["words"]["activation"]
+    module = module_of(argument)
+    return [*known[module], *known["words"][module]] if module in known["words"] else []
+
+
 def entry(module: str, name: str) -> dict[str, Any] | tuple[str, str, str]:
     """The arguments of a class, or what is wrong with its name as (wrong, expected, hint)."""
     classes: dict[str, Any] = catalogue()[module]
     if name in classes:
-        return classes[name]  # type: ignore[no-any-return]
+        return classes[name]
     if module == "layers" and name in REFUSED:
         return f"`{name}` is refused: {REFUSED[name]}", "another layer", ""
     alias = catalogue()["aliases"].get(name)

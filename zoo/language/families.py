@@ -8,23 +8,38 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Family:
-    """One kind of network: what people call it, how its body is written, and what it is for unless it says so."""
+    """One kind of network: what people call it, how its body is written, and what it can be for; `task` comes first."""
 
     label: str
     body: tuple[str, ...]
-    task: str
+    tasks: tuple[str, ...]
+
+    @property
+    def task(self) -> str:
+        """What the network is for unless its spec says so."""
+        return self.tasks[0]
+
+    @property
+    def gaussian(self) -> bool:
+        """Whether its code is a distribution, from which new rows can be drawn."""
+        return "generation" in self.tasks
+
+    def __str__(self) -> str:
+        return f"{'an' if self.label[0] in 'aeiou' else 'a'} {self.label}"
 
 
 LAYERS = ("layers",)
 CODED = ("encoder", "latent", "decoder")
+TARGETED = ("classification", "regression", "forecasting")
 
 FAMILIES = {
-    "cnn": Family("convolutional network", LAYERS, "classification"),
-    "rnn": Family("recurrent network", LAYERS, "classification"),
-    "ae": Family("autoencoder", CODED, "reconstruction"),
-    "vae": Family("variational autoencoder", CODED, "generation"),
-    "mlp": Family("feed-forward network", LAYERS, "classification"),
+    "cnn": Family("convolutional network", LAYERS, TARGETED),
+    "rnn": Family("recurrent network", LAYERS, TARGETED),
+    "ae": Family("autoencoder", CODED, ("reconstruction",)),
+    "vae": Family("variational autoencoder", CODED, ("generation",)),
+    "mlp": Family("feed-forward network", LAYERS, TARGETED),
 }
+
 
 def head(task: str, facts: dict[str, int]) -> list[Any]:
     """The items that end a network whose spec has no `head`; none for an autoencoder, whose end follows its input."""

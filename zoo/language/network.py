@@ -6,22 +6,25 @@ Keras finds its way back to a line.
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.errors import Mark, Problem, listed, nearest
-from zoo.language import catalogue
+from zoo.language import catalogue, objects, ranges
 from zoo.language.families import FACTS, LIKELIHOODS, head
-from zoo.language.parsing import Path, written
+from zoo.language.objects import OURS, is_lambda
+from zoo.language.parsing import Path, shown, written
 from zoo.language.ranges import Filled
-from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, Spec, is_lambda, is_rate, named
+from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, NAME, NAMES, Spec
 
-OURS = ("name", "from", "l2")
-"""Words of ours inside an item's braces, beside the layer's own arguments."""
+KEPT = (*objects.KEPT, "let", "for", "in", "layers", "reuse")
+"""Keys of an item that the language keeps for what is to come."""
 
-KEPT = ("if", "else", "repeat")
-"""Words that the language keeps for what is to come."""
+MOST = 100
+"""After so many problems the items that follow are not looked at."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,14 @@ class Network:
     output: str
 
     def without_values(self) -> list[Any]:
-        """The network with each number that a range filled replaced by the range's name: what a trace depends on."""
-        return [_unfilled([n.name, n.layer, n.arguments, n.inputs, n.part, n.l2, n.dropout]) for n in self.nodes]
+        """The network with each lambda and p that a range filled replaced by the range's name: what a trace depends on.
+
+        A number that a range filled elsewhere (a slope, a rate inside an LSTM) is part of the graph and stays.
+        """
+        return [
+            [n.name, n.layer, n.arguments, list(n.inputs), n.part, *map(_unfilled, (n.l2, n.dropout))]
+            for n in self.nodes
+        ]
 
     def knobs(self) -> set[str]:
         """The names of the ranges whose values act as lambda or p: they change no shape and need no new trace."""
@@ -70,14 +79,8 @@ def unfold(spec: Spec) -> tuple[Network | None, list[Problem]]:
     return (None if unfolding.problems else network), unfolding.problems
 
 
-def _unfilled(value: Any) -> Any:
-    if isinstance(value, Filled):
-        return f"<{value.name}>"
-    if isinstance(value, (list, tuple)):
-        return [_unfilled(inner) for inner in value]
-    if isinstance(value, dict):
-        return {key: _unfilled(inner) for key, inner in value.items()}
-    return value
+def _unfilled(value: float | None) -> Any:
+    return f"<{value.name}>" if isinstance(value, Filled) else value
 
 
 @dataclass
@@ -87,145 +90,127 @@ class _Unfolding:
     spec: Spec
     problems: list[Problem] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
-    tensors: set[str] = field(default_factory=set)
+    tensors: dict[str, Path] = field(default_factory=dict)  # each name, and where it was given
     counts: dict[str, int] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)  # which of the spec's `l2` and `dropout` a layer takes
+    whole: bool = True  # every item was understood, so that what leads nowhere, or is not read, can be told
     previous: str = "input"
     start: str = "input"
 
     def run(self) -> Network:
         spec = self.spec
         self.previous = self.start = spec.kind
-        self.tensors.add(spec.kind)
+        self.tensors[spec.kind] = ("input",)
         for part in ("layers", "encoder"):
             self._items(part)
         if spec.coded:
             self._latent()
             self.start = self.previous
             self._items("decoder")
+            self.start = spec.kind
         self._head()
-        if spec.coded and any(node.name == "z_log_var" for node in self.nodes):
+        if "z_log_var" in self.tensors:
             inputs = (spec.kind, self.previous, "z_mean", "z_log_var")
-            self._add("EvidenceLowerBound", {"likelihood": spec.likelihood}, "criterion", ("latent",), "evidence", inputs)
-        self._loose_ends()
-        self._unread()
+            given = {"likelihood": spec.likelihood}
+            self._add("EvidenceLowerBound", given, "criterion", ("latent",), self._our_name("evidence"), inputs)
+        if self.whole:
+            self._loose_ends()
+            self._unread()
         return Network(spec.name, spec.kind, spec.shape, tuple(self.nodes), self.previous)
 
     # Items
 
     def _items(self, part: str) -> None:
         for index, item in enumerate(self.spec.data.get(part) or []):
-            self._item(item, part, (part, index))
+            if len(self.problems) < MOST:
+                self._item(item, part, (part, index))
 
-    def _item(self, item: Any, part: str, path: Path) -> None:
-        """One item: `Flatten`, `Dropout: 0.3` or `Conv2D: {filters: 6, ...}`."""
-        if isinstance(item, dict) and len(item) != 1:
-            keys = ", ".join(f"`{key}`" for key in item) or "none"
-            inside = next((key for key in item if key in OURS), "")
-            hint = f"{next(iter(item))}: {{..., {inside}: {item[inside]}}}" if inside else ""
-            self._wrong(path, f"an item has one key, this has {keys}", "a layer, its arguments in the braces", hint)
-            return
-        if not isinstance(item, (str, dict)):
-            self._wrong(path, "no item", "a layer such as Flatten or Dense: {units: 64}")
+    def _item(self, item: Any, part: str, path: Path, name: str = "") -> None:
+        """One item: `Flatten`, `Dropout: 0.3` or `Conv2D: {filters: 6, ...}`; `name` is ours for one that has none."""
+        if not self._is_item(item, path):
+            self.whole = False
             return
         layer, body = (item, None) if isinstance(item, str) else next(iter(item.items()))
         here = path if isinstance(item, str) else (*path, layer)
         entry = catalogue.entry("layers", layer)
         if isinstance(entry, tuple):
             self._wrong(here, *entry)
-            return
-        arguments = self._arguments(layer, body, entry, here)
-        if arguments is None:
-            return
-        own = {key: arguments.pop(key) for key in OURS if key in arguments and key not in entry["arguments"]}
-        name = self._name(own.get("name"), layer, (*here, "name"))
-        inputs = self._inputs(own.get("from"), (*here, "from"))
-        l2 = own.get("l2", self.spec.data.get("l2", DEFAULT_L2))
-        if "l2" in own and not is_lambda(l2):
-            self._wrong((*here, "l2"), f"`{l2}` is not accepted", "a number of 0 or above, or a range")
-        self._check(layer, arguments, entry, here)
-        self._add(layer, arguments, part, here, name, inputs, l2)
+            self.whole = False
+            arguments = dict(body) if isinstance(body, dict) else {}
+            own = {key: arguments.pop(key) for key in OURS if key in arguments}
+        else:
+            arguments, own = self._arguments(layer, body, entry, here)
+        given = self._name(own["name"], (*here, "name")) if "name" in own else ""
+        name = given or (self._our_name(name) if name else self._default_name(layer))
+        inputs = self._inputs(own["from"], (*here, "from")) if "from" in own else (self.previous,)
+        self._add(layer, arguments, part, here, name, inputs, own.get("l2"))
 
-    def _arguments(self, layer: str, body: Any, entry: dict[str, Any], path: Path) -> dict[str, Any] | None:
-        """The arguments by name; a lone value is the one required argument."""
-        if body is None:
-            return {}
-        if isinstance(body, dict):
-            return dict(body)
-        required = entry["required"]
-        if len(required) == 1:
-            return {required[0]: body}
-        missing = " and ".join(required) or "no argument"
-        verb = "are" if len(required) > 1 else "is"
-        hint = "{" + ", ".join(f"{key}: ..." for key in required) + "}" if required else ""
-        self._wrong(path, f"`{body}` alone, but {missing} {verb} required", "one required argument", hint)
-        return None
+    def _is_item(self, item: Any, path: Path) -> bool:
+        if isinstance(item, str):
+            return True
+        if not isinstance(item, dict):
+            self._wrong(path, f"{shown(item)} is no item", "a layer, such as Flatten or Dense: {units: 64}")
+            return False
+        kept = next((key for key in item if key in KEPT), "")
+        if kept:
+            wrong = f"`{kept}` is kept for a later version of the language"
+            self._wrong((*path, kept), wrong, "a layer, such as Flatten or Dense: {units: 64}")
+        elif len(item) != 1:
+            keys = listed(f"`{key}`" for key in item) or "none"
+            inside = next((key for key in item if key in OURS), "")
+            hint = f"{next(iter(item))}: {{{inside}: ..., ...}}" if inside else ""
+            self._wrong(path, f"an item has one key, this has {keys}", "a layer, its arguments in braces", hint)
+        return len(item) == 1 and not kept
 
-    def _check(self, layer: str, arguments: dict[str, Any], entry: dict[str, Any], path: Path) -> None:
-        known = entry["arguments"]
-        for key, value in arguments.items():
-            here = (*path, key)
-            if key in KEPT:
-                self._wrong(here, f"`{key}` is kept for a later version of the language", "the layer's own arguments")
-            elif key not in known:
-                words = [*known, *OURS]
-                self._wrong(here, "no such argument", f"one of {listed(words)}", nearest(key, words))
-            else:
-                self._value(key, value, known[key], here)
-        taken = layer in catalogue.DROPOUTS
-        missing = [key for key in entry["required"] if key not in arguments and not (taken and key == "rate")]
-        if missing:
-            says = " and ".join(f"`{key}`" for key in missing)
-            expected = f"a value for each of {listed(entry['required'])}"
-            self._wrong(path, f"{says} {'is' if len(missing) == 1 else 'are'} missing", expected)
-        if taken and "rate" in arguments and not is_rate(arguments["rate"]):
-            expected = "a number of at least 0 and below 1, or a range"
-            self._wrong((*path, "rate"), f"`{arguments['rate']}` is not accepted", expected)
-
-    def _value(self, key: str, value: Any, default: Any, path: Path) -> None:
-        """What can be said of an argument's value without Keras."""
-        if isinstance(value, str) and "$" in value:
-            self._wrong(path, f"`{value}` is an expression", "a value; expressions come with a later version")
-        elif isinstance(default, bool) and not isinstance(value, bool):
-            self._wrong(path, f"`{value}` is no boolean", "true or false")
-        elif key in catalogue.COUNTS and not _counts(value):
-            self._wrong(path, f"`{value}` is not accepted", "a whole number above 0, or a list of them")
-        elif isinstance(value, dict) and len(value) == 1 and catalogue.module_of(key):
-            self._named(value, key, path)
-        elif isinstance(value, str) and (words := self._words(key)) and value not in words:
-            self._wrong(path, f"no {key.replace('_', ' ')} `{value}`", f"one of {listed(words, 40)}", nearest(value, words))
-
-    def _named(self, value: dict[str, Any], key: str, path: Path) -> None:
-        module = catalogue.module_of(key)
-        if module == "layers" and isinstance(next(iter(value.values())), dict):
-            layer, body = next(iter(value.items()))
-            entry = catalogue.entry("layers", layer)
-            if not isinstance(entry, tuple):
-                self._check(layer, {k: v for k, v in body.items() if k != "name"}, entry, (*path, layer))
-                return
-        self.problems.extend(named(value, module, path, self.spec.marks))
-
-    def _words(self, key: str) -> list[str]:
-        words = catalogue.catalogue()["words"]
-        if key.endswith("activation"):
-            return words["activation"]  # type: ignore[no-any-return]
-        module = catalogue.module_of(key)
-        return [*words[module], *catalogue.catalogue()[module]] if module in words else []
+    def _arguments(
+        self, layer: str, body: Any, entry: dict[str, Any], path: Path
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The layer's own arguments, and the words of ours among them, checked; a lone value is the one required."""
+        known, required = entry["arguments"], entry["required"]
+        if body is not None and not isinstance(body, dict) and len(required) != 1:
+            needs = " and ".join(f"`{key}`" for key in required) or "no argument"
+            verb = "are" if len(required) > 1 else "is"
+            expected = objects.called(layer, required) if required else f"{layer}: {{argument: value}}"
+            self._wrong(path, f"{shown(body)} stands alone, and {needs} {verb} required", expected)
+            return {}, {}
+        arguments = dict(body) if isinstance(body, dict) else {required[0]: body} if body is not None else {}
+        own = {key: arguments.pop(key) for key in OURS if key in arguments and key not in known}
+        if ranges.looks_like(arguments) and "default" in arguments and not set(arguments) & set(known):
+            hint = f"{layer}: {{{required[0]}: {{...}}}}" if len(required) == 1 else ""
+            self._wrong(path, "a range stands where the arguments do", "it as the value of an argument", hint)
+        else:
+            self._told(objects.arguments(layer, arguments, entry, path, item=True))
+        if "l2" in own and not is_lambda(own["l2"]):
+            self._wrong((*path, "l2"), f"{shown(own['l2'])} is not accepted", objects.LAMBDA)
+        elif "l2" in own and not _kernels(layer, arguments):
+            self._wrong((*path, "l2"), "nothing reads it", "a layer with a kernel that has no regularizer of its own")
+        return arguments, own
 
     # Names and tensors
 
-    def _name(self, given: Any, layer: str, path: Path) -> str:
-        if given is None:
-            return self._default_name(layer)
+    def _name(self, given: Any, path: Path) -> str:
+        """A name that the spec gives, or an empty text if it cannot be one."""
         name = str(given)
-        if not isinstance(given, (str, int)) or not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
-            self._wrong(path, f"`{given}` is no name", "letters, digits, `_`, `-` and `.`")
-            return self._default_name(layer)
-        if name in ("previous", "input"):
+        if type(given) not in (str, int) or not NAME.fullmatch(name):
+            self._wrong(path, f"{shown(given)} is no name", NAMES)
+        elif name in ("previous", "input"):
             self._wrong(path, f"`{name}` is a word of the language", "another name")
         elif name in self.tensors:
-            line = next((node.mark.line for node in self.nodes if node.name == name and node.mark), None)
-            by = f"line {line}" if line else "the input or another layer"
-            self._wrong(path, f"`{name}` is taken by {by}", "a name of its own")
+            place = self.spec.place(self.tensors[name])
+            by = f"line {place.line}" if place and place.line else written(self.tensors[name])
+            self._wrong(path, f"`{name}` is taken by {'the input' if name == self.spec.kind else by}", "another name")
+        else:
+            return name
+        self.whole = False
+        return ""
+
+    def _our_name(self, name: str) -> str:
+        """A name that the language gives; a spec's layer that has it must be called otherwise."""
+        if name in self.tensors:
+            wrong = f"`{name}` is the name of a layer that is added to every {self.spec.task} network without `head`"
+            if name in ("z_mean", "z_log_var", "z", "evidence", "code"):
+                wrong = f"`{name}` is the name of a layer that `latent` stands for"
+            self._wrong((*self.tensors[name], "name"), wrong, "another name")
         return name
 
     def _default_name(self, layer: str) -> str:
@@ -239,96 +224,95 @@ class _Unfolding:
                 return name
 
     def _inputs(self, given: Any, path: Path) -> tuple[str, ...]:
-        if given is None:
-            return (self.previous,)
-        names = given if isinstance(given, list) else [given]
+        """The tensors that `from` names: one, or a list of them."""
         result = []
-        for index, name in enumerate(names):
+        for index, name in enumerate(given if isinstance(given, list) else [given]):
             where = (*path, index) if isinstance(given, list) else path
             tensor = {"previous": self.previous, "input": self.start}.get(str(name), str(name))
-            if tensor not in self.tensors:
+            if isinstance(name, (list, dict)):
+                wrong = "branches and arguments of a call are kept for a later version of the language"
+                self._wrong(where, wrong, "the name of a tensor, or a list of names")
+            elif type(name) not in (str, int) or tensor not in self.tensors:
                 close = nearest(name, ["previous", "input", *self.tensors])
-                self._wrong(where, f"no tensor `{name}`", "previous, input or a name above", close)
+                self._wrong(
+                    where,
+                    f"no tensor {f'`{name}`' if isinstance(name, str) else shown(name)}",
+                    "previous, input or a name above",
+                    close,
+                )
             else:
                 result.append(tensor)
+        if not result:
+            self.whole = False
+            if given == []:
+                self._wrong(path, "no tensor at all", "the name of a tensor, or a list of names")
         return tuple(result) or (self.previous,)
 
     def _add(
         self, layer: str, arguments: dict[str, Any], part: str, path: Path, name: str,
-        inputs: tuple[str, ...], l2: float | None = None,
+        inputs: tuple[str, ...], own_l2: float | None = None,
     ) -> None:  # fmt: skip
-        rate = arguments.pop("rate", self.spec.data.get("dropout", DEFAULT_DROPOUT))
-        known = catalogue.catalogue()["layers"].get(layer)
-        place = self.spec.problem(path, "-").mark
-        self.nodes.append(
-            Node(
-                name=name,
-                layer=layer,
-                arguments=arguments,
-                inputs=inputs,
-                part=part,
-                l2=l2 if known and _kernels(layer, arguments) else None,
-                dropout=rate if layer in catalogue.DROPOUTS else None,
-                mark=place,
-                path=written(path),
-            )
-        )
-        self.tensors.add(name)
+        l2 = rate = None
+        if _kernels(layer, arguments):
+            l2 = self._of_spec("l2", DEFAULT_L2) if own_l2 is None else own_l2
+        if layer in catalogue.DROPOUTS:
+            rate = arguments.pop("rate") if "rate" in arguments else self._of_spec("dropout", DEFAULT_DROPOUT)
+        place = self.spec.place(path)
+        self.nodes.append(Node(name, layer, arguments, inputs, part, l2, rate, place, written(path)))
+        self.tensors[name] = path
         self.previous = name
+
+    def _of_spec(self, key: str, default: float) -> float:
+        self.read.add(key)
+        return self.spec.data.get(key, default)
 
     # The ends of a body
 
     def _latent(self) -> None:
-        latent = self.spec.data.get("latent")
-        gaussian = isinstance(latent, dict) and "Gaussian" in latent and len(latent) == 1
-        if not gaussian:
-            body = next(iter(latent.values())) if isinstance(latent, dict) and len(latent) == 1 else None
-            if isinstance(latent, dict) and isinstance(body, dict):
-                layer = next(iter(latent))
-                latent = {layer: {"name": "code", **body}}
-            self._item(latent, "encoder", ("latent",))
+        latent = self.spec.data["latent"]
+        layer, body = next(iter(latent.items())) if isinstance(latent, dict) and len(latent) == 1 else (latent, None)
+        if layer != "Gaussian":
+            self._item(latent, "encoder", ("latent",), "code")
             return
-        body = latent["Gaussian"]
-        arguments = body if isinstance(body, dict) else {"units": body}
-        path: Path = ("latent", "Gaussian")
-        for key in arguments:
-            if key != "units":
-                self._wrong((*path, key), "no such argument", "units", nearest(key, ["units"]))
-        units = arguments.get("units")
-        if not _counts(units) or isinstance(units, list):
-            self._wrong(path, "`units` is missing or no whole number above 0", "Gaussian: {units: 20}")
-            return
-        l2 = self.spec.data.get("l2", DEFAULT_L2)
+        path: Path = ("latent", "Gaussian") if isinstance(latent, dict) else ("latent",)
+        arguments = body if isinstance(body, dict) else {} if body is None else {"units": body}
+        self._told(objects.arguments("Gaussian", arguments, objects.GAUSSIAN, path))
         before = (self.previous,)
         for name in ("z_mean", "z_log_var"):
-            self._add("Dense", {"units": units}, "encoder", path, name, before, l2)
-        self._add("Sampling", {}, "latent", path, "z", ("z_mean", "z_log_var"))
+            self._add("Dense", {"units": arguments.get("units")}, "encoder", path, self._our_name(name), before)
+        self._add("Sampling", {}, "latent", path, self._our_name("z"), ("z_mean", "z_log_var"))
 
     def _head(self) -> None:
         spec = self.spec
-        if spec.data.get("head"):
+        if "head" in spec.data:
             self._items("head")
-            return
-        if spec.coded:
+        elif spec.coded:
             self._reconstruction()
-            return
-        missing = [key for key in FACTS[spec.task] if key not in spec.facts]
-        if missing:
-            self._wrong((), f"`{missing[0]}` is missing", f"a whole number, for a {spec.task} without `head`")
-            return
-        for item in head(spec.task, spec.facts):
-            self._item(item, "head", ())
+        elif all(key in spec.facts for key in FACTS[spec.task]):
+            for item in head(spec.task, spec.facts):
+                self._ours(item, "head")
+        else:
+            missing = [key for key in FACTS[spec.task] if key not in spec.data]
+            for key in missing:
+                self._wrong((), f"`{key}` is missing", f"a whole number above 0, for {spec.task} without `head`")
+            self.whole = False
 
     def _reconstruction(self) -> None:
         """The end of a decoder: the input's shape, under the activation that the likelihood needs."""
-        if any(size is None for size in self.spec.shape[-1:]):
-            return
         size = self.spec.shape[-1]
-        arguments: dict[str, Any] = {"activation": LIKELIHOODS[self.spec.likelihood], "name": "reconstruction"}
+        if size is None:  # the data will say
+            return
+        named = {"name": "reconstruction", "activation": LIKELIHOODS[self.spec.likelihood]}
         if self.spec.kind == "image":
-            self._item({"Conv2D": {"filters": size, "kernel_size": 3, "padding": "same", **arguments}}, "decoder", ())
+            self._ours({"Conv2D": {"filters": size, "kernel_size": 3, "padding": "same", **named}}, "decoder")
         else:
-            self._item({"Dense": {"units": size, **arguments}}, "decoder", ())
+            self._ours({"Dense": {"units": size, **named}}, "decoder")
+
+    def _ours(self, item: dict[str, Any], part: str) -> None:
+        """An item that the language adds at the end of a part."""
+        layer, body = next(iter(item.items()))
+        arguments = {key: value for key, value in body.items() if key != "name"}
+        self._item({layer: arguments}, part, (part,), body["name"])
 
     def _loose_ends(self) -> None:
         used = {name for node in self.nodes for name in node.inputs} | {self.previous}
@@ -336,25 +320,20 @@ class _Unfolding:
             if node.name not in used:
                 wrong = f"`{node.name}` leads to no output"
                 self.problems.append(Problem(wrong, "every layer to be used", "", node.path, node.mark))
-        if self.nodes and self.spec.kind not in used:
-            self._wrong(("input",), "nothing reads the input", "a layer that starts at `input`")
 
     def _unread(self) -> None:
-        if self.problems:
-            return
-        for key, reads in (("l2", "kernel"), ("dropout", "Dropout without a rate of its own")):
-            given = self.spec.data.get(key)
-            taken = [getattr(node, key) for node in self.nodes if getattr(node, key) is not None]
-            if given is not None and not any(value is given for value in taken):
-                self._wrong((key,), "nothing reads it", f"a layer with a {reads}")
+        reads = {"l2": "a layer with a kernel", "dropout": "a Dropout without a rate of its own"}
+        for key, expected in reads.items():
+            if key in self.spec.data and key not in self.read:
+                self._wrong((key,), "nothing reads it", expected)
+
+    def _told(self, found: Iterable[objects.Found]) -> None:
+        for one in itertools.islice(found, MOST):
+            self._wrong(*one)
 
     def _wrong(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
-        self.problems.append(self.spec.problem(path, wrong, expected, hint))
-
-
-def _counts(value: Any) -> bool:
-    values = value if isinstance(value, list) else [value]
-    return bool(values) and all(type(one) is int and one > 0 for one in values)
+        if not self.spec.is_told(path):
+            self.problems.append(self.spec.problem(path, wrong, expected, hint))
 
 
 def _kernels(layer: str, arguments: dict[str, Any]) -> list[str]:

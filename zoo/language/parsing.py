@@ -2,13 +2,15 @@
 
 In come the bytes of a file; out come dicts, lists, numbers, text, booleans and None, the place of each, and every
 problem that was found. Refused: tags, anchors, aliases, keys written twice, words that YAML 1.1 took for booleans,
-numbers in odd dress (`0x1F`, `1_000`, `012`, `.inf`), and files too large or too deep to be a spec.
+numbers in odd dress (`0x1F`, `1_000`, `012`, `.inf`), tuples of Python, and files too large or too deep to be a spec.
 """
 
 from __future__ import annotations
 
+import json
+import numbers
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -19,40 +21,103 @@ Path = tuple[str | int, ...]
 Marks = dict[Path, Mark]
 
 LARGEST, DEEPEST = 1_000_000, 60
+FARTHEST = 1e15
+"""The number beyond which nothing in a spec lies."""
+_NEAR = f"a number between -{FARTHEST:g} and {FARTHEST:g}"
+
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 _REFUSED = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false", "none": "null"}
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_ODD_NUMBER = re.compile(r"[-+]?(0[xob][0-9A-Fa-f_]+|[0-9][0-9_]*(\.[0-9_]*)?|\.(inf|nan)|0[0-9]+)", re.IGNORECASE)
+_ODD_NUMBER = re.compile(r"[-+]?(0[xob][0-9a-f_]+|[0-9][0-9_]*(\.[0-9_]*)?(e[-+]?[0-9_]+)?|\.(inf|nan))", re.IGNORECASE)
+_TUPLE = re.compile(r"\([-+0-9.eE ()]*,[-+0-9.eE, ()]*\)")
+_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is installed: ten times faster
+_TAGS = "tag:yaml.org,2002:"
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """libyaml where it is installed (ten times faster), without YAML 1.1's guesses: every plain scalar stays text."""
+_DEEP = f"nested deeper than {DEEPEST} levels"
+_SAID = {
+    "found a tab": ("a tab", "spaces for indentation"),
+    "mapping values are not allowed": (
+        "a colon that cannot stand here",
+        "`key: value` right under the key above, or quotes around text that holds `: `",
+    ),
+    "sequence entries are not allowed": ("a `- ` that cannot stand here", "list items on lines of their own"),
+    "expected '-' indicator": ("not in line with the list above", "`- ` right under the `- ` above"),
+    "did not find expected key": (
+        "what stands here belongs to nothing above",
+        "`key: value` right under the key above, and nothing after a closing quote or bracket",
+    ),
+    "did not find expected <document start>": ("a second document begins", "one spec in a file"),
+    "unknown escape": ("a backslash that means nothing in double quotes", "single quotes, or two backslashes"),
+    "maximum nesting depth": (_DEEP, ""),
+}
+"""What libyaml says of common slips, and how we say it."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}
+_OPENED = {
+    "could not find expected ':'": ("a line without a colon", "`key: value`"),
+    "',' or ']'": ("a `[` that is not closed", "`]` at its end, and commas between its items"),
+    "',' or '}'": ("a `{` that is not closed", "`}` at its end, and commas between its entries"),
+    "did not find expected node content": ("a bracket that is not closed, or holds nothing where a value belongs", ""),
+    "unexpected end of stream": ("a quote that is not closed", "the same quote at its end"),
+}
+"""The same of slips that are best shown where they begin."""
 
 
 def parse(content: bytes, file: str) -> tuple[Any, Marks, list[Problem]]:
     """Read the bytes of one YAML document.
 
     Returns the value, the place of each of its parts by path (a key for an entry, the item in a list), and the
-    problems; after a problem of syntax the value is None.
+    problems; after a problem of syntax the value is None. What could not be read stands in the value as None.
     """
-    start = Mark(file, 1, 1)
     if len(content) > LARGEST:
-        return None, {}, [Problem(f"{len(content):,} bytes", f"a spec of {LARGEST:,} at most", mark=start)]
+        return None, {}, [Problem(f"{len(content):,} bytes", f"a spec of {LARGEST:,} at most", mark=Mark(file, 1, 1))]
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        return None, {}, [Problem(f"byte {error.start} is not UTF-8", "text in UTF-8", mark=start)]
+        before = error.object[: error.start].decode("utf-8")
+        wrong = f"the byte 0x{error.object[error.start]:02X} is not UTF-8"
+        return None, {}, [Problem(wrong, "text in UTF-8", mark=_end(before, file))]
+    odd = _UNPRINTABLE.search(text)
+    if odd:
+        wrong = f"the character U+{ord(odd.group()):04X} cannot be printed"
+        return None, {}, [Problem(wrong, "plain text", mark=_end(text[: odd.start()], file))]
+    reader = _Reader(text, file)
     try:
-        node = yaml.compose(text, _Loader)
-    except (yaml.YAMLError, RecursionError) as error:
-        return None, {}, [_syntax(error, file)]
-    if node is None:
-        return None, {}, [Problem("the file is empty", "a spec", mark=start)]
-    walk = _Walk(file)
-    return walk.value(node, (), 0), walk.marks, walk.problems
+        value = reader.document()
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # ValueError: an escape, in YAML read by Python
+        return None, reader.marks, [*reader.problems, _syntax(error, text, file)]
+    return value, reader.marks, reader.problems
+
+
+def copied(value: Any, source: str) -> tuple[Any, Marks, list[Problem]]:
+    """The same of a value of Python instead of bytes: a copy in plain values, its one place the `source`."""
+    place = Mark(source, 0, 0)
+    problems: list[Problem] = []
+
+    def copy(value: Any, path: Path) -> Any:
+        if len(path) > DEEPEST:
+            problems.append(Problem(_DEEP, mark=place))
+        elif isinstance(value, Mapping) and all(isinstance(key, str) and _is_text(key) for key in value):
+            return {str(key): copy(inner, (*path, key)) for key, inner in value.items()}
+        elif isinstance(value, (list, tuple)):
+            return [copy(inner, (*path, index)) for index, inner in enumerate(value)]
+        elif value is None or isinstance(value, bool) or (isinstance(value, str) and _is_text(value)):
+            return value
+        elif isinstance(value, numbers.Real) and _is_near(value):
+            return int(value) if isinstance(value, numbers.Integral) else float(value)
+        else:
+            wrong, expected = (
+                f"`{type(value).__name__}` cannot be written in a spec",
+                "plain values under keys of text",
+            )
+            if isinstance(value, numbers.Real):
+                wrong, expected = "a number that is not finite, or too far from 0", _NEAR
+            problems.append(Problem(wrong, expected, "", written(path), place))
+        return None
+
+    return copy(value, ()), {(): place}, problems
 
 
 def plain(text: str) -> Any:
@@ -60,105 +125,184 @@ def plain(text: str) -> Any:
 
     Raises `ValueError` with a sentence if it cannot be read.
     """
-    value, _, problems = parse(text.encode(), "--set")
-    if problems and text.strip():
-        raise ValueError(f"{problems[0].wrong}" + (f"; expected {problems[0].expected}" if problems[0].expected else ""))
+    if not text.strip():
+        return None
+    value, _, problems = parse(text.encode(errors="surrogateescape"), "--set")
+    if problems:
+        one = problems[0]
+        raise ValueError(one.wrong + (f"; expected {one.expected}" if one.expected else ""))
     return value
 
 
-def _syntax(error: Exception, file: str) -> Problem:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    place = Mark(file, mark.line + 1, mark.column + 1) if mark else Mark(file, 1, 1)
-    says = getattr(error, "problem", None) or str(error).splitlines()[0]
-    if isinstance(error, RecursionError) or "nesting" in says or "depth" in says:
-        says = "nested too deeply"
-    elif "cannot start any token" in says:
-        says = "a tab or another character that YAML does not allow here"
-        return Problem(says, "spaces for indentation, quotes around text that begins with a special sign", mark=place)
-    elif "another document" in says or "expected a single document" in str(error):
-        return Problem("a second document begins", "one spec in a file", mark=place)
-    return Problem(says, "YAML", mark=place)
+def _is_near(value: Any) -> bool:
+    return bool(-FARTHEST <= value <= FARTHEST)
 
 
-class _Walk:
-    """Turns nodes into values, noting where each stands and what is wrong with it."""
+def _is_text(value: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in value)
 
-    def __init__(self, file: str) -> None:
+
+def _end(text: str, file: str) -> Mark:
+    """The place after a text."""
+    lines = re.split(r"\r\n|\r|\n", text)
+    return Mark(file, len(lines), len(lines[-1]) + 1)
+
+
+def _syntax(error: Exception, text: str, file: str) -> Problem:
+    says = str(getattr(error, "problem", None) or str(error).splitlines()[0])
+    mark = getattr(error, "problem_mark", None)
+    wrong, expected = next((said for part, said in _SAID.items() if part in says), (says, ""))
+    for part, said in _OPENED.items():
+        if part in says:
+            mark = getattr(error, "context_mark", None) or mark
+            wrong, expected = said
+    if mark and "cannot start any token" in says:
+        sign = text[mark.index]
+        wrong, expected = f"the sign {sign} cannot begin a word", "quotes around text that begins with a special sign"
+        if sign == "\t":
+            wrong, expected = _SAID["found a tab"]
+    return Problem(wrong, expected, mark=Mark(file, mark.line + 1, mark.column + 1) if mark else Mark(file, 1, 1))
+
+
+class _Reader:
+    """Turns the events of a YAML text into values, noting where each stands and what is wrong with it."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self.events = yaml.parse(text, _LOADER)
         self.file = file
         self.marks: Marks = {}
         self.problems: list[Problem] = []
-        self.seen: set[int] = set()  # an alias composes to the very node of its anchor; a bomb would be walked for ever
 
-    def value(self, node: yaml.Node, path: Path, depth: int) -> Any:
-        self.marks.setdefault(path, self._mark(node))
-        if depth > DEEPEST:
-            self._wrong(path, f"nested deeper than {DEEPEST} levels", "a spec")
+    def document(self) -> Any:
+        next(self.events)  # the stream begins
+        event = next(self.events)
+        if isinstance(event, yaml.StreamEndEvent):
+            self.problems.append(Problem("nothing is written here", "a spec", mark=Mark(self.file, 1, 1)))
             return None
-        if id(node) in self.seen:
-            self._wrong(path, "an alias (`*name`)", "the value written out; anchors and aliases are refused")
+        value = self.value(next(self.events), ())
+        next(self.events)  # the document ends
+        event = next(self.events)
+        if not isinstance(event, yaml.StreamEndEvent):
+            raise yaml.MarkedYAMLError(problem="did not find expected <document start>", problem_mark=_at(event))
+        return value
+
+    def value(self, event: Any, path: Path) -> Any:
+        self.marks.setdefault(path, self._mark(event))
+        if len(path) > DEEPEST:
+            raise yaml.MarkedYAMLError(problem=_DEEP, problem_mark=_at(event))
+        if isinstance(event, yaml.AliasEvent):
+            self._wrong(path, f"`*{event.anchor}` is an alias", "the value itself, written out", event)
             return None
-        self.seen.add(id(node))
-        if node.tag not in _CORE and node.tag != "!":
-            self._wrong(path, f"the tag `{node.tag}`", "no tags; a spec holds plain values alone", node)
-            return None
-        handler: Callable[..., Any] = getattr(self, f"_{node.id}")
-        return handler(node, path, depth)
+        if event.anchor is not None:
+            self._wrong(path, f"`&{event.anchor}` is an anchor", "the value alone, written out where it is used", event)
+        if event.tag is not None:
+            self._wrong(path, f"`{event.tag.replace(_TAGS, '!!')}` is a tag", "a plain value", event)
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(event, path)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(path)
+        return event.value if event.style else self._scalar(event.value, path)  # quoted and block text has a style
 
-    def _mark(self, node: yaml.Node) -> Mark:
-        return Mark(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
-
-    def _wrong(self, path: Path, wrong: str, expected: str, node: yaml.Node | None = None, hint: str = "") -> None:
-        mark = self._mark(node) if node else self.marks.get(path)
-        self.problems.append(Problem(wrong, expected, hint, written(path), mark))
-
-    def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[str, Any]:
+    def _mapping(self, start: yaml.MappingStartEvent, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            if key_node.id != "scalar" or (key_node.tag not in _CORE and key_node.tag != "!"):
-                self._wrong(path, "a key that is no plain word", "a word before each colon", key_node)
+        cut = False  # a tuple or a call that YAML cut at its commas: the pieces up to its end are no keys
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            if not isinstance(event, yaml.ScalarEvent) or event.tag or event.anchor or not event.value:
+                self._wrong(path, "a key that is no plain word", "a word before each colon", event)
+                self._skip(event)
+                self._skip(next(self.events))
                 continue
-            key = key_node.value
+            key, inner = event.value, next(self.events)
             here = (*path, key)
-            if key in result:
+            if cut:
+                cut = ")" not in key
+                self._skip(inner)
+            elif key in result:
                 first = self.marks[here].line
-                self._wrong(here, f"written twice, first in line {first}", "each key once", key_node)
-                continue
-            if key.count("(") > key.count(")"):
-                self._wrong(here, f"`{key}` is cut off", "quotes around text with a comma", key_node)
-            self.marks[here] = self._mark(key_node)
-            result[key] = self.value(value_node, here, depth + 1)
+                self._wrong(here, f"written twice, first in line {first}", "each key once", event)
+                self._skip(inner)
+            elif start.flow_style and self._is_glued(event, inner, path):
+                result[key.partition(":")[0].strip()] = None
+            else:
+                self.marks[here] = self._mark(event)
+                cut = bool(start.flow_style) and self._is_cut(event, inner, here)
+                result[key] = None if cut else self.value(inner, here)
         return result
 
-    def _sequence(self, node: yaml.SequenceNode, path: Path, depth: int) -> list[Any]:
-        return [self.value(item, (*path, index), depth + 1) for index, item in enumerate(node.value)]
+    def _is_glued(self, key: yaml.ScalarEvent, value: yaml.Event, path: Path) -> bool:
+        name, colon, rest = key.value.partition(":")
+        name = name.strip()
+        if not (name and colon and rest) or key.style or getattr(value, "value", "?"):
+            return False
+        self._wrong((*path, name), f"`{key.value}` has no space after its colon", f"`{name}: {rest}`", key)
+        return True
 
-    def _scalar(self, node: yaml.ScalarNode, path: Path, depth: int) -> Any:
-        text = node.value
-        if node.style:  # quoted, or a block of text
-            return text
+    def _is_cut(self, key: yaml.ScalarEvent, value: yaml.Event, path: Path) -> bool:
+        texts = [one.value for one in (key, value) if isinstance(one, yaml.ScalarEvent) and not one.style]
+        for text in texts:
+            if text.count("(") > text.count(")"):
+                expected = "a list in `[ ]`, or quotes around text with a comma"
+                self._wrong(path, f"`{text}` is cut off at its comma", expected, key)
+                return True
+        return False
+
+    def _sequence(self, path: Path) -> list[Any]:
+        result: list[Any] = []
+        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+            result.append(self.value(event, (*path, len(result))))
+        return result
+
+    def _skip(self, event: yaml.Event) -> None:
+        """Pass over the rest of a value whose first event was read."""
+        depth = 0
+        while True:
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth == 0:
+                return
+            event = next(self.events)
+
+    def _scalar(self, text: str, path: Path) -> Any:
         if text in _WORDS:
             return _WORDS[text]
-        lower = text.lower()
+        lower, short = text.lower(), text if len(text) <= 40 else text[:37] + "..."
         if lower in _REFUSED or lower in _WORDS:
             meant = _REFUSED.get(lower, lower)
-            expected = "true or false" if meant in ("true", "false") else "null"
-            self._wrong(path, f"`{text}` is no word of the language", expected, hint=meant)
-            return None
-        if _WHOLE.fullmatch(text):
-            return int(text)
-        if _NUMBER.fullmatch(text):
+            expected = "null" if meant == "null" else "true or false"
+            self._wrong(path, f"`{text}` is no word of the language", f"{expected}, or quotes around text", hint=meant)
+        elif _NUMBER.fullmatch(text):
             number = float(text)
-            if abs(number) < float("inf"):
-                return number
-        if _NUMBER.fullmatch(text) or _ODD_NUMBER.fullmatch(text):
-            self._wrong(path, f"`{text}` is no number of the language", "a decimal number such as 31 or 1e-3")
-            return None
-        return text
+            if abs(number) <= FARTHEST:
+                return int(text) if _WHOLE.fullmatch(text) else number
+            self._wrong(path, f"`{short}` is too far from 0", _NEAR)
+        elif _ODD_NUMBER.fullmatch(text):
+            expected = "a decimal number such as 31 or 1e-3, or quotes around text"
+            self._wrong(path, f"`{short}` is no number of the language", expected)
+        elif _TUPLE.fullmatch(text):
+            meant = text.translate(str.maketrans("()", "[]"))
+            self._wrong(path, f"`{short}` is a tuple of Python", "a list in `[ ]`", hint=meant if text == short else "")
+        else:
+            return text
+        return None
+
+    def _mark(self, event: yaml.Event) -> Mark:
+        mark = _at(event)
+        return Mark(self.file, mark.line + 1, mark.column + 1)
+
+    def _wrong(self, path: Path, wrong: str, expected: str, event: yaml.Event | None = None, hint: str = "") -> None:
+        mark = self._mark(event) if event else self.marks[path]
+        self.problems.append(Problem(wrong, expected, hint, written(path), mark))
 
 
-_CORE = {f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str")}
+def _at(event: yaml.Event) -> Any:
+    return event.start_mark
 
 
 def written(path: Path) -> str:
     """A path as people write it: `layers[0].Conv2D.filters`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def shown(value: Any) -> str:
+    """A value as a spec writes it, in as many letters as a sentence can bear."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return f"`{text if len(text) <= 40 else text[:37] + '...'}`"

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+from zoo.language.parsing import shown
 
 KEYS = ("min_value", "max_value", "step", "sampling", "zero", "values", "default")
 ZERO_SHARE = 0.1
 """The share of the unit interval that means 0 in a range with `zero: true`; beside it lie the smallest values."""
+MOST = 10_000
+"""The most values that a range with a `step` may hold; whole numbers beyond it are not counted out."""
 
 
 class Filled(float):
@@ -21,6 +26,7 @@ class Filled(float):
     name: str
 
     def __new__(cls, value: float, name: str) -> Filled:
+        """The number and the name of the range."""
         made = super().__new__(cls, value)
         made.name = name
         return made
@@ -52,20 +58,24 @@ class Range:
         return not self.values and all(type(end) is int for end in ends)
 
     @property
+    def counted(self) -> bool:
+        """Whether what the range holds is counted, not measured: whole numbers, or `values` without a float."""
+        return self.whole or (bool(self.values) and not any(isinstance(value, float) for value in self.values))
+
+    @cached_property
     def points(self) -> tuple[Any, ...]:
-        """All values of the range where they can be counted (`values`, or a `step`, or whole numbers), else ()."""
+        """All values of the range where they can be counted (`values`, or a `step`, or few whole numbers), else ()."""
         if self.values:
             return self.values
-        low, high = self._ends()
-        step = self.step if self.step is not None else (1 if self.whole and self.sampling == "linear" else None)
-        if step is None:
+        step = 1 if self.step is None and self.whole and self.sampling == "linear" else self.step
+        if step is None or self._steps(step) >= MOST:
             return ()
-        zero = (0,) if self.zero else ()
-        if self.sampling == "log":
-            count = math.floor(math.log(high / low) / math.log(step) + 1e-9)
-            return zero + tuple(self._typed(low * step**index) for index in range(count + 1))
-        count = math.floor((high - low) / step + 1e-9)
-        return zero + tuple(self._typed(low + step * index) for index in range(count + 1))
+        low, high = self._ends()
+        made: list[float] = [low]
+        for index in range(1, self._steps(step) + 1):
+            point = made[-1] * step if self.sampling == "log" else low + step * index
+            made.append(min(float(f"{point:.15g}"), high))  # without the dust of sums: 0.3 for 0.1 * 3
+        return tuple(map(self._typed, [0] * self.zero + made))
 
     def from_unit(self, unit: float) -> Any:
         """The value at a place in the unit interval, 0 <= unit <= 1; each value has an interval of its own."""
@@ -73,7 +83,7 @@ class Range:
             return self.points[min(int(unit * len(self.points)), len(self.points) - 1)]
         if self.zero:
             if unit < ZERO_SHARE:
-                return 0.0
+                return self._typed(0)
             unit = (unit - ZERO_SHARE) / (1 - ZERO_SHARE)
         low, high = self._ends()
         if self.sampling == "log":
@@ -83,9 +93,9 @@ class Range:
         return self._typed(min(max(value, low), high))
 
     def to_unit(self, value: Any) -> float:
-        """The place of a value in the unit interval; `from_unit` gives the value back."""
+        """The place of a value of the range in the unit interval; `from_unit` gives the value back."""
         if self.points:
-            return (self.points.index(value) + 0.5) / len(self.points)
+            return (next(i for i, point in enumerate(self.points) if _same(point, value)) + 0.5) / len(self.points)
         if self.zero and value == 0:
             return ZERO_SHARE / 2
         low, high = self._ends()
@@ -98,19 +108,23 @@ class Range:
     def holds(self, value: Any) -> bool:
         """Whether the value lies in the range, its steps not counted."""
         if self.values:
-            return any(value == other and type(value) is type(other) for other in self.values)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return any(_same(value, other) for other in self.values)
+        if not is_number(value):
             return False
         low, high = self._ends()
         return low <= value <= high or (self.zero and value == 0)
 
+    def held(self) -> tuple[Any, ...]:
+        """The values at its ends, or all `values`: if a place accepts these, it accepts the whole range."""
+        return self.values or ((0,) * self.zero + self._ends())
+
     def said(self) -> str:
         """The range in a few words, for people: `1e-07 to 0.01 (log) or 0`."""
         if self.values:
-            return ", ".join(str(value) for value in self.values)
-        steps = "" if self.step is None else f" {'times' if self.sampling == 'log' else 'by'} {self.step:g}"
+            return ", ".join(map(_said, self.values))
+        steps = "" if self.step is None else f" {'times' if self.sampling == 'log' else 'by'} {_said(self.step)}"
         log = " (log)" if self.sampling == "log" else ""
-        return f"{self.min_value:g} to {self.max_value:g}{steps}{log}{' or 0' if self.zero else ''}"
+        return f"{_said(self.min_value)} to {_said(self.max_value)}{steps}{log}{' or 0' if self.zero else ''}"
 
     def written(self) -> dict[str, Any]:
         """The range as a spec writes it; keys at their defaults are left out."""
@@ -123,6 +137,12 @@ class Range:
         assert self.min_value is not None and self.max_value is not None
         return self.min_value, self.max_value
 
+    def _steps(self, step: float) -> int:
+        """How many steps lead from `min_value` to the last value of the range."""
+        low, high = self._ends()
+        span = (math.log(high) - math.log(low)) / math.log(step) if self.sampling == "log" else (high - low) / step
+        return math.floor(min(span, MOST) + 1e-9)
+
     def _typed(self, value: float) -> int | float:
         return round(value) if self.whole else float(value)
 
@@ -132,57 +152,90 @@ def looks_like(value: Any) -> bool:
     return isinstance(value, dict) and bool({"values", "min_value", "max_value"} & set(value))
 
 
+def is_number(value: Any) -> bool:
+    """Whether a value is a number; `True` is none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def read(value: dict[str, Any]) -> tuple[Range | None, list[tuple[str, str, str]]]:
     """A range from its mapping, and what is wrong with it as (key, wrong, expected), the key empty for the whole."""
-    wrong: list[tuple[str, str, str]] = []
-    for key in value:
-        if key not in KEYS:
-            wrong.append((key, "no such key of a range", f"one of {', '.join(KEYS)}"))
-    if "values" in value:
-        values = value["values"]
-        if not isinstance(values, list) or not values or any(isinstance(one, (dict, list)) for one in values):
-            wrong.append(("values", "no list of plain values", "a list such as [16, 32, 64]"))
-            values = []
-        if len(set(map(repr, values))) < len(values):
-            wrong.append(("values", "a value stands twice", "each value once"))
-        for key in ("min_value", "max_value", "step", "sampling", "zero"):
-            if key in value:
-                wrong.append((key, "stands beside `values`", "either `values` or `min_value` and `max_value`"))
-    else:
-        for key in ("min_value", "max_value"):
-            if not _number(value.get(key)):
-                wrong.append((key if key in value else "", f"`{key}` is missing or no number", "a number"))
-        if value.get("sampling", "linear") not in ("linear", "log"):
-            wrong.append(("sampling", f"`{value['sampling']}` is no sampling", "linear or log"))
-        if not isinstance(value.get("zero", False), bool):
-            wrong.append(("zero", "no boolean", "true or false"))
-        if "step" in value and (not _number(value["step"]) or value["step"] <= 0):
-            wrong.append(("step", "no positive number", "a number above 0"))
+    expected = f"one of {', '.join(KEYS)}"
+    wrong = [(key, "no such key of a range", expected) for key in value if key not in KEYS]
+    wrong += _list(value) if "values" in value else _interval(value)
     if "default" not in value:
         wrong.append(("", "the range has no `default`", "the value that building uses and trial 0 runs"))
     if wrong:
         return None, wrong
-    made = Range(**{**value, "values": tuple(value.get("values", ()))})
-    return made, _inconsistent(made)
+    values = tuple(value.get("values", ()))
+    default = next((one for one in values if _same(one, value["default"])), value["default"])
+    made = Range(**{**value, "values": values, "default": default})
+    wrong = _inconsistent(made)
+    return (None if wrong else made), wrong
+
+
+def _list(value: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What is wrong with a range of `values`."""
+    beside: list[str] = [key for key in ("min_value", "max_value", "step", "sampling", "zero") if key in value]
+    wrong = [(key, "stands beside `values`", "`values` alone, or `min_value` and `max_value`") for key in beside]
+    values = value["values"]
+    if not isinstance(values, list) or not values or any(isinstance(one, (dict, list)) for one in values):
+        return [("values", f"{shown(values)} is no list of plain values", "a list such as [16, 32, 64]"), *wrong]
+    if len(values) > MOST:
+        return [("values", f"{len(values):,} values", f"{MOST:,} at most"), *wrong]
+    twice = next((one for index, one in enumerate(values) if one in values[:index]), wrong)
+    return wrong if twice is wrong else [("values", f"{shown(twice)} stands there twice", "each value once"), *wrong]
+
+
+def _interval(value: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What is wrong with the parts of an interval, each for itself."""
+    wrong: list[tuple[str, str, str]] = []
+    for key in ("min_value", "max_value"):
+        if key not in value:
+            wrong.append(("", f"`{key}` is missing", "a number, or a list of `values`"))
+        elif not is_number(value[key]):
+            wrong.append((key, f"{shown(value[key])} is not accepted", "a number"))
+    if value.get("sampling", "linear") not in ("linear", "log"):
+        wrong.append(("sampling", f"{shown(value['sampling'])} is not accepted", "linear or log"))
+    if not isinstance(value.get("zero", False), bool):
+        wrong.append(("zero", f"{shown(value['zero'])} is not accepted", "true or false"))
+    if "step" in value and not (is_number(value["step"]) and value["step"] > 0):
+        wrong.append(("step", f"{shown(value['step'])} is not accepted", "a number above 0"))
+    return wrong
 
 
 def _inconsistent(made: Range) -> list[tuple[str, str, str]]:
+    """What is wrong with parts that are right each for itself."""
     if not made.values:
         low, high = made._ends()
         if low >= high:
-            return [("min_value", f"`min_value` {low:g} is not below `max_value` {high:g}", "min_value < max_value")]
+            return [("min_value", f"{_said(low)} is not below the `max_value` {_said(high)}", "the smaller number")]
         if made.sampling == "log" and low <= 0:
-            return [("min_value", "a log range cannot begin at 0", "min_value above 0; `zero: true` adds 0")]
+            return [
+                (
+                    "min_value",
+                    f"a log range cannot begin at {_said(low)}",
+                    "a number above 0, and `zero: true` to add 0",
+                )
+            ]
         if made.sampling == "log" and made.step is not None and made.step <= 1:
-            return [("step", "under `sampling: log` the step is a factor", "a step above 1")]
+            return [("step", f"under `sampling: log` the step {_said(made.step)} is a factor", "a number above 1")]
         if made.zero and made.sampling != "log":
-            return [("zero", "`zero` adds 0 to a log range", "`sampling: log` beside it, or min_value: 0")]
+            return [("zero", "`zero` adds 0 to a log range alone", "`sampling: log` beside it, or `min_value: 0`")]
+        if made.step is not None and made._steps(made.step) >= MOST:
+            return [("step", f"{_said(made.step)} gives more than {MOST:,} values", "a larger step, or none")]
     if not made.holds(made.default):
-        return [("default", f"the default {made.default} is not in the range", made.said())]
-    if made.points and made.default not in made.points:
-        return [("default", f"the default {made.default} is not a step of the range", made.said())]
+        return [("default", f"{shown(made.default)} is not in the range", made.said())]
+    if made.points and not any(_same(point, made.default) for point in made.points):
+        return [("default", f"{shown(made.default)} is not a step of the range", made.said())]
     return []
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are one: numbers but for the dust of sums, everything else exactly."""
+    if is_number(one) and is_number(other):
+        return math.isclose(one, other, rel_tol=1e-9)
+    return type(one) is type(other) and bool(one == other)
+
+
+def _said(value: Any) -> str:
+    return f"{value:.10g}" if is_number(value) else str(value)

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
 from zoo.errors import Mark, Problem, listed, nearest
-from zoo.language import catalogue, parsing, ranges
-from zoo.language.families import CODED, FACTS, FAMILIES, KINDS, LIKELIHOODS
-from zoo.language.parsing import Marks, Path, written
-from zoo.language.ranges import Filled, Range
+from zoo.language import catalogue, objects, parsing, ranges
+from zoo.language.families import FACTS, FAMILIES, KINDS, LIKELIHOODS
+from zoo.language.objects import is_count, is_named
+from zoo.language.objects import is_lambda as is_lambda
+from zoo.language.objects import is_rate as is_rate
+from zoo.language.parsing import Marks, Path, shown, written
+from zoo.language.ranges import Filled, Range, is_number
 
 DEFAULT_L2, DEFAULT_DROPOUT = 0.001, 0.5
 """Lambda and p of a spec that states neither."""
@@ -29,7 +33,10 @@ TRAIN: dict[str, Any] = {"optimizer": {"Adam": {"learning_rate": 0.001}}, "batch
 """How a spec is trained that does not say."""
 
 BODY = ("layers", "encoder", "latent", "decoder", "head")
-_TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+NAMES = "letters a to z, digits, `_`, `-` and `.`"
+"""What specs and layers may be called: what Keras, TensorFlow and file systems take."""
 
 Test = Callable[[Any], bool]
 
@@ -39,72 +46,78 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and bool(_TOKEN.fullmatch(value))
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value > 0
+    return isinstance(value, str) and bool(NAME.fullmatch(value))
 
 
 def _is_items(value: Any) -> bool:
     return isinstance(value, list) and bool(value)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
 
 
-def is_rate(value: Any) -> bool:
-    """Whether a value can be p: a number, 0 <= p < 1."""
-    return _is_number(value) and 0 <= value < 1
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, list) and len(value) in KINDS and all(size is None or is_count(size) for size in value)
 
 
-def is_lambda(value: Any) -> bool:
-    """Whether a value can be lambda: a number, 0 or above."""
-    return _is_number(value) and value >= 0
+def _one_of(words: Iterable[str]) -> tuple[Test, str]:
+    known = tuple(words)
+    return lambda value: value in known, f"one of {listed(known)}"
 
+
+_LAYERS = "a list of layers, such as [Flatten, Dense: {units: 64}]"
 
 FIELDS: dict[str, tuple[Test, str]] = {
     "spec": (lambda value: type(value) is int and value == 1, "1, the version of the language"),
-    "name": (_is_name, "a name of letters, digits, `_`, `-` and `.`"),
-    "family": (lambda value: value in FAMILIES, f"one of {listed(FAMILIES)}"),
-    "task": (lambda value: value in FACTS, f"one of {listed(FACTS)}"),
+    "name": (_is_name, f"a name of {NAMES}"),
+    "family": _one_of(FAMILIES),
+    "task": _one_of(FACTS),
     "summary": (_is_text, "a sentence"),
     "reference": (_is_text, "where the network was published"),
-    "parameters": (_is_count, "the number of parameters at the defaults"),
-    "classes": (_is_count, "a whole number above 0"),
-    "targets": (_is_count, "a whole number above 0"),
-    "horizon": (_is_count, "a whole number above 0"),
-    "features": (_is_count, "a whole number above 0"),
-    "input": (lambda value: isinstance(value, dict), "a mapping such as {shape: [28, 28, 1]}"),
-    "l2": (is_lambda, "a number of 0 or above, or a range"),
-    "dropout": (is_rate, "a number of at least 0 and below 1, or a range"),
-    "layers": (_is_items, "a list of layers"),
-    "encoder": (_is_items, "a list of layers"),
-    "latent": (lambda value: isinstance(value, (dict, str)), "one item, such as Gaussian: {units: 20}"),
-    "decoder": (_is_items, "a list of layers"),
-    "likelihood": (lambda value: value in LIKELIHOODS, f"one of {listed(LIKELIHOODS)}"),
-    "head": (_is_items, "a list of layers"),
-    "train": (lambda value: isinstance(value, dict), "a mapping with optimizer, batch_size or epochs"),
+    "parameters": (is_count, "the number of parameters at the defaults"),
+    "classes": (is_count, objects.COUNT),
+    "targets": (is_count, objects.COUNT),
+    "horizon": (is_count, objects.COUNT),
+    "features": (is_count, objects.COUNT),
+    "input": (_is_mapping, "a mapping such as {shape: [28, 28, 1]}"),
+    "l2": (is_lambda, objects.LAMBDA),
+    "dropout": (is_rate, objects.RATE),
+    "layers": (_is_items, _LAYERS),
+    "encoder": (_is_items, _LAYERS),
+    "latent": (lambda value: isinstance(value, (dict, str)), "one layer, such as Dense: {units: 32}"),
+    "decoder": (_is_items, _LAYERS),
+    "likelihood": _one_of(LIKELIHOODS),
+    "head": (_is_items, _LAYERS),
+    "train": (_is_mapping, "a mapping with any of optimizer, batch_size and epochs"),
 }
 """The keys of a spec, what each accepts, and how that is said."""
 
 INPUT: dict[str, tuple[Test, str]] = {
-    "shape": (
-        lambda value: isinstance(value, list) and 1 <= len(value) <= 3 and all(n is None or _is_count(n) for n in value),
-        "a list of one to three sizes without the batch, such as [28, 28, 1]",
-    ),
-    "kind": (lambda value: value in KINDS.values(), f"one of {listed(sorted(KINDS.values()))}"),
+    "shape": (_is_shape, "one to three whole numbers above 0, without the batch, such as [28, 28, 1]"),
+    "kind": _one_of(KINDS.values()),
 }
 
 TRAINING: dict[str, tuple[Test, str]] = {
     "optimizer": (lambda value: isinstance(value, (str, dict)), "an optimizer, such as Adam: {learning_rate: 1e-3}"),
-    "batch_size": (_is_count, "a whole number above 0"),
-    "epochs": (_is_count, "a whole number above 0"),
+    "batch_size": (is_count, objects.COUNT),
+    "epochs": (is_count, objects.COUNT),
 }
+
+REQUIRED = ("spec", "name", "family", "input")
+STATED = ("classes", "targets", "horizon", "features")
+"""What a head must know: sizes that a spec may state and data decide."""
 
 LATER = ("extends", "variants", "let", "defaults", "blocks", "prepare", "inputs", "outputs", "heads", "penalties")
 """Words that the language keeps for what is to come."""
+
+CHANGE = "--set"
+"""The place of what a change brought in."""
+
+MOST = 100
+"""So many problems of a spec's keys are said."""
+
+_INSIDE = {"train": TRAINING, "input": INPUT}
 
 
 @dataclass(frozen=True)
@@ -114,11 +127,13 @@ class Spec:
     data: Mapping[str, Any]
     marks: Marks
     source: str
+    told: frozenset[str] = frozenset()
+    """The paths of what was found wrong when the spec was read, so that nothing is said of them twice."""
 
     @property
     def name(self) -> str:
         """The spec's own name."""
-        return str(self.data["name"])
+        return str(self.data.get("name", ""))
 
     @property
     def family(self) -> str:
@@ -143,7 +158,7 @@ class Spec:
     @property
     def coded(self) -> bool:
         """Whether the body is an encoder, a latent and a decoder."""
-        return FAMILIES[self.family].body == CODED
+        return "latent" in FAMILIES[self.family].body
 
     @property
     def likelihood(self) -> str:
@@ -159,18 +174,24 @@ class Spec:
     def facts(self) -> dict[str, int]:
         """What the head must know: classes, targets, horizon and features, as far as stated."""
         known = {"targets": 1, "features": 1}
-        stated = ("classes", "targets", "horizon", "features")
-        return known | {key: self.data[key] for key in stated if key in self.data}
+        return known | {key: self.data[key] for key in STATED if is_count(self.data.get(key))}
 
     def ranges(self) -> dict[str, Range]:
         """Every range by its name, which is its path, shortened: `l2`, `dropout`, `fc1.units`."""
-        return {name: found for name, found, _ in _ranges(self.data, ())}
+        found: dict[str, Range] = {}
+        _replaced(self.data, (), lambda name, one: found.setdefault(name, one))
+        return found
 
     def fill(self, values: Mapping[str, Any] | None = None) -> Spec:
         """A spec without ranges: each is replaced by its value, or by its default where `values` has none."""
-        values = values or {}
-        data = _replaced(self.data, (), lambda name, found: values.get(name, found.default))
-        return replace(self, data=data)
+        given = values or {}
+
+        def choose(name: str, found: Range) -> Any:
+            chosen = given.get(name, found.default)
+            measured = isinstance(chosen, float) or (is_number(chosen) and not found.counted)
+            return Filled(chosen, name) if measured else chosen
+
+        return replace(self, data=_replaced(self.data, (), choose))
 
     def adapted(self, **facts: Any) -> Spec:
         """The spec with facts that data brought: shape, classes, targets, horizon, features, task, or ranges."""
@@ -181,7 +202,7 @@ class Spec:
 
     def written(self) -> dict[str, Any]:
         """The spec as plain values, ranges as mappings; what YAML and JSON hold."""
-        return _plain(self.data)  # type: ignore[no-any-return]
+        return _plain(self.data)
 
     def dump(self) -> str:
         """The spec as YAML text that parses back to the same spec."""
@@ -197,79 +218,129 @@ class Spec:
         """A problem at a path of this spec, with the place where that path was written."""
         return _problem(self.marks, path, wrong, expected, hint)
 
+    def place(self, path: Path) -> Mark | None:
+        """Where a path of this spec was written, or what it stands in."""
+        return _place(self.marks, path)
 
-def read(content: bytes | Mapping[str, Any], file: str, changes: Mapping[str, Any]) -> tuple[Spec | None, list[Problem]]:
+    def is_told(self, path: Path) -> bool:
+        """Whether something was found wrong with the value at a path already, or with one that it stands in."""
+        return _is_told(written(path), self.told)
+
+
+def read(
+    content: bytes | Mapping[str, Any], file: str, changes: Mapping[str, Any]
+) -> tuple[Spec | None, list[Problem]]:
     """Read a spec from the bytes of a file or from a mapping, with changes by dotted path (`train.epochs`).
 
     Returns the spec, or None where what is there cannot be used at all, and the problems found so far.
     """
     if isinstance(content, bytes):
         data, marks, problems = parsing.parse(content, file)
-        if data is None and problems:
-            return None, problems
     else:
-        data, marks, problems = copy.deepcopy(dict(content)), {(): Mark(file, 0, 0)}, []
+        data, marks, problems = parsing.copied(content, file)
     if not isinstance(data, dict):
-        return None, [*problems, Problem("no mapping", "a spec such as `spec: 1`, `name: ...`", mark=marks.get(()))]
+        expected = "a mapping that begins with `spec: 1`"
+        return None, problems or [Problem(f"{shown(data)} is no spec", expected, mark=marks.get(()))]
     for path, value in changes.items():
-        problems += _change(data, marks, tuple(path.split(".")), copy.deepcopy(value))
-    data, found = _with_ranges(data, marks)
-    problems += found
-    wrong = _check(data, marks)
-    usable = all(key in data for key in ("name", "family", "input")) and not any(_fatal(one) for one in wrong)
-    return (Spec(data, marks, file) if usable else None), problems + wrong
+        plain, _, wrong = parsing.copied(value, CHANGE)
+        problems += wrong + _change(data, marks, tuple(path.split(".")), plain)
+    data, wrong = _with_ranges(data, marks)
+    problems += wrong
+    told = frozenset(one.path for one in problems if one.path)
+    problems += [one for one in itertools.islice(_check(data, marks), MOST) if not _is_told(one.path, told)]
+    told = frozenset(one.path for one in problems if one.path)
+    return (Spec(data, marks, file, told) if _can_unfold(data) else None), problems
 
 
-def _fatal(problem: Problem) -> bool:
-    """Whether the body cannot be looked at while this problem stands."""
-    return problem.path in ("name", "family", "input", "input.shape", "input.kind", "task", *BODY) or not problem.path
+def _can_unfold(data: dict[str, Any]) -> bool:
+    """Whether the body can be looked at, whatever else is wrong."""
+    if not all(_accepts(FIELDS, data, key) for key in ("family", "input", "task", "likelihood", *BODY)):
+        return False
+    needed = ("input", *FAMILIES[data["family"]].body) if "family" in data else ("family",)
+    return all(key in data for key in needed) and all(_accepts(INPUT, data["input"], key) for key in INPUT)
+
+
+def _accepts(fields: dict[str, tuple[Test, str]], data: dict[str, Any], key: str) -> bool:
+    return fields[key][0](data[key]) if key in data else key != "shape"
+
+
+_PART = re.compile(rf"(\[\d+\])+|\.({'|'.join(ranges.KEYS)})")
+
+
+def _is_told(path: str, told: Iterable[str]) -> bool:
+    """Whether one of the paths told of is this one, holds it, or is an element of its value."""
+    for other in told:
+        if path.startswith(other) and path[len(other) :][:1] in ("", ".", "["):
+            return True
+        if path and other.startswith(path) and _PART.fullmatch(other, len(path)):
+            return True
+    return False
+
+
+def _place(marks: Marks, path: Path) -> Mark | None:
+    return next((marks[path[:end]] for end in range(len(path), -1, -1) if path[:end] in marks), None)
 
 
 def _problem(marks: Marks, path: Path, wrong: str, expected: str = "", hint: str = "") -> Problem:
-    place = next((marks[path[:end]] for end in range(len(path), -1, -1) if path[:end] in marks), None)
-    return Problem(wrong, expected, hint, written(path), place)
+    return Problem(wrong, expected, hint, written(path), _place(marks, path))
+
+
+# Changes
 
 
 def _change(data: dict[str, Any], marks: Marks, path: tuple[str, ...], value: Any) -> list[Problem]:
-    """Merge one `--set` into the spec: mappings merge, everything else replaces, null removes."""
-    place = Mark("--set", 0, 0)
-    at: Any = data
-    for depth, key in enumerate(path[:-1]):
-        if isinstance(at.get(key), dict) and not ranges.looks_like(at[key]):
-            at = at[key]
-        elif key in at or key not in FIELDS:
-            return [Problem(f"`{key}` holds no `{path[depth + 1]}`", "a path through mappings", "", ".".join(path), place)]
-        else:
-            at[key] = {}
-            at = at[key]
+    """Merge one `--set` into the spec."""
+    place = Mark(CHANGE, 0, 0)
+    at: dict[str, Any] = data
+    unsaid: dict[str, Any] = {"train": TRAIN, "input": {}}
+    for depth, key in enumerate(path[:-1], 1):
+        if key not in at and key in unsaid:
+            at[key] = copy.deepcopy(unsaid[key])
+        here = ".".join(path[:depth])
+        if key not in at:
+            expected = f"one of {listed(FIELDS if at is data else at, 30)}"
+            return [Problem("no such key", expected, nearest(key, FIELDS if at is data else at), here, place)]
+        if not isinstance(at[key], dict) or ranges.looks_like(at[key]):
+            what = "a range, which is changed as a whole" if ranges.looks_like(at[key]) else "no mapping"
+            return [Problem(f"`{here}` is {what}", f"{here}=VALUE", "", ".".join(path), place)]
+        inner = unsaid.get(key)
+        at, unsaid = at[key], inner if isinstance(inner, dict) else {}
     for longer in [known for known in marks if known[: len(path)] == path]:
         del marks[longer]
     marks[path] = place
-    old = at.get(path[-1])
     if value is None:
         at.pop(path[-1], None)
-    elif isinstance(value, dict) and isinstance(old, dict) and set(value) == set(old) and not ranges.looks_like(value):
-        at[path[-1]] = _merged(old, value)
     else:
-        at[path[-1]] = value
+        at[path[-1]] = _merged(at.get(path[-1]), value)
     return []
 
 
-def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    both = {key: _merged(old[key], new[key]) for key in new if isinstance(old.get(key), dict) and isinstance(new[key], dict)}
-    return {**old, **new, **both}
+def _merged(old: Any, new: Any) -> Any:
+    """Mappings merge deep, null removes, everything else replaces; so do ranges, and objects of another name."""
+    if not isinstance(old, dict) or not isinstance(new, dict) or ranges.looks_like(old) or ranges.looks_like(new):
+        return new
+    if is_named(old) and is_named(new) and old.keys() != new.keys():
+        return new
+    both = {**old, **{key: _merged(old.get(key), value) for key, value in new.items()}}
+    return {key: value for key, value in both.items() if value is not None or new.get(key, 0) is not None}
+
+
+# Ranges
 
 
 def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], list[Problem]]:
-    """The data with each mapping that stands for a range read as one."""
+    """The data with each mapping that stands in the place of a value and is meant as a range read as one."""
     problems: list[Problem] = []
 
     def convert(value: Any, path: Path) -> Any:
         if ranges.looks_like(value):
             found, wrong = ranges.read(value)
             problems.extend(_problem(marks, (*path, key) if key else path, says, meant) for key, says, meant in wrong)
-            # A broken range stands in as its default alone, so that whatever else is wrong is found too.
-            return found if found is not None and not wrong else Range(value.get("default"), (value.get("default"),))
+            if path[-1] in ("name", "from"):
+                problems.append(_problem(marks, path, "a range cannot stand here", "a name"))
+            elif found is not None:
+                problems.extend(_out_of_place(found, path, marks))
+            return found or value.get("default")
         if isinstance(value, dict):
             return {key: arguments(inner, (*path, key)) for key, inner in value.items()}
         if isinstance(value, list):
@@ -281,39 +352,62 @@ def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], li
             return value
         return {key: convert(inner, (*path, key)) for key, inner in value.items()}
 
+    def item(value: Any, path: Path) -> Any:
+        return {key: arguments(one, (*path, key)) for key, one in value.items()} if isinstance(value, dict) else value
+
     result = dict(data)
-    for key in ("l2", "dropout"):
-        if key in result:
-            result[key] = convert(result[key], (key,))
-    for key in BODY:
-        if key in result:
-            result[key] = convert(result[key], (key,)) if isinstance(result[key], (list, dict)) else result[key]
-    result["train"] = arguments(result["train"], ("train",)) if "train" in result else {}
-    if not result["train"]:
-        result.pop("train")
+    for name in ("l2", "dropout"):
+        if name in result:
+            result[name] = convert(result[name], (name,))
+    for part in BODY:
+        body = result.get(part)
+        if isinstance(body, list):
+            result[part] = [item(one, (part, index)) for index, one in enumerate(body)]
+        elif part in result:
+            result[part] = item(body, (part,))
+    if result.get("train") == {}:
+        del result["train"]
+    elif "train" in result:
+        result["train"] = arguments(result["train"], ("train",))
     return result, problems
 
 
-def _check(data: dict[str, Any], marks: Marks) -> list[Problem]:
-    problems: list[Problem] = []
-    for key in ("spec", "name", "family", "input"):
-        if key not in data:
-            problems.append(_problem(marks, (), f"`{key}` is missing", FIELDS[key][1]))
-    problems += _keys(data, FIELDS, (), marks, "a spec")
+def _out_of_place(found: Range, path: Path, marks: Marks) -> Iterator[Problem]:
+    """What is wrong with a range that holds what the argument at its path does not accept."""
+    words = [part for part in path if isinstance(part, str)]
+    if len(words) < 3:
+        return
+    before, owner, key = words[-3:]
+    module = "layers" if before in BODY else catalogue.module_of(before)
+    entry = objects.GAUSSIAN if owner == "Gaussian" else catalogue.catalogue().get(module, {}).get(owner)
+    if entry and key in (*entry["arguments"], "l2"):
+        for one in found.held():
+            refused = objects.refusal(owner, key, one, entry)
+            if refused:
+                yield _problem(marks, path, f"the range holds {shown(one)}", *refused[1:])
+                return
+
+
+# What each key accepts
+
+
+def _check(data: dict[str, Any], marks: Marks) -> Iterator[Problem]:
+    meant = _meant(data, FIELDS)
+    for key in REQUIRED:
+        if key not in data and key not in meant:
+            yield _problem(marks, (), f"`{key}` is missing", FIELDS[key][1])
+    yield from _keys(data, FIELDS, (), marks, "a spec")
     if isinstance(data.get("input"), dict):
-        problems += _keys(data["input"], INPUT, ("input",), marks, "`input`")
-        shape = data["input"].get("shape")
-        if "shape" not in data["input"]:
-            problems.append(_problem(marks, ("input",), "`shape` is missing", INPUT["shape"][1]))
-        elif isinstance(shape, list) and "kind" in data["input"] and KINDS.get(len(shape)) != data["input"]["kind"]:
-            wanted = {kind: rank for rank, kind in KINDS.items()}.get(str(data["input"]["kind"]))
-            expected = f"a shape of {wanted} sizes"
-            problems.append(_problem(marks, ("input", "kind"), f"not the kind of a shape of {len(shape)} sizes", expected))
+        yield from _input(data["input"], marks)
     if isinstance(data.get("train"), dict):
-        problems += _keys(data["train"], TRAINING, ("train",), marks, "`train`")
-        problems += _optimizer(data["train"].get("optimizer"), marks)
-    problems += _body(data, marks)
-    return problems
+        yield from _keys(data["train"], TRAINING, ("train",), marks, "`train`")
+        chosen = data["train"].get("optimizer")
+        for one in chosen.values if isinstance(chosen, Range) else [chosen]:
+            if isinstance(one, (str, dict)):
+                for path, wrong, expected, hint in objects.named(one, "optimizers", ("train", "optimizer")):
+                    yield _problem(marks, path, wrong, expected, hint)
+    if isinstance(data.get("family"), str) and data["family"] in FAMILIES:
+        yield from _family(data, marks, meant)
 
 
 def _keys(
@@ -322,75 +416,77 @@ def _keys(
     for key, value in data.items():
         here = (*path, key)
         if key in LATER and not path:
-            yield _problem(marks, here, f"`{key}` is kept for a later version of the language", f"one of {listed(fields, 30)}")
+            yield _problem(marks, here, f"`{key}` is kept for a later version of the language", "a spec without it")
         elif key not in fields:
-            yield _problem(marks, here, "no such key", f"a key of {what}: {listed(fields, 30)}", nearest(key, fields))
+            inside = {inner: f"{outer}.{inner}" for outer, keys in _INSIDE.items() for inner in keys if not path}
+            close = inside.get(key) or nearest(key, fields)
+            yield _problem(marks, here, "no such key", f"a key of {what}: {listed(fields, 30)}", close)
         elif isinstance(value, Range):
-            chosen = [value.default, *value.values, value.min_value, value.max_value]
-            if not all(fields[key][0](one) for one in chosen if one is not None):
-                yield _problem(marks, here, "the range holds what the key does not accept", fields[key][1])
+            refused = next((one for one in value.held() if not fields[key][0](one)), value)
+            if refused is not value:
+                yield _problem(marks, here, f"the range holds {shown(refused)}", fields[key][1])
         elif not fields[key][0](value):
-            close = nearest(value, re.findall(r"[a-z]\w+", fields[key][1])) if isinstance(value, str) else ""
-            yield _problem(marks, here, f"{_short(value)} is not accepted", fields[key][1], close)
+            expected = fields[key][1]
+            words = expected.removeprefix("one of ").split(", ") if expected.startswith("one of ") else []
+            yield _problem(marks, here, f"{shown(value)} is not accepted", expected, nearest(value, words))
 
 
-def _optimizer(value: Any, marks: Marks) -> Iterator[Problem]:
-    if isinstance(value, dict) and len(value) != 1:
-        yield _problem(marks, ("train", "optimizer"), "no named object", "one name, such as Adam: {learning_rate: 1e-3}")
-    elif value is not None and isinstance(value, (str, dict)):
-        yield from named(value, "optimizers", ("train", "optimizer"), marks)
+def _meant(data: dict[str, Any], fields: dict[str, tuple[Test, str]]) -> set[str]:
+    """The keys that unknown ones are likely to stand for, so that these are not called missing as well."""
+    return {nearest(key, fields) for key in itertools.islice(data, MOST) if key not in fields}
 
 
-def named(value: Any, module: str, path: Path, marks: Marks) -> Iterator[Problem]:
-    """The problems of a named object `{Name: {arguments}}`, or of a name alone, looked up in its Keras module."""
-    name, arguments = (value, {}) if isinstance(value, str) else next(iter(value.items()))
-    here = path if isinstance(value, str) else (*path, name)
-    found = catalogue.entry(module, name)
-    if isinstance(found, tuple):
-        yield _problem(marks, here, *found)
+def _input(given: dict[str, Any], marks: Marks) -> Iterator[Problem]:
+    yield from _keys(given, INPUT, ("input",), marks, "`input`")
+    if "shape" not in given and "shape" not in _meant(given, INPUT):
+        yield _problem(marks, ("input",), "`shape` is missing", INPUT["shape"][1])
+    elif all(_accepts(INPUT, given, key) for key in INPUT):
+        kind = KINDS[len(given["shape"])]
+        if given.get("kind", kind) != kind:
+            wrong = f"`{given['kind']}` does not go with a shape of {len(given['shape'])} sizes"
+            yield _problem(marks, ("input", "kind"), wrong, f"`{kind}`, or another shape")
+
+
+def _family(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Problem]:
+    """What the family decides: the body, the task, and the keys that go with them."""
+    family = FAMILIES[data["family"]]
+    body, coded = _and(family.body), "latent" in family.body
+    foreign = [key for key in BODY if key in data and key not in (*family.body, "head")]
+    missing = [key for key in family.body if key not in data and key not in meant]
+    if foreign and len(missing) == len(family.body):  # one mistake: the family, or the whole body
+        yield _problem(marks, (foreign[0],), f"{family} has no {_and(foreign)}", body)
+    else:
+        for key in foreign:
+            yield _problem(marks, (key,), f"{family} has no `{key}`", body)
+        for key in missing:
+            yield _problem(
+                marks, (), f"`{key}` is missing", f"the body of {family}: {body}" if coded else f"the body of {family}"
+            )
+    latent = data.get("latent")
+    gaussian = latent == "Gaussian" or (isinstance(latent, dict) and list(latent) == ["Gaussian"])
+    if coded and _accepts(FIELDS, data, "latent") and "latent" in data and gaussian != family.gaussian:
+        wrong = f"the code of {family} is {'' if family.gaussian else 'not '}a distribution"
+        expected = "Gaussian: {units: 20}" if family.gaussian else "a layer, such as Dense: {units: 32}"
+        yield _problem(marks, ("latent",), wrong, expected)
+    if "likelihood" in data and not coded:
+        yield _problem(marks, ("likelihood",), f"nothing reads it in {family}", "`family: ae` or `family: vae`")
+    task = data.get("task", family.task)
+    if not _accepts(FIELDS, data, "task"):
         return
-    if not isinstance(arguments, dict):
-        if arguments is not None or found["required"]:
-            yield _problem(marks, here, "its arguments are no mapping", f"{name}: {{argument: value}}")
+    if task not in family.tasks:
+        yield _problem(marks, ("task",), f"{family} is not for {task}", f"one of {listed(family.tasks)}")
         return
-    for key, inner in arguments.items():
-        if key not in found["arguments"]:
-            expected = f"one of {listed(found['arguments'])}"
-            yield _problem(marks, (*here, key), "no such argument", expected, nearest(key, found["arguments"]))
-        elif isinstance(inner, dict) and catalogue.module_of(key):
-            yield from named(inner, catalogue.module_of(key), (*here, key), marks)
-    for key in found["required"]:
-        if key not in arguments:
-            yield _problem(marks, here, f"`{key}` is missing", f"a value for each of {listed(found['required'])}")
+    for key in STATED if coded or "task" in data else ():
+        if key in data and key not in FACTS[task]:
+            yield _problem(marks, (key,), f"nothing reads it in {task}", _and(FACTS[task]))
 
 
-def _body(data: dict[str, Any], marks: Marks) -> Iterator[Problem]:
-    family = FAMILIES.get(data["family"]) if isinstance(data.get("family"), str) else None
-    if family is None:
-        return
-    other = CODED if family.body != CODED else ("layers",)
-    for key in (*family.body,):
-        if key not in data:
-            yield _problem(marks, (), f"`{key}` is missing", f"the body of a {family.label}: {listed(family.body)}")
-    for key in other + (("likelihood",) if family.body != CODED else ()):
-        if key in data:
-            yield _problem(marks, (key,), f"a {family.label} has no `{key}`", f"its body: {listed(family.body)}")
-    for key in ("classes", "targets", "horizon", "features"):
-        if key in data and "task" in data and key not in FACTS.get(data["task"], (key,)):
-            yield _problem(marks, (key,), f"nothing reads it under `task: {data['task']}`", "every key to be read")
+def _and(words: Sequence[str]) -> str:
+    quoted = [f"`{word}`" for word in words]
+    return " and ".join([", ".join(quoted[:-1])] * (len(quoted) > 1) + quoted[-1:])
 
 
-def _ranges(value: Any, path: Path) -> Iterator[tuple[str, Range, Path]]:
-    if isinstance(value, Range):
-        yield _range_name(path), value, path
-    elif isinstance(value, Mapping):
-        name = value.get("name")
-        for key, inner in value.items():
-            named_here = isinstance(name, str) and len(path) > 2
-            yield from _ranges(inner, (f"{name}", key) if named_here else (*path, key))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _ranges(inner, (*path, index))
+# Ranges by name
 
 
 def _range_name(path: Path) -> str:
@@ -398,15 +494,16 @@ def _range_name(path: Path) -> str:
 
 
 def _replaced(value: Any, path: Path, choose: Callable[[str, Range], Any]) -> Any:
+    """A value with each range in it replaced by what is chosen for it, by the range's name.
+
+    The name is the path, shortened: an item that has a name goes by it (`fc1.units`).
+    """
     if isinstance(value, Range):
-        name = _range_name(path)
-        chosen = choose(name, value)
-        continuous = not value.values and not value.whole
-        return Filled(chosen, name) if isinstance(chosen, float) or (continuous and _is_number(chosen)) else chosen
+        return choose(_range_name(path), value)
     if isinstance(value, Mapping):
-        name = value.get("name")
-        named_here = isinstance(name, str) and len(path) > 2
-        return {key: _replaced(one, (f"{name}", key) if named_here else (*path, key), choose) for key, one in value.items()}
+        item = len(path) == 3 and path[0] in BODY and isinstance(value.get("name"), str)
+        start = (value["name"],) if item else path
+        return {key: _replaced(one, (*start, key), choose) for key, one in value.items()}
     if isinstance(value, list):
         return [_replaced(one, (*path, index), choose) for index, one in enumerate(value)]
     return value
@@ -420,11 +517,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
     return float(value) if isinstance(value, float) else value
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(_plain(value), ensure_ascii=False)
-    return f"`{text if len(text) < 40 else text[:37] + '...'}`"
 
 
 class _Dumper(yaml.SafeDumper):

@@ -1,0 +1,257 @@
+"""Lambda and p do exactly what they say, as variables in a search and as plain numbers in an export alike."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from zoo import building, selection
+from zoo.building import build, reset
+from zoo.datasets import dataset
+from zoo.layers.adjustable import ADJUSTABLE, AdjustableL2, Knob
+from zoo.lowering import Plain
+from zoo.meeting import alone, meet
+from zoo.training.programs import Resident
+from zoo.working import Workshop
+
+DATA = {"lenet5": "digits", "lstm": "digits", "autoencoder": "digits", "vae": "digits", "mlp": "breast_cancer"}
+SPECS = sorted(selection.files())
+
+WRAPPED = {
+    "spec": 1,
+    "name": "wrapped",
+    "family": "rnn",
+    "task": "classification",
+    "classes": 3,
+    "input": {"shape": [6, 4]},
+    "l2": 0.01,
+    "layers": [
+        {"TimeDistributed": {"layer": {"Dense": {"units": 5}}}},
+        {"SeparableConv1D": {"filters": 4, "kernel_size": 2}},
+        "BatchNormalization",
+        "PReLU",
+        {"Bidirectional": {"layer": {"GRU": {"units": 3}}}},
+        {"Dense": {"units": 4, "l2": 0.1}},
+        {"Dense": {"units": 4, "kernel_regularizer": {"L1": {"l1": 0.5}}}},
+    ],
+}
+
+
+def plan_of(name: str):
+    assert name in DATA, f"say in DATA what {name} is tried on"
+    rows = dataset.load(DATA[name])
+    return meet(selection.load(name), rows.description), rows
+
+
+def batches(plan, rows, size=16, count=4):
+    """Features and targets of some rows, as training gets them."""
+    built = build(plan, {}, 0)
+    features = built.prepare.predict(rows.train.x[: size * count], verbose=0)
+    part = dataset.Part(rows.train.x[: size * count], None if rows.train.y is None else rows.train.y[: size * count])
+    targets = plan.works.targets(part, features)
+    for begin in range(0, size * count, size):
+        x = features[begin : begin + size]
+        yield (x,) if targets is None else (x, targets[begin : begin + size])
+
+
+def kernels(model):
+    """The weights that lambda must reach, by their names alone: an opinion independent of the catalogue's."""
+    names = {"kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel"}
+    return [weight for weight in model.weights if weight.path.rsplit("/", 1)[-1] in names]
+
+
+def penalty(model) -> float:
+    """What regularisation adds to the loss of a model."""
+    return float(sum(np.float64(loss) for loss in model._get_regularization_losses()))
+
+
+@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("adjustable", [False, True])
+def test_the_penalty_is_lambda_times_the_sum_of_squares_of_the_kernels(name, adjustable):
+    plan, _ = plan_of(name)
+    built = build(plan, {"l2": 0.003}, 1, adjustable)
+    expected = 0.003 * sum(
+        float(np.sum(np.square(weight.numpy().astype("float64")))) for weight in kernels(built.network)
+    )
+
+    assert kernels(built.network)
+    assert penalty(built.network) == pytest.approx(expected, rel=1e-6)
+
+
+def test_lambda_reaches_wrapped_kernels_the_innermost_wins_and_an_explicit_regulariser_replaces_it():
+    model = build(alone(selection.load(WRAPPED)), {}, 1).network
+    squares = {w.path: float(np.sum(np.square(w.numpy().astype("float64")))) for w in kernels(model)}
+    own, explicit = "dense/kernel", "dense_1/kernel"
+    expected = sum(0.01 * value for path, value in squares.items() if path not in (own, explicit))
+    expected += 0.1 * squares[own] + 0.5 * float(np.abs(model.get_layer("dense_1").kernel.numpy()).sum())
+
+    assert len(squares) == 10  # time-distributed, 2 separable, 4 of two GRU directions, two dense, the head
+    assert penalty(model) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_spec_that_states_neither_gets_lambda_0_001_and_p_one_half():
+    silent = {**WRAPPED, "layers": ["Flatten", {"Dense": {"units": 4}}, "Dropout", {"Dropout": 0.2}]}
+    del silent["l2"]
+    model = build(alone(selection.load(silent)), {}, 1).network
+
+    assert model.get_layer("dense").kernel_regularizer.get_config() == {"l2": 0.001}
+    assert model.get_layer("predictions").kernel_regularizer.get_config() == {"l2": 0.001}
+    assert [model.get_layer(name).rate for name in ("dropout", "dropout_1")] == [0.5, 0.2]
+
+
+def test_a_plain_model_holds_stock_layers_and_plain_numbers():
+    model = build(alone(selection.load("lenet5")), {"l2": 0.002, "dropout": 0.25}, 1).network
+
+    assert {type(layer).__module__.split(".")[0] for layer in model._flatten_layers()} == {"keras"}
+    assert type(model.get_layer("c1").kernel_regularizer) is keras.regularizers.L2
+    assert model.get_layer("dropout").rate == 0.25
+    assert keras.models.model_from_json(model.to_json()).count_params() == 61706
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_knobs_and_plain_numbers_give_the_same_losses_and_the_same_weights_from_the_same_seeds(name):
+    plan, rows = plan_of(name)
+    values = {key: value for key, value in {"l2": 0.004, "dropout": 0.3}.items() if key in plan.spec.ranges()}
+    knobs, plain = build(plan, values, 5, adjustable=True), build(plan, values, 5)
+    losses = [
+        [float(built.network.train_on_batch(*data)[0]) for data in batches(plan, rows)] for built in (knobs, plain)
+    ]
+
+    assert len(losses[0]) == 4
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    for path, weights in knobs.weights().items():
+        np.testing.assert_allclose(weights, plain.weights()[path], rtol=1e-4, atol=2e-6, err_msg=path)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_model_reset_for_a_trial_is_bit_equal_to_one_freshly_built(name):
+    plan, rows = plan_of(name)
+    values = {key: value for key, value in {"l2": 0.0, "dropout": 0.6}.items() if key in plan.spec.ranges()}
+    used, fresh = build(plan, {}, 5, adjustable=True), build(plan, values, 9, adjustable=True)
+    for data in batches(plan, rows):
+        used.network.train_on_batch(*data)
+    reset(used, values, 9)
+
+    assert all(
+        (a.numpy() == b.numpy()).all() for a, b in zip(used.network.variables, fresh.network.variables, strict=True)
+    )
+    for data in batches(plan, rows):
+        assert used.network.train_on_batch(*data)[0] == fresh.network.train_on_batch(*data)[0]
+    slots = zip(used.network.optimizer.variables, fresh.network.optimizer.variables, strict=True)
+    assert all((a.numpy() == b.numpy()).all() for a, b in slots)
+    assert all(
+        (a.numpy() == b.numpy()).all() for a, b in zip(used.network.variables, fresh.network.variables, strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_the_compiled_epoch_is_what_fit_does_with_the_same_batches(name):
+    plan, rows = plan_of(name)
+    ours, keras_own = build(plan, {}, 3, adjustable=True), build(plan, {}, 3)
+    data = [np.concatenate(arrays) for arrays in zip(*batches(plan, rows, size=10, count=7), strict=True)]
+    pair = (data[0], data[1] if len(data) > 1 else None)
+    order = np.random.default_rng(0).permutation(70)
+    program = Resident(ours, pair, pair, batch_size=16)  # 70 rows: four batches of 16 and one of 6
+    reset(ours, {}, 3)
+    logs = program.train(order)
+    ordered = [array[order] for array in data]
+    history = keras_own.network.fit(*ordered, batch_size=16, shuffle=False, verbose=0).history
+
+    assert logs == pytest.approx({key: value[0] for key, value in history.items()}, rel=1e-5)
+    for path, weights in ours.weights().items():
+        np.testing.assert_allclose(weights, keras_own.weights()[path], rtol=1e-4, atol=1e-6, err_msg=path)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_no_objective_changes_with_the_penalty_of_the_same_weights(name):
+    plan, rows = plan_of(name)
+    shop = Workshop(plan, rows)
+    values = {key: one.default for key, one in plan.spec.ranges().items()}
+    built, program = shop.bench(values, 2)
+    logs = []
+    for l2 in (0.0, 10.0):
+        reset(built, {**values, "l2": l2}, 2)
+        logs.append(program.evaluate())
+
+    assert logs[1]["val_loss"] > logs[0]["val_loss"] * 1.01
+    for metric in plan.works.metrics:
+        assert logs[0][f"val_{metric}"] == pytest.approx(logs[1][f"val_{metric}"], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_parameters_on_the_card_are_what_is_built(name):
+    found = selection.load(name)
+
+    assert build(alone(found), {}, 1).network.count_params() == found.data["parameters"]
+
+
+@pytest.mark.parametrize("layer", sorted(ADJUSTABLE))
+@pytest.mark.parametrize("rate", [0.0, 0.3, 0.8])
+def test_each_adjustable_dropout_computes_what_keras_own_computes(layer, rate):
+    shape = {"SpatialDropout1D": (4, 5, 6), "SpatialDropout2D": (4, 5, 5, 6), "SpatialDropout3D": (4, 3, 3, 3, 6)}
+    x = np.random.default_rng(0).normal(size=shape.get(layer, (64, 32))).astype("float32")
+    stock = Plain().dropout(layer, rate, {"seed": 11})
+    ours = ADJUSTABLE[layer](Knob("p", rate), seed=11)
+
+    np.testing.assert_allclose(ours(x, training=True), stock(x, training=True), rtol=1e-5, atol=1e-6)
+    assert (np.asarray(ours(x, training=False)) == x).all()
+    if rate:
+        assert not np.allclose(ours(x, training=True), x)
+
+
+def test_a_knob_turns_without_a_new_trace_and_is_no_weight():
+    import tensorflow as tf
+
+    knob = Knob("l2", 0.5)
+    dense = keras.layers.Dense(2, kernel_regularizer=AdjustableL2(knob))
+    dense.build((None, 3))
+    traces = []
+
+    @tf.function
+    def loss():
+        traces.append(1)
+        return dense.losses[0]
+
+    first = float(loss())
+    knob.turn(1.0)
+
+    assert float(loss()) == pytest.approx(2 * first)
+    assert traces == [1]
+    assert len(dense.variables) == 2
+
+
+def test_two_builds_with_a_seed_are_equal_whatever_was_built_before_and_without_one_differ():
+    import zoo
+
+    first = zoo.build("lstm", seed=4).get_weights()
+    zoo.build("mlp", seed=1)
+    second, other, unseeded = (zoo.build("lstm", seed=seed).get_weights() for seed in (4, 5, None))
+
+    assert all((a == b).all() for a, b in zip(first, second, strict=True))
+    assert any((a != b).any() for a, b in zip(first, other, strict=True))
+    assert any((a != b).any() for a, b in zip(first, unseeded, strict=True))
+
+
+def test_a_build_takes_values_and_refuses_what_is_no_value():
+    import zoo
+
+    model = zoo.build("lenet5", l2=0, dropout=0.1)
+
+    assert model.get_layer("c1").kernel_regularizer is None
+    assert model.get_layer("dropout").rate == 0.1
+    for wrong in ({"dropout": 1.0}, {"dropout": True}, {"l2": -1.0}, {"l2": "much"}, {"units": 5}):
+        with pytest.raises(zoo.ZooError, match="expected"):
+            zoo.build("lenet5", **wrong)
+
+
+def test_an_error_of_keras_comes_with_the_line_of_the_spec(tmp_path):
+    path = tmp_path / "deep.yaml"
+    path.write_text(
+        "spec: 1\nname: deep\nfamily: cnn\ntask: classification\nclasses: 2\ninput: {shape: [8, 8, 1]}\nlayers:\n"
+        "  - Conv2D: {filters: 4, kernel_size: 3}\n  - MaxPooling2D: {pool_size: 9}\n  - Flatten\n"
+    )
+    with pytest.raises(
+        building.ZooError, match=r"deep\.yaml:9:5: layers\[1\]\.MaxPooling2D: Keras refuses MaxPooling2D"
+    ):
+        build(alone(selection.load(path)), {}, 1)

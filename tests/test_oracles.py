@@ -1,0 +1,163 @@
+"""Suggesting is a pure function of space, seed, number and what was told; contracts over every oracle."""
+
+from __future__ import annotations
+
+import keras_tuner
+import pytest
+
+from zoo.errors import ZooError
+from zoo.language.ranges import Range
+from zoo.oracles import DONE, ORACLES, WAIT, Question, Space, check, suggest
+
+RANGES = {
+    "l2": Range(1e-3, min_value=1e-7, max_value=1e-2, sampling="log", zero=True),
+    "dropout": Range(0.5, min_value=0.0, max_value=0.7),
+    "units": Range(64, values=(32, 64, 128)),
+}
+TRIALS = {"random": 12, "grid": 30, "hyperband": 26, "bayesian": 11}
+
+
+def space(oracle, ahead=2, seed=0, ranges=RANGES, trials=None, direction="max"):
+    return Space(ranges, oracle, direction, trials or TRIALS[oracle], 9, seed, ahead)
+
+
+def score(question: Question) -> float:
+    units = {32: 0.01, 64: 0.0, 128: 0.02}.get(question.values.get("units"), 0.0)
+    lost = 0.3 * (question.values.get("l2", 0.0) - 1e-4) ** 2 + 0.1 * (question.values.get("dropout", 0.0) - 0.3) ** 2
+    return 0.9 - lost + units + 0.01 * (question.epochs or 9) / 9
+
+
+def study(one: Space, asked=(), told=(), grade=score):
+    """Ask and tell until all trials are asked, from what is recorded already."""
+    asked, told = list(asked), list(told)
+    while len(asked) < one.trials:
+        question = suggest(one, asked, told)
+        if question == DONE:
+            break
+        if question == WAIT:
+            told.append(grade(asked[len(told)]))
+        else:
+            asked.append(question)
+    while len(told) < len(asked):
+        told.append(grade(asked[len(told)]))
+    return asked, told
+
+
+@pytest.mark.parametrize("oracle", sorted(ORACLES))
+@pytest.mark.parametrize("ahead", [1, 2])
+def test_a_resumed_study_asks_what_an_uninterrupted_one_asks(oracle, ahead):
+    whole = study(space(oracle, ahead))
+    asked, told = whole
+
+    assert len(asked) > 8
+    cuts = (1, 3, len(asked) // 2, len(asked) - 2) if oracle != "bayesian" else (len(asked) - 2,)  # a second a question
+    for cut in cuts:
+        for lag in (0, ahead):
+            assert study(space(oracle, ahead), asked[:cut], told[: max(cut - lag, 0)]) == whole
+
+
+@pytest.mark.parametrize("oracle", sorted(ORACLES))
+def test_a_question_does_not_depend_on_results_that_arrived_early(oracle):
+    asked, told = study(space(oracle, 3))
+    number = 9
+
+    assert suggest(space(oracle, 3), asked[:number], told[:number]) == asked[number]
+    if oracle not in ("hyperband", "grid"):  # which may need the next result before they can ask at all
+        assert suggest(space(oracle, 3), asked[:number], told[: number - 2]) == asked[number]
+
+
+@pytest.mark.parametrize("oracle", sorted(ORACLES))
+def test_trial_0_is_the_defaults_and_lambda_0_is_among_the_values_tried(oracle):
+    asked, _ = study(space(oracle))
+
+    assert asked[0].values == {"l2": 1e-3, "dropout": 0.5, "units": 64}
+    assert any(question.values["l2"] == 0 for question in asked[1:])
+    if oracle != "grid":
+        assert asked[1].values == {"l2": 0.0, "dropout": 0.5, "units": 64}
+
+
+@pytest.mark.parametrize("oracle", sorted(ORACLES))
+def test_every_value_lies_in_its_range(oracle):
+    for question in study(space(oracle))[0]:
+        assert all(RANGES[name].holds(value) for name, value in question.values.items())
+
+
+@pytest.mark.parametrize("oracle", ["random", "bayesian", "hyperband"])
+def test_seeds_near_each_other_ask_different_questions(oracle):
+    tried = [{q.values["dropout"] for q in study(space(oracle, seed=seed, trials=8))[0][2:]} for seed in (0, 1, 2, 3)]
+
+    assert all(len(one) > 3 for one in tried)
+    assert not any(tried[a] & tried[b] for a in range(4) for b in range(a))
+
+
+@pytest.mark.parametrize("oracle", sorted(ORACLES))
+def test_trials_that_diverge_do_not_end_the_search(oracle):
+    asked, told = study(space(oracle), grade=lambda question: None)
+
+    assert len(asked) > 8
+    assert told == [None] * len(asked)
+
+
+def test_a_grid_fits_its_trials_holds_zero_and_ends():
+    ranges = {name: RANGES[name] for name in ("l2", "dropout")}
+    asked, _ = study(space("grid", ranges=ranges, trials=17))
+
+    tried = [(question.values["l2"], question.values["dropout"]) for question in asked[1:]]
+    assert len(asked) == 17 and len(set(tried)) == 16
+    assert sorted({l2 for l2, _ in tried}) == pytest.approx([0.0, 1e-7, 1e-7 * 1e5**0.5, 1e-2])
+    assert sorted({p for _, p in tried}) == pytest.approx([0.0, 0.7 / 3, 1.4 / 3, 0.7])
+    assert suggest(space("grid", ranges=ranges, trials=17), asked, [score(q) for q in asked]) == DONE
+
+
+def test_hyperband_promotes_the_best_to_more_epochs():
+    asked, told = study(space("hyperband"))
+    promoted = [question for question in asked if question.parent is not None]
+
+    assert promoted
+    for question in promoted:
+        assert question.epochs > (asked[question.parent].epochs or 0)
+        assert {k: question.values[k] for k in RANGES} == {k: asked[question.parent].values[k] for k in RANGES}
+    first = promoted[0]
+    rung = [k for k, question in enumerate(asked) if question.epochs == asked[first.parent].epochs and k > 1]
+    assert told[first.parent] == max(told[k] for k in rung[:9])
+
+
+def test_bayesian_search_looks_where_it_was_good():
+    ranges = {"dropout": Range(0.5, min_value=0.0, max_value=1.0 - 1e-9)}
+    one = Space(ranges, "bayesian", "max", 14, 9, 3, 2)
+    asked, _ = study(one, grade=lambda question: -((question.values["dropout"] - 0.2) ** 2))
+
+    assert all(abs(question.values["dropout"] - 0.2) < 0.15 for question in asked[-3:])
+
+
+def test_a_space_without_ranges_has_one_trial():
+    assert study(space("random", ranges={}, trials=5)) == (
+        [Question({}, None, None, {})],
+        [score(Question({}, None, None, {}))],
+    )
+
+
+def test_an_unknown_oracle_is_refused_with_the_nearest():
+    with pytest.raises(ZooError, match="no oracle `bayes`; expected one of random, grid, bayesian, hyperband"):
+        check("bayes")
+
+
+def test_the_private_names_of_keras_tuner_that_we_touch_are_there():
+    common = {"objective": keras_tuner.Objective("score", "max"), "seed": 1}
+    parameters = keras_tuner.HyperParameters()
+    parameters.Float("x", 0, 1)
+    oracle = keras_tuner.oracles.BayesianOptimizationOracle(hyperparameters=parameters, **common)
+
+    for name in ("_seed_state", "_random_state", "_make_gpr", "_vectorize_trials", "_save_trial", "ongoing_trials"):
+        assert hasattr(oracle, name), name
+    from keras_tuner.src.engine import oracle as engine
+
+    assert isinstance(engine.LOCKS, dict) and isinstance(engine.THREADS, dict)
+
+
+def test_oracles_are_let_go():
+    from keras_tuner.src.engine import oracle as engine
+
+    study(space("random"))
+
+    assert not engine.LOCKS and not engine.THREADS

@@ -1,0 +1,213 @@
+"""A study does what it says: seeds, scores, the best epoch's weights, the untouched test part, trials that diverge."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo import selection
+from zoo.datasets.dataset import Dataset, Part
+from zoo.meeting import meet
+from zoo.working import Job, Workshop, pinned, seed_of
+
+SHORT = {
+    "spec": 1,
+    "name": "short",
+    "family": "mlp",
+    "classes": 2,
+    "input": {"shape": [30]},
+    "l2": {"min_value": 1e-6, "max_value": 1e-2, "sampling": "log", "zero": True, "default": 1e-3},
+    "layers": [
+        {"Dense": {"name": "hidden", "units": {"values": [4, 16], "default": 16}, "activation": "relu"}},
+        {"Dropout": {"name": "drop", "rate": {"min_value": 0.0, "max_value": 0.6, "default": 0.2}}},
+        {"Dense": {"name": "second", "units": 8, "l2": {"min_value": 0.0, "max_value": 0.1, "default": 0.01}}},
+    ],
+    "train": {
+        "optimizer": {
+            "Adam": {"learning_rate": {"min_value": 1e-3, "max_value": 1e-1, "sampling": "log", "default": 0.01}}
+        },
+        "epochs": 3,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return zoo.tune(SHORT, "breast_cancer", trials=5, oracle="random", run=tmp_path_factory.mktemp("study") / "run")
+
+
+def rows_of(study) -> list[dict[str, str]]:
+    with (study.folder / "trials.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_any_value_with_a_range_is_searched_by_the_name_of_its_path(study):
+    names = ["l2", "hidden.units", "drop.rate", "second.l2", "learning_rate"]
+    tried = rows_of(study)
+
+    assert list(tried[0])[2:7] == names
+    assert len(tried) == 5
+    for name in names:
+        assert len({row[name] for row in tried}) > 1, name
+    assert {row["hidden.units"] for row in tried} <= {"4", "16"}
+
+
+def test_a_trial_is_a_pure_function_of_its_job_whatever_the_process_did_before(study):
+    rows = zoo.data("breast_cancer")
+    plan = study.run.plan
+    told = study.run.told[3]
+    shop = Workshop(plan, rows)
+    for number in (2, 3):
+        values = study.run.told[number].values
+        outcome = shop.work(Job((number,), (values,), (seed_of(plan, number),), (3,)))[0]
+
+    assert outcome.told == told
+    kept = study.run.best.trial
+    again = shop.work(Job((kept,), (study.run.best.values,), (seed_of(plan, kept),), (3,)))[0]
+    for path, weights in study.run.weights(kept).items():
+        assert (weights == again.weights[path]).all(), path
+
+
+def test_a_job_may_hold_several_trials(study):
+    plan = study.run.plan
+    told = study.run.told
+    job = Job((1, 2), (told[1].values, told[2].values), (seed_of(plan, 1), seed_of(plan, 2)), (3, 3))
+
+    assert [one.told for one in Workshop(plan, zoo.data("breast_cancer")).work(job)] == told[1:3]
+
+
+def test_values_that_change_no_shape_share_one_built_model_and_others_do_not(study):
+    plan = study.run.plan
+    shop = Workshop(plan, zoo.data("breast_cancer"))
+    default = {name: one.default for name, one in plan.spec.ranges().items()}
+    same = {**default, "l2": 0.0, "drop.rate": 0.4, "second.l2": 0.05, "learning_rate": 0.002}
+
+    assert shop.bench(default, 1) is shop.bench(same, 2)
+    assert shop.bench({**default, "hidden.units": 4}, 1) is not shop.bench(default, 1)
+
+
+def test_the_score_is_the_best_epochs_and_the_kept_weights_are_those_of_that_epoch(study, tmp_path):
+    best = study.run.best
+    scores = [epoch["val_accuracy"] for epoch in best.epochs]
+    rows = zoo.data("breast_cancer")
+    answers = zoo.predict(study.export(tmp_path / "served"), rows.validation.x)
+    names = rows.description.classes
+    right = np.mean([label == names[truth] for label, truth in zip(answers["label"], rows.validation.y, strict=True)])
+
+    assert best.score == max(scores) == scores[best.best_epoch - 1]
+    assert best.score == pytest.approx(right, abs=1e-6)
+    assert study.validation["tuned"]["accuracy"] == pytest.approx(best.score, abs=1e-6)
+
+
+def test_run_json_holds_the_values_and_the_figures_of_both_parts(study):
+    summary = json.loads((study.folder / "run.json").read_text())
+
+    assert summary["values"] == study.values
+    for part in ("validation", "test"):
+        for who in ("default", "tuned"):
+            assert {"accuracy", "f1_macro", "crossentropy"} == set(summary[part][who])
+    assert summary["test_openings"] == 1
+    assert summary["difference"]["low"] <= summary["difference"]["estimate"] <= summary["difference"]["high"]
+
+
+def test_the_search_never_sees_the_test_part(study, tmp_path):
+    rows = zoo.data("breast_cancer")
+    test = rows.test()
+    noise = Part(np.random.default_rng(0).normal(size=test.x.shape).astype("float32") * 1e3, 1 - test.y)
+    spoilt = Dataset(rows.description, rows.train, rows.validation, noise)
+    other = zoo.tune(SHORT, spoilt, trials=5, oracle="random", run=tmp_path / "run")
+
+    assert (other.folder / "trials.csv").read_bytes() == (study.folder / "trials.csv").read_bytes()
+    assert other.test != study.test
+    assert spoilt.test_openings == 1
+
+
+def test_a_finished_study_is_not_judged_again_and_an_extended_one_counts_the_opening(tmp_path):
+    options = {"oracle": "random", "run": tmp_path / "run"}
+    zoo.tune(SHORT, "breast_cancer", trials=2, **options)
+    again = zoo.tune(SHORT, "breast_cancer", trials=2, **options)
+    more = zoo.tune(SHORT, "breast_cancer", trials=3, **options)
+
+    assert again.summary["test_openings"] == 1
+    assert more.summary["test_openings"] == 2
+
+
+def test_a_trial_that_diverges_is_recorded_with_its_reason_and_does_not_end_the_search(tmp_path):
+    wild = {"min_value": 1e-3, "max_value": 1e14, "sampling": "log", "default": 0.01}
+    spec = {**SHORT, "train": {"optimizer": {"SGD": {"learning_rate": wild}}, "epochs": 2}}
+    found = zoo.tune(spec, "breast_cancer", trials=6, oracle="random", run=tmp_path / "run")
+    diverged = [one for one in found.run.told if one.status == "diverged"]
+
+    assert diverged and all(one.score is None and "after epoch" in one.reason for one in diverged)
+    assert found.run.best.status == "completed"
+    assert len(found.trials) == 6
+
+
+def test_a_search_in_which_every_trial_diverges_fails_with_the_first_reason(tmp_path):
+    spec = {**SHORT, "train": {"optimizer": {"SGD": {"learning_rate": 1e14}}, "epochs": 2}}
+
+    with pytest.raises(zoo.ZooError, match=r"every trial diverged; the first because .* after epoch 1"):
+        zoo.tune(spec, "breast_cancer", trials=2, oracle="random", run=tmp_path / "run")
+
+
+def test_a_spec_without_ranges_is_searched_over_lambda_and_p(tmp_path):
+    plain = {**SHORT, "l2": 0.01, "layers": [{"Dense": {"units": 8}}, "Dropout"], "train": {"epochs": 1}}
+    found = zoo.tune(plain, "breast_cancer", trials=4, oracle="random", run=tmp_path / "run")
+
+    assert [set(one.values) for one in found.run.told] == [{"l2", "dropout"}] * 4
+    assert found.run.told[0].values == {"l2": 0.01, "dropout": 0.5}
+    assert found.run.told[1].values == {"l2": 0.0, "dropout": 0.5}
+
+
+@pytest.mark.parametrize("oracle", ["grid", "bayesian", "hyperband"])
+def test_each_oracle_leads_a_study_to_its_end(oracle, tmp_path):
+    trials = {"grid": 5, "bayesian": 9, "hyperband": 14}[oracle]
+    spec = {**SHORT, "layers": [{"Dense": {"units": 4}}, "Dropout"], "train": {"epochs": 4}}
+    found = zoo.tune(spec, "breast_cancer", trials=trials, oracle=oracle, run=tmp_path / "run")
+
+    assert len(found.trials) == trials
+    if oracle == "hyperband":
+        assert {len(one.epochs) for one in found.run.told} == {2, 4}
+        short, long = (found.run.told[k] for k in _promoted(found.run))
+        assert long.epochs[: len(short.epochs)] == short.epochs  # the promoted trial went on where the other stopped
+
+
+def _promoted(run) -> tuple[int, int]:
+    child = next(one for one in run.asked if one["question"]["parent"] is not None)
+    return child["question"]["parent"], child["trial"]
+
+
+def test_only_the_best_few_weights_and_those_of_trial_0_are_kept(study):
+    kept = {path.stem for path in (study.folder / "weights").glob("*")}
+
+    assert "0000" in kept and f"{study.run.best.trial:04d}" in kept
+    assert len(kept) <= 4
+
+
+@pytest.mark.parametrize(
+    ("spec", "data", "epochs", "metric", "floor"),
+    [
+        ("lenet5", "digits", 8, "accuracy", 0.94),  # logistic regression: 0.958 on another split, one class: 0.10
+        ("lstm", "digits", 10, "accuracy", 0.80),
+        ("lstm", "co2", 4, "mae", 0.55),  # the last value: 0.76
+        ("mlp", "breast_cancer", 20, "accuracy", 0.90),  # one class: 0.63
+        ("mlp", "diabetes", 30, "mae", 55.0),  # the mean: about 64
+        ("autoencoder", "digits", 30, "mse", 0.02),  # the mean image: about 0.075
+        ("vae", "digits", 30, "negative_elbo", 27.0),  # independent pixels: about 31
+    ],
+)
+def test_every_family_learns_real_data(spec, data, epochs, metric, floor, tmp_path):
+    found = zoo.train(spec, data, epochs=epochs, run=tmp_path / "run", threads=1)
+    figure = found.test["tuned"][metric]
+
+    assert figure > floor if metric == "accuracy" else figure < floor
+
+
+def test_threads_that_cannot_be_had_any_more_are_told_as_they_are():
+    plan = meet(selection.load("mlp"), zoo.data("breast_cancer").description, threads=7)
+
+    assert pinned(plan).threads != 7  # TensorFlow started long ago in this process

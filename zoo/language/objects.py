@@ -1,0 +1,141 @@
+"""Layers and other named objects, `{Name: {argument: value}}`: what can be said of their arguments without Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from zoo.errors import listed, nearest
+from zoo.language import catalogue
+from zoo.language.parsing import Path, shown
+from zoo.language.ranges import is_number
+
+Found = tuple[Path, str, str, str]
+"""Where, what is wrong, what was expected, the nearest right thing."""
+
+OURS = ("name", "from", "l2")
+"""Words of ours inside an item's braces, beside the layer's own arguments."""
+
+KEPT = ("if", "else", "repeat")
+"""Words in an item's braces that the language keeps for what is to come."""
+
+GAUSSIAN: dict[str, Any] = {"arguments": {"units": None}, "required": ["units"]}
+"""What the latent of a variational autoencoder takes, as the catalogue says it of layers."""
+
+COUNT = "a whole number above 0"
+RATE = "a number of at least 0 and below 1, or a range"
+LAMBDA = "a number of 0 or above, or a range"
+
+
+def is_rate(value: Any) -> bool:
+    """Whether a value can be p: a number, 0 <= p < 1."""
+    return is_number(value) and 0 <= value < 1
+
+
+def is_lambda(value: Any) -> bool:
+    """Whether a value can be lambda: a number, 0 or above."""
+    return is_number(value) and value >= 0
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value is a whole number above 0."""
+    return type(value) is int and value > 0
+
+
+def is_named(value: Any) -> bool:
+    """Whether a value is a named object: a mapping of one key that begins as classes do."""
+    return isinstance(value, Mapping) and len(value) == 1 and next(iter(value))[:1].isupper()
+
+
+def called(name: str, required: Sequence[str]) -> str:
+    """How an object is written whose arguments must be given: `Conv2D: {filters: ..., kernel_size: ...}`."""
+    return f"{name}: {{{', '.join(f'{key}: ...' for key in required)}}}"
+
+
+def named(value: Any, module: str, path: Path) -> Iterator[Found]:
+    """What is wrong with a named object, or with a name alone, that is looked up in a Keras module."""
+    if not isinstance(value, (str, Mapping)) or (not isinstance(value, str) and len(value) != 1):
+        yield path, f"{shown(value)} is no named object", "one name with its arguments, {Name: {argument: value}}", ""
+        return
+    name, given = (value, None) if isinstance(value, str) else next(iter(value.items()))
+    here = path if isinstance(value, str) else (*path, name)
+    entry = catalogue.entry(module, name)
+    if isinstance(entry, tuple):
+        yield (here, *entry)
+    elif isinstance(given, Mapping) or given is None:
+        inner = {key: one for key, one in (given or {}).items() if module != "layers" or key != "name"}
+        yield from arguments(name, inner, entry, here)
+    else:
+        yield (
+            here,
+            f"{shown(given)} is no mapping of arguments",
+            called(name, entry["required"] or list(entry["arguments"])[:1]),
+            "",
+        )
+
+
+def arguments(
+    name: str, given: Mapping[str, Any], entry: Mapping[str, Any], path: Path, item: bool = False
+) -> Iterator[Found]:
+    """What is wrong with the arguments of an object; an `item` may have words of ours, and the spec's p as its rate."""
+    known, meant = entry["arguments"], set()
+    for key, value in given.items():
+        here = (*path, key)
+        if item and key in KEPT:
+            yield here, f"`{key}` is kept for a later version of the language", "the layer's own arguments", ""
+        elif key not in known:
+            words = [*known, *OURS] if item else known
+            expected = f"one of {listed(words)}" if len(words) > 1 else words[0] if words else f"{name} alone"
+            close = nearest(key, words)
+            meant.add(close)
+            yield here, "no such argument", expected, close
+        else:
+            yield from _value(name, key, value, entry, here)
+    spared = ("rate",) if item and name in catalogue.DROPOUTS else ()
+    missing = [key for key in entry["required"] if key not in {*given, *meant, *spared}]
+    if missing:
+        says = " and ".join(f"`{key}`" for key in missing)
+        yield path, f"{says} {'is' if len(missing) == 1 else 'are'} missing", called(name, entry["required"]), ""
+
+
+def _value(name: str, key: str, value: Any, entry: Mapping[str, Any], path: Path) -> Iterator[Found]:
+    module = catalogue.module_of(key)
+    by_name = module in ("layers", "optimizers", "schedules")  # the others have words as well
+    if (isinstance(value, Mapping) and module) or (isinstance(value, str) and by_name):
+        yield from named(value, module, path)
+    elif refused := refusal(name, key, value, entry):
+        yield (path, *refused)
+
+
+def refusal(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Why an argument cannot have a plain value, as (wrong, expected, hint); None if nothing speaks against it."""
+    default, required = entry["arguments"].get(key), key in entry["required"]
+    wrong = f"{shown(value)} is not accepted"
+    if key == "l2" and key not in entry["arguments"]:
+        return None if is_lambda(value) else (wrong, LAMBDA, "")
+    if isinstance(value, str) and "$" in value:
+        return f"`{value}` is an expression", "a value; expressions come with a later version", ""
+    if value is None:
+        free = not required and not isinstance(default, (bool, int, float))
+        return None if free else (wrong, "a value", "")
+    if key in ("dropout", "recurrent_dropout") or (key == "rate" and name in catalogue.DROPOUTS):
+        return None if is_rate(value) else (wrong, RATE, "")
+    if key in catalogue.COUNTS:
+        return None if is_count(value) else (wrong, COUNT, "")
+    if key in catalogue.SIZES:
+        sizes = value if isinstance(value, list) else [value]
+        return None if sizes and all(map(is_count, sizes)) else (wrong, f"{COUNT}, or a list of them", "")
+    words = catalogue.words(key)
+    if words and value not in (*words, default):
+        close = nearest(value, words) if isinstance(value, str) else ""
+        wrong = f"no {key.replace('_', ' ')} `{value}`" if isinstance(value, str) else wrong
+        return wrong, f"one of {listed((one for one in words if one.islower()), 12 if close else 40)}", close
+    if isinstance(default, bool) and not isinstance(value, bool):
+        return wrong, "true or false", value if value in ("true", "false") else ""
+    if isinstance(value, bool) and (is_number(default) or required):
+        return wrong, "a number", ""
+    if is_number(default) and isinstance(value, str):
+        return wrong, "a number", ""
+    if catalogue.module_of(key) == "layers":
+        return wrong, "a layer, such as LSTM: {units: 64}", ""
+    return (wrong, "a plain value", "") if isinstance(value, Mapping) else None
