@@ -158,9 +158,10 @@ def section(page, heading):
 
 
 def words(text):
-    """Everything that stands in backticks, split at what no name holds."""
+    """Everything that stands in backticks, whole and split at what no name holds, with and without dots."""
     quoted = re.findall(r"`([^`\n]+)`", text)
-    return {word for one in quoted for word in [one, *re.split(r"[^A-Za-z0-9_.\-]+", one)] if word}
+    apart = [re.split(rf"[^A-Za-z0-9_\-{dot}]+", one) for one in quoted for dot in (".", "")]
+    return {*quoted, *(word for words in apart for word in words if word)}
 
 
 def missing(text, wanted):

@@ -213,7 +213,7 @@ def export(study: Study | str | Path, to: str | Path | None = None) -> Path:
 
 
 def predict(artifact: str | Path, rows: Any, endpoint: str = "serve") -> dict[str, np.ndarray]:
-    """Answer for rows by an export's folder, or by a run's export: {output name: array}.
+    """Answer for rows by an export's folder, or by a run's last export: {output name: array}.
 
     `rows` is an array, an .npy or .npz file, or the name of a data set, whose test part is meant. Raises `ZooError`.
     """
@@ -223,7 +223,8 @@ def predict(artifact: str | Path, rows: Any, endpoint: str = "serve") -> dict[st
     if not (folder / predicting.ARTIFACT).is_file():
         found = runs.folder_of(str(artifact), str(artifact))
         if runs.exists(found):
-            folder = found / "exports" / "saved_model"
-            if not folder.exists():
-                raise ZooError(f"{found} has no export yet; expected one: zoo export {artifact}")
+            exported = runs.read_at(found).last("exported")
+            if exported is None or not Path(exported["to"]).exists():
+                raise ZooError(f"{found} has no export; expected one: zoo export {artifact}")
+            folder = Path(exported["to"])
     return predicting.predict(folder, rows, endpoint)

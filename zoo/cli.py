@@ -234,9 +234,12 @@ def _study(which: str, spec: str, data: str, options: dict[str, Any]) -> None:
 def export(run: str, to: str | None, as_json: bool) -> None:
     """Export the best model of a run as a SavedModel, verified in a fresh process without Keras."""
     from zoo import runs
-    from zoo.predicting import artifact_of
+    from zoo.files import check_target
+    from zoo.predicting import ARTIFACT, artifact_of
 
-    runs.read(run)  # a run that is not there is said before TensorFlow is loaded
+    runs.read(run)  # what can be refused is refused before TensorFlow is loaded
+    if to is not None:
+        check_target(Path(to), ARTIFACT)
     console.quiet_tensorflow()
     from zoo import api
 

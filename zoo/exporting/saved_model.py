@@ -39,7 +39,7 @@ def export(run: Run, target: Path) -> dict[str, Any]:
         verdict = _verified(folder)
         artifact = _artifact(run, endpoints, probes, verdict)
         write_json(folder / ARTIFACT, artifact)
-    run.append("exported", {"to": str(target), "trial": best.trial, **verdict})
+    run.append("exported", {"to": str(target.resolve()), "trial": best.trial, **verdict})
     return artifact
 
 

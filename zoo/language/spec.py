@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -244,12 +244,11 @@ def read(
     for path, value in changes.items():
         plain, _, wrong = parsing.copied(value, CHANGE)
         problems += wrong + _change(data, marks, tuple(path.split(".")), plain)
-    data, wrong = _with_ranges(data, marks)
+    data, wrong, spoilt = _with_ranges(data, marks)
     problems += wrong
-    told = frozenset(one.path for one in problems if one.path)
+    told = _paths(problems) | spoilt
     problems += [one for one in itertools.islice(_check(data, marks), MOST) if not _is_told(one.path, told)]
-    told = frozenset(one.path for one in problems if one.path)
-    return (Spec(data, marks, file, told) if _can_unfold(data) else None), problems
+    return (Spec(data, marks, file, frozenset(_paths(problems) | spoilt)) if _can_unfold(data) else None), problems
 
 
 def _can_unfold(data: dict[str, Any]) -> bool:
@@ -264,17 +263,15 @@ def _accepts(fields: dict[str, tuple[Test, str]], data: dict[str, Any], key: str
     return fields[key][0](data[key]) if key in data else key != "shape"
 
 
-_PART = re.compile(rf"(\[\d+\])+|\.({'|'.join(ranges.KEYS)})")
+def _paths(problems: Iterable[Problem]) -> set[str]:
+    """The paths of problems; of an element of a value, the value's as well."""
+    paths = {one.path for one in problems if one.path}
+    return paths | {re.sub(r"(\[\d+\])+$", "", path) for path in paths} - set(BODY)
 
 
-def _is_told(path: str, told: Iterable[str]) -> bool:
-    """Whether one of the paths told of is this one, holds it, or is an element of its value."""
-    for other in told:
-        if path.startswith(other) and path[len(other) :][:1] in ("", ".", "["):
-            return True
-        if path and other.startswith(path) and _PART.fullmatch(other, len(path)):
-            return True
-    return False
+def _is_told(path: str, told: Set[str]) -> bool:
+    """Whether one of the paths told of is this one, or holds it."""
+    return any(path[: end.start()] in told for end in re.finditer(r"[.\[]|$", path))
 
 
 def _place(marks: Marks, path: Path) -> Mark | None:
@@ -328,9 +325,13 @@ def _merged(old: Any, new: Any) -> Any:
 # Ranges
 
 
-def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], list[Problem]]:
-    """The data with each mapping that stands in the place of a value and is meant as a range read as one."""
+def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], list[Problem], set[str]]:
+    """The data with each mapping that stands in the place of a value and is meant as a range read as one.
+
+    Also what is wrong with them, and the paths of those that could not be read; their defaults stand there.
+    """
     problems: list[Problem] = []
+    spoilt: set[str] = set()
 
     def convert(value: Any, path: Path) -> Any:
         if ranges.looks_like(value):
@@ -340,7 +341,10 @@ def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], li
                 problems.append(_problem(marks, path, "a range cannot stand here", "a name"))
             elif found is not None:
                 problems.extend(_out_of_place(found, path, marks))
-            return found or value.get("default")
+            if found is None:
+                spoilt.add(written(path))
+                return value.get("default")
+            return found
         if isinstance(value, dict):
             return {key: arguments(inner, (*path, key)) for key, inner in value.items()}
         if isinstance(value, list):
@@ -369,7 +373,7 @@ def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], li
         del result["train"]
     elif "train" in result:
         result["train"] = arguments(result["train"], ("train",))
-    return result, problems
+    return result, problems, spoilt
 
 
 def _out_of_place(found: Range, path: Path, marks: Marks) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from zoo.datasets.dataset import Part
-from zoo.tasks.contract import Endpoint, Pieces, Task, answers
+from zoo.tasks.contract import Endpoint, Pieces, Task
 
 
 class Classification(Task):
@@ -43,13 +43,6 @@ class Classification(Task):
             return {"label": tf.gather(table, tf.argmax(probabilities, axis=-1)), pieces.output: probabilities}
 
         return {"serve": Endpoint(self.raw_input(), serve)}
-
-    def evidence(self, pieces: Pieces, part: Part) -> dict[str, np.ndarray]:
-        """`answer`: probabilities, (rows, classes); `truth`: the numbers of the classes."""
-        serve = self.endpoints(pieces)["serve"].function
-        found = answers(lambda x: {"answer": serve(**{self.spec.kind: x})[pieces.output]}, part.x)
-        assert part.y is not None
-        return {**found, "truth": part.y}
 
     def figures(self, evidence: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Accuracy, macro F1, and cross-entropy [nats]."""

@@ -54,9 +54,12 @@ class Task(ABC):
     def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
         """What a served model does; `serve` comes first."""
 
-    @abstractmethod
     def evidence(self, pieces: Pieces, part: Part) -> dict[str, np.ndarray]:
-        """The answers for a part beside the truth, one row each: all that figures are computed from."""
+        """What figures are computed from, one row each: `answer`, what the network's output serves, and `truth`."""
+        serve = self.endpoints(pieces)["serve"].function
+        found = answers(lambda x: {"answer": serve(**{self.spec.kind: x})[pieces.output]}, part.x)
+        assert part.y is not None, "a task without targets has evidence of its own"
+        return {**found, "truth": part.y}
 
     @abstractmethod
     def figures(self, evidence: Mapping[str, np.ndarray]) -> dict[str, float]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.datasets.dataset import Part
 from zoo.datasets.description import Field
-from zoo.tasks.contract import Endpoint, Pieces, Task, answers
+from zoo.tasks.contract import Endpoint, Pieces, Task
 
 
 def _scale(field: Field) -> np.ndarray:
@@ -68,13 +68,6 @@ class Regression(Task):
     def _base(self, raw: Any) -> Any:
         """What predictions are relative to: nothing."""
         return 0.0
-
-    def evidence(self, pieces: Pieces, part: Part) -> dict[str, np.ndarray]:
-        """`answer` and `truth` in the data's units, of one shape."""
-        serve = self.endpoints(pieces)["serve"].function
-        found = answers(lambda x: {"answer": serve(**{self.spec.kind: x})[pieces.output]}, part.x)
-        assert part.y is not None
-        return {**found, "truth": part.y}
 
     def figures(self, evidence: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Mean absolute and mean squared error and R2, averaged over the targets."""

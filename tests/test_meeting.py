@@ -1,0 +1,331 @@
+"""A spec meets data: which fit, what prepares the rows, what is optimised; all without Keras."""
+
+import functools
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from zoo import meeting, selection
+from zoo.datasets import dataset
+from zoo.errors import ZooError
+from zoo.meeting import alone, meet
+
+SPECS = ("lenet5", "lstm", "autoencoder", "vae", "mlp")
+NUMBERS = r" is for classification, and the targets of {data} ask for {task}; try "
+PICTURES = r" wants {what}, and {data} is a table of \d+ columns; try .*`mlp`"
+PROBABILITIES = r"reads its output as probabilities .*, and {data} holds measurements; .*--set likelihood=gaussian"
+
+# What becomes of each spec on each data set: its task and the layers that prepare the rows, or the sentence.
+FITS = {
+    ("lenet5", "digits"): ("classification", "Rescaling Resizing"),
+    ("lstm", "digits"): ("classification", "Rescaling Reshape"),
+    ("autoencoder", "digits"): ("reconstruction", "Rescaling Reshape"),
+    ("vae", "digits"): ("generation", "Rescaling Reshape"),
+    ("mlp", "digits"): ("classification", "Rescaling Reshape"),
+    ("lenet5", "fashion_mnist_2k"): ("classification", "Rescaling Resizing"),
+    ("lstm", "fashion_mnist_2k"): ("classification", "Rescaling Reshape"),
+    ("autoencoder", "fashion_mnist_2k"): ("reconstruction", "Rescaling Reshape"),
+    ("vae", "fashion_mnist_2k"): ("generation", "Rescaling Reshape"),
+    ("mlp", "fashion_mnist_2k"): ("classification", "Rescaling Reshape"),
+    ("lenet5", "co2"): "`lenet5`" + NUMBERS.format(data="co2", task="forecasting") + "`lstm`.*`mlp`",
+    ("lstm", "co2"): ("forecasting", "SinceLast Normalization"),
+    ("autoencoder", "co2"): ("reconstruction", "Normalization Reshape"),
+    ("vae", "co2"): PROBABILITIES.format(data="co2"),
+    ("mlp", "co2"): ("forecasting", "SinceLast Normalization Reshape"),
+    ("lenet5", "breast_cancer"): "`lenet5`" + PICTURES.format(what="images", data="breast_cancer"),
+    ("lstm", "breast_cancer"): "`lstm`" + PICTURES.format(what="sequences", data="breast_cancer"),
+    ("autoencoder", "breast_cancer"): ("reconstruction", "Normalization"),
+    ("vae", "breast_cancer"): PROBABILITIES.format(data="breast_cancer"),
+    ("mlp", "breast_cancer"): ("classification", "Normalization"),
+    ("lenet5", "diabetes"): "`lenet5`" + NUMBERS.format(data="diabetes", task="regression") + ".*`mlp`",
+    ("lstm", "diabetes"): "`lstm`" + PICTURES.format(what="sequences", data="diabetes"),
+    ("autoencoder", "diabetes"): ("reconstruction", "Normalization"),
+    ("vae", "diabetes"): PROBABILITIES.format(data="diabetes"),
+    ("mlp", "diabetes"): ("regression", "Normalization"),
+}
+
+OBJECTIVES = {
+    "classification": {"val_accuracy": "max", "val_crossentropy": "min"},
+    "regression": {"val_mae": "min", "val_mse": "min"},
+    "forecasting": {"val_mae": "min", "val_mse": "min"},
+    "reconstruction": {"val_mse": "min"},
+    "generation": {"val_negative_elbo": "min"},
+}
+ONE_OF_EACH = {
+    "classification": ("mlp", "breast_cancer"),
+    "regression": ("mlp", "diabetes"),
+    "forecasting": ("lstm", "co2"),
+    "reconstruction": ("autoencoder", "digits"),
+    "generation": ("vae", "digits"),
+}
+
+
+@functools.cache
+def described(data):
+    return dataset.load(data).description
+
+
+def described_rows(x, y=None):
+    return dataset.load((x, y)).description
+
+
+def plan_of(spec, data, changes=None, **choices):
+    return meet(selection.load(spec, changes), described(data), **choices)
+
+
+def layers(plan):
+    return " ".join(name for step in plan.steps for name in step)
+
+
+def step(plan, name):
+    return next(one[name] for one in plan.steps if name in one)
+
+
+# Fits
+
+
+@pytest.mark.parametrize("spec, data", FITS, ids="-".join)
+def test_a_spec_fits_data_or_says_why_not(spec, data):
+    wanted = FITS[spec, data]
+    if isinstance(wanted, str):
+        with pytest.raises(ZooError, match=wanted):
+            plan_of(spec, data)
+        return
+    plan = plan_of(spec, data)
+
+    assert (plan.task, layers(plan)) == wanted
+    assert {plan.objective: plan.direction}.items() <= OBJECTIVES[plan.task].items()
+
+
+def test_the_table_of_fits_is_whole():
+    assert len(FITS) == 25
+    assert set(SPECS) <= set(selection.files())
+
+
+def test_specs_that_are_suggested_do_fit():
+    for spec, data in (("lenet5", "co2"), ("lstm", "diabetes"), ("lenet5", "breast_cancer")):
+        with pytest.raises(ZooError) as error:
+            plan_of(spec, data)
+        tried = str(error.value).split("try ")[1].split(", ")
+        assert tried and spec not in tried
+        for other in tried:
+            assert plan_of(other.strip("`"), data).task == described(data).task
+
+
+def test_one_label_alone_is_for_autoencoders():
+    with pytest.raises(ZooError, match=r"data has no targets or one label alone, .*; try .*`autoencoder`"):
+        meet(selection.load("mlp"), described_rows(np.random.random((60, 4))))
+
+
+def test_sequences_that_may_be_images_get_a_hint():
+    found = described_rows(np.random.random((60, 8, 8)), np.arange(60) % 3)
+    with pytest.raises(ZooError, match=r"if these are images, give them a channel axis: x\[\.\.\., None\]"):
+        meet(selection.load("lenet5"), found)
+
+
+def test_meeting_needs_no_keras():
+    code = """
+import sys
+from zoo import selection
+from zoo.datasets import dataset
+from zoo.meeting import meet
+meet(selection.load("lenet5"), dataset.load("digits").description)
+print([name for name in ("keras", "tensorflow", "keras_tuner") if name in sys.modules])
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert ended.stdout == "[]\n"
+
+
+# What the data know
+
+
+def test_the_spec_takes_shape_and_facts_from_the_data():
+    lenet, lstm, mlp = plan_of("lenet5", "digits"), plan_of("lstm", "co2"), plan_of("mlp", "diabetes")
+
+    assert (lenet.spec.shape, lenet.spec.facts["classes"]) == ((32, 32, 1), 10)
+    assert (lstm.spec.shape, lstm.spec.facts["horizon"], lstm.spec.facts["features"]) == ((52, 1), 4, 1)
+    assert (mlp.spec.shape, mlp.spec.facts["targets"], mlp.spec.task) == ((10,), 1, "regression")
+    assert "classes" not in mlp.spec.facts
+
+
+def test_a_length_that_a_spec_leaves_open_stays_open():
+    plan = plan_of("lstm", "co2", {"input.shape": [None, 8]})
+
+    assert plan.spec.shape == (None, 1)
+
+
+# What prepares the rows
+
+
+@pytest.mark.parametrize(
+    "low, high, dtype, scale, offset",
+    [
+        (0, 255, "uint8", 1 / 255, 0.0),
+        (0, 200, "uint8", 1 / 255, 0.0),  # bytes that reach beyond half their range are pixels of 0 .. 255
+        (0, 16, "uint8", 1 / 16, 0.0),
+        (0, 1000, "int32", 1 / 1000, 0.0),
+        (-1, 1, "float32", 1 / 2, 0.5),
+    ],
+)
+def test_images_are_scaled_to_0_to_1(low, high, dtype, scale, offset):
+    x = np.random.default_rng(0).uniform(low, high, (60, 6, 6, 1)).astype(dtype)
+    x[:, 0, 0], x[:, 5, 5] = low, high
+    plan = meet(selection.load("lenet5"), described_rows(x, np.arange(60) % 3))
+    found = step(plan, "Rescaling")
+
+    assert (found["scale"], found["offset"]) == pytest.approx((scale, offset))
+    assert step(plan, "Resizing") == {"height": 32, "width": 32}
+
+
+def test_images_that_fit_are_left_as_they_are():
+    x = np.random.default_rng(0).random((60, 32, 32, 1))
+    x[:, 0, 0], x[:, 5, 5] = 0, 1
+
+    assert meet(selection.load("lenet5"), described_rows(x, np.arange(60) % 3)).steps == ()
+
+
+def test_tables_are_standardised_by_the_training_part_alone():
+    loaded = dataset.load("breast_cancer")
+    found = step(meet(selection.load("mlp"), loaded.description), "Normalization")
+
+    np.testing.assert_allclose(found["mean"], loaded.train.x.astype("float64").mean(axis=0))
+    np.testing.assert_allclose(found["variance"], loaded.train.x.astype("float64").var(axis=0))
+
+
+def test_a_column_that_never_varies_is_not_divided_by_nothing():
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    x[:, 2] = 7
+    found = step(meet(selection.load("mlp"), described_rows(x, np.arange(60) % 3)), "Normalization")
+
+    assert (found["mean"][2], found["variance"][2]) == (7, 1)
+
+
+def test_a_series_is_standardised_by_its_changes():
+    loaded = dataset.load("co2")
+    found = step(meet(selection.load("lstm"), loaded.description), "Normalization")
+    changes = (loaded.train.x - loaded.train.x[:, -1:]).astype("float64")
+
+    assert found["mean"] == pytest.approx([changes.mean()])
+    assert found["variance"] == pytest.approx([changes.var()])
+
+
+# Objectives
+
+
+@pytest.mark.parametrize("task", OBJECTIVES)
+def test_each_task_has_its_objectives_and_their_directions(task):
+    spec, data = ONE_OF_EACH[task]
+
+    assert plan_of(spec, data).objective == next(iter(OBJECTIVES[task]))
+    for objective, direction in OBJECTIVES[task].items():
+        for given in (objective, objective.removeprefix("val_")):
+            plan = plan_of(spec, data, objective=given)
+            assert (plan.objective, plan.direction, plan.metric) == (objective, direction, objective[4:])
+    for loss in ("val_loss", "loss"):
+        with pytest.raises(ZooError, match=rf"`{loss}` cannot be the objective: it contains the L2 penalty"):
+            plan_of(spec, data, objective=loss)
+
+
+def test_an_unknown_objective_is_refused_with_the_nearest():
+    says = r"no objective `acuracy` for classification; expected one of val_accuracy, .*; did you mean `val_accuracy`\?"
+    with pytest.raises(ZooError, match=says):
+        plan_of("mlp", "breast_cancer", objective="acuracy")
+
+
+def test_better_is_strict_and_knows_its_direction():
+    most, least = plan_of("mlp", "breast_cancer"), plan_of("mlp", "diabetes")
+
+    assert most.better(0.9, 0.8) and not most.better(0.8, 0.8) and most.better(0.1, None)
+    assert least.better(0.1, 0.2) and not least.better(0.2, 0.2) and least.better(9.0, None)
+
+
+# Plans as JSON, and their differences
+
+
+@pytest.mark.parametrize("task", ONE_OF_EACH)
+def test_a_plan_survives_json(task):
+    plan = plan_of(*ONE_OF_EACH[task], trials=7, seed=3, ahead=4, threads=2, oracle="random")
+    written = json.loads(json.dumps(plan.written()))
+    back = meeting.read(written)
+
+    assert json.loads(json.dumps(back.written())) == written
+    assert plan.differences(back) == back.differences(plan) == []
+    assert (back.spec.ranges(), back.description, back.trials) == (plan.spec.ranges(), plan.description, 7)
+
+
+def test_differences_name_what_differs():
+    plan = plan_of("mlp", "breast_cancer")
+    same = functools.partial(plan_of, "mlp", "breast_cancer")
+    for other, says in (
+        (same(trials=99), []),
+        (same({"summary": "Other words."}), []),
+        (same({"train.epochs": 3}), ["spec"]),
+        (same(seed=1), ["seed"]),
+        (same(oracle="grid"), ["oracle"]),
+        (same(ahead=1, threads=3), ["ahead", "number of threads a trial"]),
+        (same(objective="crossentropy"), ["objective"]),
+        (plan_of("mlp", "diabetes"), ["spec", "data", "preparation", "task", "objective"]),
+    ):
+        assert plan.differences(other) == says
+
+
+def test_the_number_of_trials_is_part_of_a_grid():
+    few, many = (plan_of("mlp", "breast_cancer", oracle="grid", trials=trials) for trials in (6, 9))
+
+    assert few.differences(many) == ["number of trials of a grid"]
+
+
+# Ranges of a spec that names none
+
+BARE = {"spec": 1, "name": "bare", "family": "mlp", "classes": 2, "input": {"shape": [4]}}
+
+
+def ranges_of(body, **choices):
+    return meet(selection.load({**BARE, **body}), described("breast_cancer"), **choices).spec.ranges()
+
+
+def test_a_spec_without_ranges_gets_them_for_lambda_and_p():
+    found = ranges_of({"layers": [{"Dense": {"units": 8}}, "Dropout"]})
+
+    assert list(found) == ["l2", "dropout"]
+    assert (found["l2"].default, found["l2"].sampling, found["l2"].zero) == (0.001, "log", True)
+    assert (found["dropout"].default, found["dropout"].min_value, found["dropout"].max_value) == (0.5, 0.0, 0.8)
+
+
+def test_such_ranges_hold_the_values_that_the_spec_has():
+    found = ranges_of({"layers": [{"Dense": {"units": 8}}, "Dropout"], "l2": 0.5, "dropout": 0.9})
+    nothing = ranges_of({"layers": [{"Dense": {"units": 8}}, "Dropout"], "l2": 0, "dropout": 0})
+
+    for ranges, l2, dropout in ((found, 0.5, 0.9), (nothing, 0.0, 0.0)):
+        assert (ranges["l2"].default, ranges["dropout"].default) == (l2, dropout)
+        assert ranges["l2"].holds(l2) and ranges["dropout"].holds(dropout)
+
+
+def test_there_is_no_range_for_what_a_spec_does_not_have():
+    assert list(ranges_of({"layers": [{"Dense": {"units": 8}}]})) == ["l2"]
+
+
+def test_a_spec_with_a_range_of_its_own_keeps_to_it():
+    own = {"layers": [{"Dense": {"units": 8}}, "Dropout"], "dropout": {"values": [0.1, 0.2], "default": 0.1}}
+
+    assert list(ranges_of(own)) == ["dropout"]
+
+
+def test_nothing_is_added_where_nothing_is_searched():
+    assert ranges_of({"layers": [{"Dense": {"units": 8}}, "Dropout"]}, search=False) == {}
+
+
+# A spec that has met no data
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_spec_alone_is_a_plan_too(name):
+    found = selection.load(name)
+    plan = alone(found)
+
+    assert (plan.steps, plan.task, plan.description.x.shape) == ((), found.task, found.shape)
+    assert {plan.objective: plan.direction}.items() <= OBJECTIVES[plan.task].items()

@@ -1,0 +1,193 @@
+"""Predicting: an export alone answers for rows that fit it, and says which do not."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo.errors import ZooError
+from zoo.predicting import artifact_of, predict, rows_of
+
+WORDS = np.array(["Käse", "apfel", "brot"])
+RNG = np.random.default_rng(0)
+LABELS = np.arange(90) % 3
+PIXELS = (RNG.integers(0, 60, (90, 6, 6)) + 90 * LABELS[:, None, None]).astype("uint8")
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory):
+    """A small network for gray pictures of bytes, whose labels are words."""
+    home = tmp_path_factory.mktemp("predicting")
+    data = {"x_train": PIXELS, "y_train": WORDS[LABELS], "x_test": PIXELS[:30], "y_test": WORDS[LABELS[:30]]}
+    quick = {"dropout": 0.0, "train.optimizer": {"Adam": {"learning_rate": 0.01}}, "train.batch_size": 8}
+    study = zoo.train("mlp", data, epochs=4, set=quick, run=home / "run", threads=1)
+    return study.export(home / "served")
+
+
+@pytest.fixture(scope="module")
+def answers(export):
+    return predict(export, PIXELS)
+
+
+def test_answers_have_a_row_for_each_row(answers):
+    label, probabilities = answers["label"], answers["predictions"]
+
+    assert sorted(answers) == ["label", "predictions"]
+    assert (label.shape, probabilities.shape, probabilities.dtype) == ((90,), (90, 3), np.float32)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_labels_come_back_as_the_text_they_were(answers):
+    chosen = answers["predictions"].argmax(axis=1)
+
+    assert answers["label"].dtype.kind == "U"
+    assert answers["label"].tolist() == WORDS[chosen].tolist()
+    assert (answers["label"] == WORDS[LABELS]).mean() > 0.9  # dark, gray and bright: a few epochs tell them
+
+
+def test_a_missing_channel_is_added(export, answers):
+    again = predict(export, PIXELS[..., None])
+
+    np.testing.assert_array_equal(again["predictions"], answers["predictions"])
+
+
+def test_answers_do_not_depend_on_the_batch(export, answers):
+    many = predict(export, np.tile(PIXELS, (8, 1, 1)))  # several batches, the last one smaller
+
+    assert many["label"].shape == (720,)
+    np.testing.assert_allclose(many["predictions"][-90:], answers["predictions"], atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint16", "float32", "float64"])
+def test_whole_numbers_of_another_type_are_the_same_rows(export, answers, dtype):
+    again = predict(export, PIXELS.astype(dtype))
+
+    np.testing.assert_array_equal(again["predictions"], answers["predictions"])
+
+
+def test_rows_may_be_lists(export, answers):
+    assert predict(export, PIXELS[:2].tolist())["label"].tolist() == answers["label"][:2].tolist()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [PIXELS / 255, PIXELS.astype("int64") + 100, PIXELS.astype("int64") - 100, PIXELS * 1.5],
+    ids=["scaled", "beyond 255", "below 0", "between"],
+)
+def test_numbers_that_the_data_could_not_hold_are_refused_with_a_hint(export, rows):
+    says = r"reads whole numbers \(uint8\) as its data did, and these rows hold others; were they scaled\?"
+    with pytest.raises(ZooError, match=says):
+        predict(export, rows)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [PIXELS[0], PIXELS[:, :5], PIXELS[:0], PIXELS.reshape(90, 36), PIXELS[..., None].repeat(3, -1), np.array(3)],
+    ids=["one image", "too small", "no rows", "flat", "three channels", "a number"],
+)
+def test_rows_of_another_shape_are_refused_with_both_shapes(export, rows):
+    with pytest.raises(ZooError) as error:
+        predict(export, rows)
+
+    assert f"rows of shape {rows.shape} (" in str(error.value)
+    assert "expected rows of 6 x 6 x 1 numbers" in str(error.value)
+
+
+def test_rows_that_are_no_numbers_are_refused(export):
+    with pytest.raises(ZooError, match=r"\(<U3\) do not fit"):
+        predict(export, PIXELS.astype("U3"))
+    with pytest.raises(ZooError, match="hold NaN or infinity"):
+        predict(export, np.where(PIXELS > 100, np.nan, PIXELS))
+    with pytest.raises(ZooError, match="rows is no array"):
+        predict(export, [[1, 2], [3]])
+
+
+def test_an_endpoint_that_is_missing_is_said(export):
+    with pytest.raises(ZooError, match=r"has no endpoint `sample`; expected one of serve"):
+        predict(export, PIXELS, "sample")
+
+
+def test_a_run_answers_by_its_export(export, answers, tmp_path):
+    run = export.parent / "run"
+    for artifact in (run, export):
+        np.testing.assert_array_equal(zoo.predict(artifact, PIXELS)["label"], answers["label"])
+    for name in ("plan.json", "journal.jsonl"):
+        lines = (run / name).read_text().splitlines()
+        (tmp_path / name).write_text("\n".join(line for line in lines if '"exported"' not in line) + "\n")
+    with pytest.raises(ZooError, match=r"has no export.*; expected one: zoo export"):
+        zoo.predict(tmp_path, PIXELS)
+
+
+def test_an_export_answers_where_keras_cannot_be_imported(export, answers, tmp_path):
+    np.save(tmp_path / "rows.npy", PIXELS)
+    code = """
+import json, pathlib, sys
+sys.modules["keras"] = None
+from zoo.predicting import predict
+found = predict(pathlib.Path(sys.argv[1]), sys.argv[2])
+print(json.dumps(found["label"].tolist()))
+"""
+    command = [sys.executable, "-c", code, str(export), str(tmp_path / "rows.npy")]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+
+    assert json.loads(ended.stdout) == answers["label"].tolist()
+
+
+# Rows
+
+
+def test_rows_are_read_from_files_and_from_data_sets(tmp_path):
+    np.save(tmp_path / "a.npy", PIXELS)
+    np.savez(tmp_path / "x.npz", x=PIXELS[:1], x_test=PIXELS[:2], x_train=PIXELS[:3])
+    np.savez(tmp_path / "test.npz", x_test=PIXELS[:2], x_train=PIXELS[:3])
+    np.savez(tmp_path / "train.npz", x_train=PIXELS[:3])
+    found = [len(rows_of(tmp_path / name)) for name in ("a.npy", "x.npz", "test.npz", "train.npz")]
+
+    assert found == [90, 1, 2, 3]
+    np.testing.assert_array_equal(rows_of("digits"), zoo.data("digits").test().x)
+
+
+def test_no_rows_are_said(tmp_path):
+    np.savez(tmp_path / "other.npz", z=PIXELS)
+    (tmp_path / "torn.npy").write_bytes(b"\x93NUMPY torn")
+    (tmp_path / "rows.csv").write_text("1,2")
+    np.save(tmp_path / "pickled.npy", np.array([{}]))
+    for name, says in {
+        "other.npz": "holds no `x`, `x_test` or `x_train`; expected rows to answer for",
+        "torn.npy": "is torn or not an .npy array",
+        "pickled.npy": "holds pickled objects",
+        "absent.npy": "is not there",
+        "absent.npz": "is not there",
+        "rows.csv": "is no .npy or .npz file; expected rows to answer for",
+        "digitz": "no data set",
+        "x" * 300: "no data set",
+    }.items():
+        with pytest.raises(ZooError, match=says):
+            rows_of(str(tmp_path / name))
+
+
+# What is no export
+
+
+def test_a_folder_that_is_no_export_is_said(tmp_path):
+    for folder in (tmp_path, tmp_path / "absent", tmp_path / ("x" * 300)):
+        with pytest.raises(
+            ZooError, match=r"is no export: it holds no artifact\.json; expected a folder that `zoo exp"
+        ):
+            artifact_of(folder)
+    for content, says in (("{}", "names no endpoints"), ("[]", "names no endpoints"), ("{", "cannot be read")):
+        (tmp_path / "artifact.json").write_text(content)
+        with pytest.raises(ZooError, match=says):
+            predict(tmp_path, PIXELS)
+
+
+def test_an_export_that_lost_its_model_is_said(export, tmp_path):
+    Path(tmp_path / "artifact.json").write_bytes((export / "artifact.json").read_bytes())
+    with pytest.raises(ZooError, match="holds no SavedModel with `serve`"):
+        predict(tmp_path, PIXELS)
