@@ -16,7 +16,7 @@ from zoo.meeting import alone, meet
 SPECS = ("lenet5", "lstm", "autoencoder", "vae", "mlp")
 NUMBERS = r" is for classification, and the targets of {data} ask for {task}; try "
 PICTURES = r" wants {what}, and {data} is a table of \d+ columns; try .*`mlp`"
-PROBABILITIES = r"reads its output as probabilities .*, and {data} holds measurements; .*--set likelihood=gaussian"
+PROBABILITIES = r"reads its output as probabilities .*, and {data} holds values from .*--set likelihood=gaussian"
 
 # What becomes of each spec on each data set: its task and the layers that prepare the rows, or the sentence.
 FITS = {
@@ -87,7 +87,7 @@ def step(plan, name):
 # Fits
 
 
-@pytest.mark.parametrize("spec, data", FITS, ids="-".join)
+@pytest.mark.parametrize("spec, data", FITS, ids=[f"{spec} on {data}" for spec, data in FITS])
 def test_a_spec_fits_data_or_says_why_not(spec, data):
     wanted = FITS[spec, data]
     if isinstance(wanted, str):
@@ -211,6 +211,12 @@ def test_a_series_is_standardised_by_its_changes():
 
     assert found["mean"] == pytest.approx([changes.mean()])
     assert found["variance"] == pytest.approx([changes.var()])
+
+
+def test_values_between_0_and_1_are_probabilities_as_they_are():
+    x = np.random.default_rng(0).random((60, 9))
+
+    assert meet(selection.load("vae"), described_rows(x)).steps == ()
 
 
 # Objectives

@@ -161,6 +161,8 @@ def tune(
         usual = os.cpu_count() or 1 if trials == 1 else 1
         threads = runs.read_at(folder).plan.threads if runs.exists(folder) and not fresh else usual
     plan = meet(found, rows.description, objective=objective, oracle=oracle, trials=trials, seed=seed, threads=threads)
+    if runs.exists(folder) and not fresh:
+        runs.refuse_another(runs.read_at(folder), plan, accept_environment)
     watch = watch or tuning.Watch()
     watch.starting()
     plan = working.pinned(plan)

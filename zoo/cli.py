@@ -116,8 +116,9 @@ def show(spec: str, changes: dict[str, Any], as_json: bool) -> None:
     from zoo.language import network
 
     found = selection.load(spec, changes)
-    flat, _ = network.unfold(found.fill())
-    assert flat is not None
+    flat, problems = network.unfold(found.fill())
+    if flat is None:
+        raise ZooError(*problems)
     card = selection.card(found)
     if as_json:
         console.say_json({**vars(card), "spec": found.written(), "layers": [_row(node) for node in flat.nodes]})

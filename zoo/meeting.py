@@ -216,9 +216,12 @@ def _scaling(found: Spec, description: Description) -> list[Mapping[str, Any]]:
         scale = 1 / (high - low) if high > low else 1.0
         return [] if (scale, low) == (1.0, 0.0) else [{"Rescaling": {"scale": scale, "offset": -low * scale + 0.0}}]
     if found.likelihood == "bernoulli" and found.coded:
+        if x.minimum >= 0 and x.maximum <= 1:
+            return []
         raise ZooError(
             f"`{found.name}` reads its output as probabilities (likelihood: bernoulli), and {description.name} holds "
-            "measurements; expected images, or a gaussian likelihood: --set likelihood=gaussian"
+            f"values from {x.minimum:.4g} to {x.maximum:.4g}; expected images, values between 0 and 1, or a gaussian "
+            "likelihood: --set likelihood=gaussian"
         )
     changes = not found.coded and description.x_change is not None
     field = description.x_change if changes and description.x_change else x

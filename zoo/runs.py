@@ -243,13 +243,7 @@ def opened(folder: Path, plan: Plan, fresh: bool = False, accept_environment: bo
             _clear(folder)
         if exists(folder):
             run = read_at(folder)
-            different = run.plan.differences(plan)
-            if different:
-                raise ZooError(
-                    f"{folder} holds a study with another {listed(different)}; expected the same, to go on with it; "
-                    "name another with --run NAME, or begin anew with --fresh"
-                )
-            _same_environment(run, accept_environment)
+            refuse_another(run, plan, accept_environment)
             if run.plan.trials != plan.trials:
                 write_json(folder / PLAN, plan.written())
             run.plan = plan
@@ -268,6 +262,17 @@ def held(folder: Path) -> Iterator[None]:
     with locked(folder / LOCK, busy):
         whole_lines(folder / JOURNAL, mend=True)
         yield
+
+
+def refuse_another(run: Run, plan: Plan, accept_environment: bool) -> None:
+    """Raise `ZooError` if a run cannot go on under a plan, in this environment: the ways out are in the sentence."""
+    different = run.plan.differences(plan)
+    if different:
+        raise ZooError(
+            f"{run.folder} holds a study with another {listed(different)}; expected the same, to go on with it; "
+            "name another with --run NAME, or begin anew with --fresh"
+        )
+    _same_environment(run, accept_environment)
 
 
 def _leftover(path: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo.errors import Problem, ZooError, listed, nearest, plainly
 from zoo.language import network, spec
-from zoo.language.families import FAMILIES
+from zoo.language.families import FACTS, FAMILIES
 from zoo.language.spec import Spec
 
 
@@ -56,6 +56,8 @@ def load(source: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, An
     Raises `ZooError` with every problem of the spec, its body unfolded at the defaults of its ranges included.
     """
     if isinstance(source, Spec):
+        if not changes:
+            return source
         source = source.written()
     if isinstance(source, Mapping):
         found, problems = spec.read(source, "the mapping", changes or {})
@@ -66,15 +68,16 @@ def load(source: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, An
         except OSError as error:
             raise ZooError(f"{source} cannot be read: {error.strerror}") from None
     if found is not None:
-        problems = problems + unfold_problems(found)
+        problems = problems + _body_problems(found)
     if problems or found is None:
         raise ZooError(*problems)
     return found
 
 
-def unfold_problems(found: Spec) -> list[Problem]:
-    """What is wrong with a spec's body at the defaults of its ranges, and at the ends of them."""
-    return network.unfold(found.fill())[1]
+def _body_problems(found: Spec) -> list[Problem]:
+    """What is wrong with a spec's body at the defaults of its ranges. What only data can know is no problem yet."""
+    unknown = [] if found.coded else [key for key in FACTS[found.task] if key not in found.facts]
+    return network.unfold(found.fill().adapted(**dict.fromkeys(unknown, 2)))[1]
 
 
 def find(name: str) -> Path:

@@ -215,7 +215,7 @@ class _Unfolding:
 
     def _default_name(self, layer: str) -> str:
         """The class in Keras's snake case, counted within the spec: `conv2d`, `conv2d_1`."""
-        snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", layer).lower()
+        snake = re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", layer)).lower()
         while True:
             count = self.counts.get(snake, 0)
             self.counts[snake] = count + 1
@@ -225,7 +225,7 @@ class _Unfolding:
 
     def _inputs(self, given: Any, path: Path) -> tuple[str, ...]:
         """The tensors that `from` names: one, or a list of them."""
-        result = []
+        result, before = [], len(self.problems)
         for index, name in enumerate(given if isinstance(given, list) else [given]):
             where = (*path, index) if isinstance(given, list) else path
             tensor = {"previous": self.previous, "input": self.start}.get(str(name), str(name))
@@ -242,10 +242,9 @@ class _Unfolding:
                 )
             else:
                 result.append(tensor)
-        if not result:
-            self.whole = False
-            if given == []:
-                self._wrong(path, "no tensor at all", "the name of a tensor, or a list of names")
+        if given == []:
+            self._wrong(path, "no tensor at all", "the name of a tensor, or a list of names")
+        self.whole = self.whole and bool(result) and len(self.problems) == before
         return tuple(result) or (self.previous,)
 
     def _add(

@@ -84,7 +84,7 @@ def arguments(
         if item and key in KEPT:
             yield here, f"`{key}` is kept for a later version of the language", "the layer's own arguments", ""
         elif key not in known:
-            words = [*known, *OURS] if item else known
+            words = [*known, *OURS] if item else list(known)
             expected = f"one of {listed(words)}" if len(words) > 1 else words[0] if words else f"{name} alone"
             close = nearest(key, words)
             meant.add(close)

@@ -91,8 +91,8 @@ def parse(content: bytes, file: str) -> tuple[Any, Marks, list[Problem]]:
     return value, reader.marks, reader.problems
 
 
-def copied(value: Any, source: str) -> tuple[Any, Marks, list[Problem]]:
-    """The same of a value of Python instead of bytes: a copy in plain values, its one place the `source`."""
+def copied(value: Any, source: str, path: Path = ()) -> tuple[Any, Marks, list[Problem]]:
+    """The same of a value of Python instead of bytes, at a path: a copy in plain values, its one place the `source`."""
     place = Mark(source, 0, 0)
     problems: list[Problem] = []
 
@@ -117,7 +117,7 @@ def copied(value: Any, source: str) -> tuple[Any, Marks, list[Problem]]:
             problems.append(Problem(wrong, expected, "", written(path), place))
         return None
 
-    return copy(value, ()), {(): place}, problems
+    return copy(value, path), {(): place}, problems
 
 
 def plain(text: str) -> Any:

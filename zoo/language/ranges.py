@@ -68,11 +68,11 @@ class Range:
         if self.values:
             return self.values
         step = 1 if self.step is None and self.whole and self.sampling == "linear" else self.step
-        if step is None or self._steps(step) >= MOST:
-            return ()
         low, high = self._ends()
+        if step is None or (steps := self._steps(step, high)) >= MOST:
+            return ()
         made: list[float] = [low]
-        for index in range(1, self._steps(step) + 1):
+        for index in range(1, math.floor(steps + 1e-9) + 1):
             point = made[-1] * step if self.sampling == "log" else low + step * index
             made.append(min(float(f"{point:.15g}"), high))  # without the dust of sums: 0.3 for 0.1 * 3
         return tuple(map(self._typed, [0] * self.zero + made))
@@ -95,7 +95,7 @@ class Range:
     def to_unit(self, value: Any) -> float:
         """The place of a value of the range in the unit interval; `from_unit` gives the value back."""
         if self.points:
-            return (next(i for i, point in enumerate(self.points) if _same(point, value)) + 0.5) / len(self.points)
+            return (self._index(value) + 0.5) / len(self.points)
         if self.zero and value == 0:
             return ZERO_SHARE / 2
         low, high = self._ends()
@@ -137,11 +137,16 @@ class Range:
         assert self.min_value is not None and self.max_value is not None
         return self.min_value, self.max_value
 
-    def _steps(self, step: float) -> int:
-        """How many steps lead from `min_value` to the last value of the range."""
-        low, high = self._ends()
-        span = (math.log(high) - math.log(low)) / math.log(step) if self.sampling == "log" else (high - low) / step
-        return math.floor(min(span, MOST) + 1e-9)
+    def _index(self, value: Any) -> int:
+        places = range(len(self.points))
+        if self.values:
+            return next(place for place in places if _same(self.points[place], value))
+        return min(places, key=lambda place: abs(self.points[place] - value))
+
+    def _steps(self, step: float, value: float) -> float:
+        """How many steps lead from `min_value` to a value of the range."""
+        low, _ = self._ends()
+        return (math.log(value) - math.log(low)) / math.log(step) if self.sampling == "log" else (value - low) / step
 
     def _typed(self, value: float) -> int | float:
         return round(value) if self.whole else float(value)
@@ -221,12 +226,14 @@ def _inconsistent(made: Range) -> list[tuple[str, str, str]]:
             return [("step", f"under `sampling: log` the step {_said(made.step)} is a factor", "a number above 1")]
         if made.zero and made.sampling != "log":
             return [("zero", "`zero` adds 0 to a log range alone", "`sampling: log` beside it, or `min_value: 0`")]
-        if made.step is not None and made._steps(made.step) >= MOST:
+        if made.step is not None and made._steps(made.step, high) >= MOST:
             return [("step", f"{_said(made.step)} gives more than {MOST:,} values", "a larger step, or none")]
     if not made.holds(made.default):
         return [("default", f"{shown(made.default)} is not in the range", made.said())]
-    if made.points and not any(_same(point, made.default) for point in made.points):
-        return [("default", f"{shown(made.default)} is not a step of the range", made.said())]
+    if made.step is not None and not made.values and not (made.zero and made.default == 0):
+        steps = made._steps(made.step, made.default)
+        if abs(steps - round(steps)) > 1e-6:
+            return [("default", f"{shown(made.default)} is not a step of the range", made.said())]
     return []
 
 

@@ -206,7 +206,7 @@ class Spec:
 
     def dump(self) -> str:
         """The spec as YAML text that parses back to the same spec."""
-        return yaml.dump(self.written(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+        return yaml.dump(self.written(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
 
     def identity(self) -> str:
         """A hash of what the spec says; comments, order of keys and prose do not count."""
@@ -242,13 +242,17 @@ def read(
         expected = "a mapping that begins with `spec: 1`"
         return None, problems or [Problem(f"{shown(data)} is no spec", expected, mark=marks.get(()))]
     for path, value in changes.items():
-        plain, _, wrong = parsing.copied(value, CHANGE)
-        problems += wrong + _change(data, marks, tuple(path.split(".")), plain)
+        where = tuple(path.split("."))
+        plain, _, wrong = parsing.copied(value, CHANGE, where)
+        problems += wrong + _change(data, marks, where, plain)
     data, wrong, spoilt = _with_ranges(data, marks)
     problems += wrong
     told = _paths(problems) | spoilt
-    problems += [one for one in itertools.islice(_check(data, marks), MOST) if not _is_told(one.path, told)]
-    return (Spec(data, marks, file, frozenset(_paths(problems) | spoilt)) if _can_unfold(data) else None), problems
+    for one in itertools.islice(_check(data, marks), MOST):
+        if not _is_told(one.path, told):
+            problems.append(one)
+            told |= _paths([one])
+    return (Spec(data, marks, file, frozenset(told)) if _can_unfold(data) else None), problems
 
 
 def _can_unfold(data: dict[str, Any]) -> bool:
@@ -294,9 +298,11 @@ def _change(data: dict[str, Any], marks: Marks, path: tuple[str, ...], value: An
         if key not in at and key in unsaid:
             at[key] = copy.deepcopy(unsaid[key])
         here = ".".join(path[:depth])
+        if key not in at and at is data and key in FIELDS:
+            return [Problem(f"this spec has no `{key}`", f"{here}=VALUE", "", ".".join(path), place)]
         if key not in at:
-            expected = f"one of {listed(FIELDS if at is data else at, 30)}"
-            return [Problem("no such key", expected, nearest(key, FIELDS if at is data else at), here, place)]
+            known = FIELDS if at is data else at
+            return [Problem("no such key", f"one of {listed(known, 30)}", nearest(key, known), here, place)]
         if not isinstance(at[key], dict) or ranges.looks_like(at[key]):
             what = "a range, which is changed as a whole" if ranges.looks_like(at[key]) else "no mapping"
             return [Problem(f"`{here}` is {what}", f"{here}=VALUE", "", ".".join(path), place)]
@@ -528,7 +534,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _flow_where_short(dumper: yaml.SafeDumper, value: Any) -> yaml.Node:
-    short = len(json.dumps(value)) < 100 and "layers" not in value and "encoder" not in value
+    short = len(json.dumps(value)) < 100 and "layers" not in value and "encoder" not in value and not is_named(value)
     if isinstance(value, dict):
         return dumper.represent_mapping("tag:yaml.org,2002:map", value, flow_style=short)
     return dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=short and not _holds_mapping(value))

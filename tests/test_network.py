@@ -1,0 +1,327 @@
+"""A filled spec laid out flat: names, inputs, lambda and p, the ends that the task gives, and what a trace depends on."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from zoo import selection
+from zoo.errors import ZooError
+from zoo.language import network
+from zoo.language.families import FAMILIES
+
+BASE = {"spec": 1, "name": "small", "family": "mlp", "classes": 3, "input": {"shape": [4]}}
+CODED = {
+    "spec": 1, "name": "small", "family": "ae", "input": {"shape": [4]}, "encoder": [{"Dense": 8}],
+    "latent": {"Dense": {"units": 2}}, "decoder": [{"Dense": 8}],
+}  # fmt: skip
+
+
+def unfolded(source):
+    found, problems = network.unfold(selection.load(source).fill())
+    assert problems == []
+    return found
+
+
+def layers(*items, **more):
+    return unfolded({**BASE, "layers": list(items), **more})
+
+
+def inputs(found) -> dict[str, tuple[str, ...]]:
+    return {node.name: node.inputs for node in found.nodes}
+
+
+def refusal(*items, **more) -> list[str]:
+    with pytest.raises(ZooError) as caught:
+        selection.load({**BASE, "layers": list(items), **more})
+    return str(caught.value).replace("the mapping: ", "").split("\n")
+
+
+@pytest.mark.parametrize("name", sorted(selection.files()))
+def test_every_node_stands_after_its_inputs_knows_its_line_and_has_a_name_of_its_own(name):
+    found = unfolded(name)
+    lines = selection.files()[name].read_text(encoding="utf-8").split("\n")
+    seen = {found.input}
+
+    for node in found.nodes:
+        assert set(node.inputs) <= seen
+        assert node.name not in seen
+        seen.add(node.name)
+        assert node.mark.file == f"{name}.yaml"
+        if node.part in ("layers", "encoder", "decoder") and node.path.count(".") == 1 and "[" in node.path:
+            assert lines[node.mark.line - 1][node.mark.column - 1 :].startswith(node.layer)
+    assert found.nodes[-1].name == found.output
+
+
+@pytest.mark.parametrize("name", sorted(selection.files()))
+def test_the_parts_of_a_network_follow_from_its_family(name):
+    parts = list(dict.fromkeys(node.part for node in unfolded(name).nodes))
+
+    assert parts == {
+        "layers": ["layers", "head"],
+        "reconstruction": ["encoder", "decoder"],
+        "generation": ["encoder", "latent", "decoder", "criterion"],
+    }["layers" if not selection.load(name).coded else FAMILIES[selection.load(name).family].task]
+
+
+def test_an_item_is_a_name_a_lone_value_or_arguments():
+    found = layers("Flatten", {"Dense": 8}, {"Dropout": 0.25}, {"Dense": {"units": 4, "activation": "relu"}}, {"Flatten": None})
+
+    assert [(node.layer, node.arguments) for node in found.nodes[:-1]] == [
+        ("Flatten", {}), ("Dense", {"units": 8}), ("Dropout", {}), ("Dense", {"units": 4, "activation": "relu"}),
+        ("Flatten", {}),
+    ]  # fmt: skip
+    assert found.nodes[2].dropout == 0.25
+
+
+def test_a_lone_list_is_the_one_required_argument():
+    assert layers({"Reshape": [2, 2]}, "Flatten").nodes[0].arguments == {"target_shape": [2, 2]}
+
+
+def test_a_layer_without_a_name_goes_by_its_class_counted_within_the_spec():
+    found = layers(
+        {"Dense": 8}, {"Dense": {"units": 8, "name": "dense_1"}}, {"Dense": 8}, {"PReLU": {}}, {"LayerNormalization": {}},
+        {"RMSNormalization": {}}, {"Dense": {"units": 8, "name": 0}},
+    )  # fmt: skip
+
+    assert [node.name for node in found.nodes] == [
+        "dense", "dense_1", "dense_2", "p_re_lu", "layer_normalization", "rms_normalization", "0", "predictions",
+    ]  # fmt: skip
+    assert layers({"Dense": 8}).nodes[0].name == "dense"
+
+
+def test_default_names_are_keras_own():
+    import keras
+
+    from zoo.language.catalogue import catalogue
+
+    named = {layer: keras.src.utils.naming.to_snake_case(layer) for layer in catalogue()["layers"]}
+    ours = {layer: network._Unfolding(selection.load("mlp"))._default_name(layer) for layer in named}
+
+    assert ours == named
+
+
+def test_from_says_what_a_layer_is_called_on():
+    found = layers(
+        {"Dense": {"name": "a", "units": 8}},
+        {"Dense": {"name": "b", "units": 8, "from": "input"}},
+        {"Dense": {"name": "c", "units": 8, "from": "table"}},
+        {"Add": {"name": "d", "from": ["b", "a", "previous"]}},
+        {"Dense": {"name": "e", "units": 8}},
+    )
+
+    assert inputs(found) == {
+        "a": ("table",), "b": ("table",), "c": ("table",), "d": ("b", "a", "c"), "e": ("d",), "predictions": ("e",),
+    }  # fmt: skip
+
+
+def test_in_a_decoder_the_input_is_the_code_and_in_a_head_it_is_the_models():
+    decoder = [{"Dense": {"name": "a", "units": 8}}, {"Dense": {"name": "b", "units": 8, "from": "input"}}, {"Add": {"from": ["a", "b"]}}]
+    head = [{"Dense": {"name": "c", "units": 4}}, {"Add": {"name": "d", "from": ["c", "input"]}}]
+    found = inputs(unfolded({**CODED, "decoder": decoder, "head": head}))
+
+    assert (found["a"], found["b"], found["add"]) == (("code",), ("code",), ("a", "b"))
+    assert (found["c"], found["d"]) == (("add",), ("c", "table"))
+
+
+def test_lambda_reaches_every_kernel_and_nothing_else():
+    found = layers(
+        {"Dense": 8}, {"BatchNormalization": {}}, {"Reshape": [2, 4]},
+        {"Bidirectional": {"layer": {"LSTM": {"units": 3, "return_sequences": True}}}},
+        {"TimeDistributed": {"layer": {"Dense": {"units": 3}}}}, {"SeparableConv1D": {"filters": 2, "kernel_size": 1}},
+        {"TimeDistributed": {"layer": "Flatten"}}, "Flatten", "PReLU",
+        {"Dense": {"units": 8, "kernel_regularizer": "l1"}}, {"Dense": {"units": 8, "kernel_regularizer": None}},
+        l2=0.25,
+    )  # fmt: skip
+
+    assert {node.name: node.l2 for node in found.nodes} == {
+        "dense": 0.25, "batch_normalization": None, "reshape": None, "bidirectional": 0.25, "time_distributed": 0.25,
+        "separable_conv1d": 0.25, "time_distributed_1": None, "flatten": None, "p_re_lu": None, "dense_1": None,
+        "dense_2": None, "predictions": 0.25,
+    }  # fmt: skip
+
+
+def test_a_layer_may_have_its_own_lambda_and_its_own_p():
+    found = layers({"Dense": {"units": 8, "l2": 0.5}}, {"Dropout": 0.1}, {"Dense": {"units": 8, "l2": 0}}, "GaussianDropout",
+                   l2=0.25, dropout=0.75)  # fmt: skip
+
+    assert [node.l2 for node in found.nodes] == [0.5, None, 0, None, 0.25]
+    assert [node.dropout for node in found.nodes] == [None, 0.1, None, 0.75, None]
+    assert all(not {"l2", "rate", "name", "from"} & set(node.arguments) for node in found.nodes)
+
+
+def test_a_layer_whose_own_argument_is_called_as_a_word_of_ours_keeps_it():
+    found = layers({"ActivityRegularization": {"l2": 0.5}}, {"Dense": {"units": 3, "kernel_constraint": {"MinMaxNorm": {"rate": 0.5}}}})
+
+    assert found.nodes[0].arguments == {"l2": 0.5}
+    assert found.nodes[1].arguments["kernel_constraint"] == {"MinMaxNorm": {"rate": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("task", "facts", "ends"),
+    [
+        ("classification", {"classes": 5}, [("predictions", "Dense", {"units": 5, "activation": "softmax"})]),
+        ("regression", {}, [("predictions", "Dense", {"units": 1})]),
+        ("regression", {"targets": 2}, [("predictions", "Dense", {"units": 2})]),
+        ("forecasting", {"horizon": 3, "features": 2}, [
+            ("steps", "Dense", {"units": 6}), ("predictions", "Reshape", {"target_shape": [3, 2]}),
+        ]),
+    ],
+)  # fmt: skip
+def test_the_task_gives_the_head(task, facts, ends):
+    source = {key: value for key, value in BASE.items() if key != "classes"}
+    found = unfolded({**source, "task": task, **facts, "layers": ["Flatten"]})
+
+    assert [(node.name, node.layer, node.arguments) for node in found.nodes if node.part == "head"] == ends
+    assert [node.path for node in found.nodes if node.part == "head"] == [f"head.{layer}" for _, layer, _ in ends]
+
+
+def test_a_head_of_the_spec_replaces_the_tasks():
+    found = layers("Flatten", head=[{"Dense": 7}, "Softmax"])
+
+    assert [(node.name, node.part) for node in found.nodes] == [("flatten", "layers"), ("dense", "head"), ("softmax", "head")]
+
+
+@pytest.mark.parametrize(
+    ("shape", "likelihood", "layer", "arguments"),
+    [
+        ([4], "gaussian", "Dense", {"units": 4, "activation": "linear"}),
+        ([5, 3], "bernoulli", "Dense", {"units": 3, "activation": "sigmoid"}),
+        ([8, 8, 2], "bernoulli", "Conv2D", {"filters": 2, "kernel_size": 3, "padding": "same", "activation": "sigmoid"}),
+    ],
+)
+def test_a_decoder_ends_in_the_shape_of_the_input_and_what_the_likelihood_needs(shape, likelihood, layer, arguments):
+    last = unfolded({**CODED, "input": {"shape": shape}, "likelihood": likelihood}).nodes[-1]
+
+    assert (last.name, last.layer, last.part, last.arguments) == ("reconstruction", layer, "decoder", arguments)
+
+
+def test_a_size_that_only_data_know_gets_its_reconstruction_when_they_are_met():
+    open_size = selection.load({**CODED, "input": {"shape": [None]}})
+
+    assert network.unfold(open_size)[0].output == "dense_1"
+    assert network.unfold(open_size.adapted(shape=(9,)))[0].nodes[-1].arguments["units"] == 9
+
+
+@pytest.mark.parametrize(
+    ("latent", "name"),
+    [({"Dense": {"units": 2}}, "code"), ({"Dense": 2}, "code"), ("Flatten", "code"), ({"Dense": {"units": 2, "name": "z"}}, "z")],
+)
+def test_the_layer_of_a_latent_ends_the_encoder_and_is_called_the_code(latent, name):
+    found = unfolded({**CODED, "latent": latent})
+
+    assert [(node.name, node.part) for node in found.nodes if node.path.startswith("latent")] == [(name, "encoder")]
+    assert inputs(found)["dense_1"] == (name,)
+
+
+@pytest.mark.parametrize("latent", [{"Gaussian": {"units": 2}}, {"Gaussian": 2}])
+def test_a_gaussian_latent_stands_for_means_variances_a_sample_and_the_bound(latent):
+    found = unfolded({**CODED, "family": "vae", "latent": latent, "l2": 0.25})
+    nodes = {node.name: node for node in found.nodes}
+
+    assert [(name, node.layer, node.part) for name, node in nodes.items()] == [
+        ("dense", "Dense", "encoder"), ("z_mean", "Dense", "encoder"), ("z_log_var", "Dense", "encoder"),
+        ("z", "Sampling", "latent"), ("dense_1", "Dense", "decoder"), ("reconstruction", "Dense", "decoder"),
+        ("evidence", "EvidenceLowerBound", "criterion"),
+    ]  # fmt: skip
+    assert (nodes["z_mean"].arguments, nodes["z_mean"].l2, nodes["z"].l2) == ({"units": 2}, 0.25, None)
+    assert inputs(found)["z_mean"] == inputs(found)["z_log_var"] == ("dense",)
+    assert (inputs(found)["z"], inputs(found)["dense_1"]) == (("z_mean", "z_log_var"), ("z",))
+    assert inputs(found)["evidence"] == ("table", "reconstruction", "z_mean", "z_log_var")
+
+
+# What may go wrong in the graph
+
+
+def test_one_unknown_layer_is_one_problem_whatever_follows_it():
+    assert refusal({"Dens": {"name": "a", "units": 8}}, {"Dense": {"name": "b", "units": 8, "from": "input"}}, {"Add": {"from": ["a", "b"]}},
+                   dropout=0.5, l2=0.5) == [
+        "layers[0].Dens: no layer `Dens`; expected the name of a Keras layer; did you mean `Dense`?"
+    ]  # fmt: skip
+
+
+def test_one_unknown_tensor_is_one_problem_though_another_is_left_unused():
+    assert refusal({"Dense": {"name": "first", "units": 8}}, {"Dense": {"units": 8, "from": "input"}}, {"Add": {"from": ["frist", "previous"]}}) == [
+        "layers[2].Add.from[0]: no tensor `frist`; expected previous, input or a name above; did you mean `first`?"
+    ]  # fmt: skip
+
+
+def test_problems_of_arguments_do_not_hide_those_of_the_graph():
+    assert refusal({"Dense": {"name": "a", "units": -8}}, {"Dense": {"units": 8, "from": "input"}}, dropout=0.25) == [
+        "layers[0].Dense.units: `-8` is not accepted; expected a whole number above 0",
+        "layers[0].Dense: `a` leads to no output; expected every layer to be used",
+        "dropout: nothing reads it; expected a Dropout without a rate of its own",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("item", "name"),
+    [({"Dense": {"name": "predictions", "units": 3}}, "predictions"), ({"Dense": {"name": "steps", "units": 3}}, "steps")],
+)
+def test_the_names_of_a_head_are_taken_at_the_layer_that_took_them(item, name):
+    said = f"`{name}` is the name of a layer that is added to every forecasting network without `head`"
+
+    found = {key: value for key, value in BASE.items() if key != "classes"}
+    with pytest.raises(ZooError) as caught:
+        selection.load({**found, "task": "forecasting", "horizon": 2, "layers": [item]})
+    assert str(caught.value) == f"the mapping: layers[0].Dense.name: {said}; expected another name"
+    assert layers(item, head=["Softmax"]).nodes[0].name == name
+
+
+def test_a_layer_that_no_lambda_can_act_on_takes_none():
+    says = "nothing reads it; expected a layer with a kernel that has no regularizer of its own"
+
+    assert refusal({"Flatten": {"l2": 0.5}}, {"Dense": {"units": 8, "l2": 0.5, "kernel_regularizer": "l1"}}) == [
+        f"layers[0].Flatten.l2: {says}", f"layers[1].Dense.l2: {says}",
+    ]  # fmt: skip
+
+
+def test_after_a_hundred_problems_no_more_items_are_looked_at():
+    assert len(refusal(*[{"Dens": 8}] * 5000)) == network.MOST
+
+
+# What a trace depends on
+
+LAMBDA = {"min_value": 1e-7, "max_value": 1e-2, "sampling": "log", "zero": True, "default": 1e-3}
+RATE = {"min_value": 0.0, "max_value": 0.5, "default": 0.25}
+
+
+def searched(**more):
+    items = [
+        {"Dense": {"name": "fc1", "units": {"values": [8, 16], "default": 8}, "l2": LAMBDA}},
+        "Dropout",
+        {"LeakyReLU": {"name": "leak", "negative_slope": RATE}},
+        {"Dropout": {"name": "second", "rate": RATE}},
+    ]
+    return selection.load({**BASE, "l2": LAMBDA, "dropout": RATE, "layers": items, **more})
+
+
+def traced(values) -> str:
+    return json.dumps(network.unfold(searched().fill(values))[0].without_values())
+
+
+def test_the_knobs_are_the_ranges_that_act_as_lambda_or_p():
+    assert network.unfold(searched().fill())[0].knobs() == {"fc1.l2", "l2", "dropout", "second.rate"}
+    assert network.unfold(searched(dropout=0.5).fill())[0].knobs() == {"fc1.l2", "l2", "second.rate"}
+    assert layers("Flatten").knobs() == set()
+
+
+@pytest.mark.parametrize("values", [{"l2": 0}, {"l2": 1e-5, "dropout": 0.0}, {"fc1.l2": 0.0, "second.rate": 0.5}])
+def test_a_trace_serves_every_value_of_a_knob(values):
+    assert traced(values) == traced({})
+
+
+@pytest.mark.parametrize("values", [{"fc1.units": 16}, {"leak.negative_slope": 0.5}])
+def test_a_trace_serves_one_value_of_everything_else(values):
+    assert traced(values) != traced({})
+
+
+def test_a_network_without_values_names_its_knobs_and_states_the_rest():
+    assert network.unfold(searched().fill())[0].without_values() == [
+        ["fc1", "Dense", {"units": 8}, ["table"], "layers", "<fc1.l2>", None],
+        ["dropout", "Dropout", {}, ["fc1"], "layers", None, "<dropout>"],
+        ["leak", "LeakyReLU", {"negative_slope": 0.25}, ["dropout"], "layers", None, None],
+        ["second", "Dropout", {}, ["leak"], "layers", None, "<second.rate>"],
+        ["predictions", "Dense", {"units": 3, "activation": "softmax"}, ["second"], "head", "<l2>", None],
+    ]
