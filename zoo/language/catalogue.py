@@ -38,6 +38,14 @@ COUNTS = ("units", "filters", "groups", "depth_multiplier", "output_dim", "input
 SIZES = ("kernel_size", "pool_size", "strides", "dilation_rate")
 """Arguments that are whole numbers above 0, or lists of them."""
 
+UNABLE = {
+    "constant": "{Constant: {value: ...}}",
+    "Constant": "{Constant: {value: ...}}",
+    "l1_l2": "{L1L2: {l1: ..., l2: ...}}",
+    "threshold": "another activation",
+}
+"""Names that Keras lists and cannot make without arguments, and what serves instead."""
+
 OBJECTS = {
     "initializer": "initializers",
     "regularizer": "regularizers",
@@ -66,10 +74,9 @@ def module_of(argument: str) -> str:
 def words(argument: str) -> list[str]:
     """The names that may stand as the value of an argument, classes first; none where it takes other things."""
     known = catalogue()
-    if argument.endswith("activation"):
-        return known["words"]["activation"]
-    module = module_of(argument)
-    return [*known[module], *known["words"][module]] if module in known["words"] else []
+    module = "activation" if argument.endswith("activation") else module_of(argument)
+    listed = [*known.get(module, ()), *known["words"].get(module, ())]
+    return [word for word in listed if word not in UNABLE] if module in known["words"] else []
 
 
 def entry(module: str, name: str) -> dict[str, Any] | tuple[str, str, str]:

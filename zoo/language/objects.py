@@ -126,6 +126,8 @@ def refusal(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple[
         sizes = value if isinstance(value, list) else [value]
         return None if sizes and all(map(is_count, sizes)) else (wrong, f"{COUNT}, or a list of them", "")
     words = catalogue.words(key)
+    if words and isinstance(value, str) and value in catalogue.UNABLE:
+        return f"`{value}` cannot stand alone", catalogue.UNABLE[value], ""
     if words and value not in (*words, default):
         close = nearest(value, words) if isinstance(value, str) else ""
         wrong = f"no {key.replace('_', ' ')} `{value}`" if isinstance(value, str) else wrong
