@@ -16,7 +16,10 @@ LAYERS = catalogue.catalogue()["layers"]
 
 
 def said(found) -> list[str]:
-    return [f"{wrong}; expected {expected}" + (f"; did you mean {hint}" if hint else "") for _, wrong, expected, hint in found]
+    return [
+        f"{wrong}; expected {expected}" + (f"; did you mean {hint}" if hint else "")
+        for _, wrong, expected, hint in found
+    ]
 
 
 def test_the_catalogue_is_what_the_installed_keras_has():
@@ -99,7 +102,8 @@ def test_an_unknown_name_is_told_with_the_nearest_one(module, name, says):
 
 @pytest.mark.parametrize(
     ("argument", "module"),
-    [("kernel_initializer", "initializers"), ("activity_regularizer", "regularizers"), ("kernel_constraint", "constraints"),
+    [("kernel_initializer", "initializers"), ("activity_regularizer", "regularizers"),
+     ("kernel_constraint", "constraints"),
      ("layer", "layers"), ("backward_layer", "layers"), ("cell", "layers"), ("optimizer", "optimizers"),
      ("learning_rate", "schedules"), ("initial_learning_rate", ""), ("units", ""), ("activation", "")],
 )  # fmt: skip
@@ -138,21 +142,26 @@ def test_a_name_that_keras_cannot_use_alone_is_refused_with_what_serves(word):
         ("Dense", {"units": None}, "`null` is not accepted; expected a value"),
         ("Conv2D", {"filters": 1, "kernel_size": [3, 0]},
          "`[3, 0]` is not accepted; expected a whole number above 0, or a list of them"),
-        ("Conv2D", {"filters": 1, "kernel_size": []}, "`[]` is not accepted; expected a whole number above 0, or a list of them"),
-        ("Dense", {"units": 3, "use_bias": "true"}, '`"true"` is not accepted; expected true or false; did you mean true'),
+        ("Conv2D", {"filters": 1, "kernel_size": []},
+         "`[]` is not accepted; expected a whole number above 0, or a list of them"),
+        ("Dense", {"units": 3, "use_bias": "true"},
+         '`"true"` is not accepted; expected true or false; did you mean true'),
         ("Dense", {"units": 3, "use_bias": 1}, "`1` is not accepted; expected true or false"),
         ("Dense", {"units": 3, "use_bias": None}, "`null` is not accepted; expected a value"),
         ("Dense", {"units": 3, "activation": 1}, "`1` is not accepted; expected one of celu, elu"),
         ("Dense", {"units": 3, "kernel_initializer": []}, "`[]` is not accepted; expected one of glorot_normal"),
         ("Dense", {"units": 3, "kernel_initializer": {}},
          "`{}` is no named object; expected one name with its arguments, {Name: {argument: value}}"),
-        ("Dense", {"units": "$width"}, "`$width` is an expression; expected a value; expressions come with a later version"),
+        ("Dense", {"units": "$width"},
+         "`$width` is an expression; expected a value; expressions come with a later version"),
         ("LeakyReLU", {"negative_slope": "0.1"}, '`"0.1"` is not accepted; expected a number'),
         ("LeakyReLU", {"negative_slope": True}, "`true` is not accepted; expected a number"),
         ("Rescaling", {"scale": True}, "`true` is not accepted; expected a number"),
         ("Reshape", {"target_shape": {"a": 1}}, '`{"a": 1}` is not accepted; expected a plain value'),
-        ("LSTM", {"units": 3, "dropout": 1.5}, "`1.5` is not accepted; expected a number of at least 0 and below 1, or a range"),
-        ("LSTM", {"units": 3, "recurrent_dropout": -1}, "`-1` is not accepted; expected a number of at least 0 and below 1, or a range"),
+        ("LSTM", {"units": 3, "dropout": 1.5},
+         "`1.5` is not accepted; expected a number of at least 0 and below 1, or a range"),
+        ("LSTM", {"units": 3, "recurrent_dropout": -1},
+         "`-1` is not accepted; expected a number of at least 0 and below 1, or a range"),
         ("Bidirectional", {"layer": 3}, "`3` is not accepted; expected a layer, such as LSTM: {units: 64}"),
         ("Bidirectional", {"layer": "LSTM"}, "`units` is missing; expected LSTM: {units: ...}"),
         ("Bidirectional", {"layer": {"LSTM": 3}}, "`3` is no mapping of arguments; expected LSTM: {units: ...}"),
@@ -174,7 +183,10 @@ def test_a_value_that_cannot_be_is_refused_without_keras(name, given, says):
     ("name", "given"),
     [
         ("Dense", {"units": 3, "activation": None, "kernel_initializer": "HeNormal", "bias_constraint": "non_neg"}),
-        ("Dense", {"units": 3, "kernel_initializer": {"RandomNormal": {"stddev": 0.1}}, "kernel_regularizer": {"L2": None}}),
+        (
+            "Dense",
+            {"units": 3, "kernel_initializer": {"RandomNormal": {"stddev": 0.1}}, "kernel_regularizer": {"L2": None}},
+        ),
         ("Embedding", {"input_dim": 3, "output_dim": 2, "embeddings_initializer": "uniform"}),
         ("MaxPooling2D", {"pool_size": [2, 2], "strides": None}),
         ("Bidirectional", {"layer": {"LSTM": {"name": "inner", "units": 3}}, "backward_layer": None}),
@@ -192,8 +204,9 @@ def test_what_keras_takes_is_taken(name, given):
     [
         (0, True, True, False, False), (0.5, True, True, False, False), (1, False, True, True, False),
         (1.0, False, True, False, False), (-0.5, False, False, False, False), (True, False, False, False, False),
-        ("0.5", False, False, False, False), (None, False, False, False, False), ({"Adam": 1}, False, False, False, True),
-        ({"adam": 1}, False, False, False, False), ({"A": 1, "B": 1}, False, False, False, False), ({}, False, False, False, False),
+        ("0.5", False, False, False, False), (None, False, False, False, False),
+        ({"Adam": 1}, False, False, False, True), ({"adam": 1}, False, False, False, False),
+        ({"A": 1, "B": 1}, False, False, False, False), ({}, False, False, False, False),
     ],
 )  # fmt: skip
 def test_values_are_told_apart(value, is_rate, is_lambda, is_count, is_named):

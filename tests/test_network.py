@@ -1,4 +1,4 @@
-"""A filled spec laid out flat: names, inputs, lambda and p, the ends that the task gives, and what a trace depends on."""
+"""A filled spec laid out flat: names, inputs, lambda and p, the ends of a task, and what a trace depends on."""
 
 from __future__ import annotations
 
@@ -58,15 +58,20 @@ def test_every_node_stands_after_its_inputs_knows_its_line_and_has_a_name_of_its
 def test_the_parts_of_a_network_follow_from_its_family(name):
     parts = list(dict.fromkeys(node.part for node in unfolded(name).nodes))
 
-    assert parts == {
-        "layers": ["layers", "head"],
-        "reconstruction": ["encoder", "decoder"],
-        "generation": ["encoder", "latent", "decoder", "criterion"],
-    }["layers" if not selection.load(name).coded else FAMILIES[selection.load(name).family].task]
+    assert (
+        parts
+        == {
+            "layers": ["layers", "head"],
+            "reconstruction": ["encoder", "decoder"],
+            "generation": ["encoder", "latent", "decoder", "criterion"],
+        }["layers" if not selection.load(name).coded else FAMILIES[selection.load(name).family].task]
+    )
 
 
 def test_an_item_is_a_name_a_lone_value_or_arguments():
-    found = layers("Flatten", {"Dense": 8}, {"Dropout": 0.25}, {"Dense": {"units": 4, "activation": "relu"}}, {"Flatten": None})
+    found = layers(
+        "Flatten", {"Dense": 8}, {"Dropout": 0.25}, {"Dense": {"units": 4, "activation": "relu"}}, {"Flatten": None}
+    )
 
     assert [(node.layer, node.arguments) for node in found.nodes[:-1]] == [
         ("Flatten", {}), ("Dense", {"units": 8}), ("Dropout", {}), ("Dense", {"units": 4, "activation": "relu"}),
@@ -81,8 +86,8 @@ def test_a_lone_list_is_the_one_required_argument():
 
 def test_a_layer_without_a_name_goes_by_its_class_counted_within_the_spec():
     found = layers(
-        {"Dense": 8}, {"Dense": {"units": 8, "name": "dense_1"}}, {"Dense": 8}, {"PReLU": {}}, {"LayerNormalization": {}},
-        {"RMSNormalization": {}}, {"Dense": {"units": 8, "name": 0}},
+        {"Dense": 8}, {"Dense": {"units": 8, "name": "dense_1"}}, {"Dense": 8}, {"PReLU": {}},
+        {"LayerNormalization": {}}, {"RMSNormalization": {}}, {"Dense": {"units": 8, "name": 0}},
     )  # fmt: skip
 
     assert [node.name for node in found.nodes] == [
@@ -117,7 +122,11 @@ def test_from_says_what_a_layer_is_called_on():
 
 
 def test_in_a_decoder_the_input_is_the_code_and_in_a_head_it_is_the_models():
-    decoder = [{"Dense": {"name": "a", "units": 8}}, {"Dense": {"name": "b", "units": 8, "from": "input"}}, {"Add": {"from": ["a", "b"]}}]
+    decoder = [
+        {"Dense": {"name": "a", "units": 8}},
+        {"Dense": {"name": "b", "units": 8, "from": "input"}},
+        {"Add": {"from": ["a", "b"]}},
+    ]
     head = [{"Dense": {"name": "c", "units": 4}}, {"Add": {"name": "d", "from": ["c", "input"]}}]
     found = inputs(unfolded({**CODED, "decoder": decoder, "head": head}))
 
@@ -143,8 +152,8 @@ def test_lambda_reaches_every_kernel_and_nothing_else():
 
 
 def test_a_layer_may_have_its_own_lambda_and_its_own_p():
-    found = layers({"Dense": {"units": 8, "l2": 0.5}}, {"Dropout": 0.1}, {"Dense": {"units": 8, "l2": 0}}, "GaussianDropout",
-                   l2=0.25, dropout=0.75)  # fmt: skip
+    own, none = {"Dense": {"units": 8, "l2": 0.5}}, {"Dense": {"units": 8, "l2": 0}}
+    found = layers(own, {"Dropout": 0.1}, none, "GaussianDropout", l2=0.25, dropout=0.75)
 
     assert [node.l2 for node in found.nodes] == [0.5, None, 0, None, 0.25]
     assert [node.dropout for node in found.nodes] == [None, 0.1, None, 0.75, None]
@@ -152,7 +161,10 @@ def test_a_layer_may_have_its_own_lambda_and_its_own_p():
 
 
 def test_a_layer_whose_own_argument_is_called_as_a_word_of_ours_keeps_it():
-    found = layers({"ActivityRegularization": {"l2": 0.5}}, {"Dense": {"units": 3, "kernel_constraint": {"MinMaxNorm": {"rate": 0.5}}}})
+    found = layers(
+        {"ActivityRegularization": {"l2": 0.5}},
+        {"Dense": {"units": 3, "kernel_constraint": {"MinMaxNorm": {"rate": 0.5}}}},
+    )
 
     assert found.nodes[0].arguments == {"l2": 0.5}
     assert found.nodes[1].arguments["kernel_constraint"] == {"MinMaxNorm": {"rate": 0.5}}
@@ -180,7 +192,11 @@ def test_the_task_gives_the_head(task, facts, ends):
 def test_a_head_of_the_spec_replaces_the_tasks():
     found = layers("Flatten", head=[{"Dense": 7}, "Softmax"])
 
-    assert [(node.name, node.part) for node in found.nodes] == [("flatten", "layers"), ("dense", "head"), ("softmax", "head")]
+    assert [(node.name, node.part) for node in found.nodes] == [
+        ("flatten", "layers"),
+        ("dense", "head"),
+        ("softmax", "head"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +204,12 @@ def test_a_head_of_the_spec_replaces_the_tasks():
     [
         ([4], "gaussian", "Dense", {"units": 4, "activation": "linear"}),
         ([5, 3], "bernoulli", "Dense", {"units": 3, "activation": "sigmoid"}),
-        ([8, 8, 2], "bernoulli", "Conv2D", {"filters": 2, "kernel_size": 3, "padding": "same", "activation": "sigmoid"}),
+        (
+            [8, 8, 2],
+            "bernoulli",
+            "Conv2D",
+            {"filters": 2, "kernel_size": 3, "padding": "same", "activation": "sigmoid"},
+        ),
     ],
 )
 def test_a_decoder_ends_in_the_shape_of_the_input_and_what_the_likelihood_needs(shape, likelihood, layer, arguments):
@@ -206,7 +227,12 @@ def test_a_size_that_only_data_know_gets_its_reconstruction_when_they_are_met():
 
 @pytest.mark.parametrize(
     ("latent", "name"),
-    [({"Dense": {"units": 2}}, "code"), ({"Dense": 2}, "code"), ("Flatten", "code"), ({"Dense": {"units": 2, "name": "z"}}, "z")],
+    [
+        ({"Dense": {"units": 2}}, "code"),
+        ({"Dense": 2}, "code"),
+        ("Flatten", "code"),
+        ({"Dense": {"units": 2, "name": "z"}}, "z"),
+    ],
 )
 def test_the_layer_of_a_latent_ends_the_encoder_and_is_called_the_code(latent, name):
     found = unfolded({**CODED, "latent": latent})
@@ -235,16 +261,20 @@ def test_a_gaussian_latent_stands_for_means_variances_a_sample_and_the_bound(lat
 
 
 def test_one_unknown_layer_is_one_problem_whatever_follows_it():
-    assert refusal({"Dens": {"name": "a", "units": 8}}, {"Dense": {"name": "b", "units": 8, "from": "input"}}, {"Add": {"from": ["a", "b"]}},
-                   dropout=0.5, l2=0.5) == [
+    wrong = {"Dens": {"name": "a", "units": 8}}
+    after = [{"Dense": {"name": "b", "units": 8, "from": "input"}}, {"Add": {"from": ["a", "b"]}}]
+
+    assert refusal(wrong, *after, dropout=0.5, l2=0.5) == [
         "layers[0].Dens: no layer `Dens`; expected the name of a Keras layer; did you mean `Dense`?"
-    ]  # fmt: skip
+    ]
 
 
 def test_one_unknown_tensor_is_one_problem_though_another_is_left_unused():
-    assert refusal({"Dense": {"name": "first", "units": 8}}, {"Dense": {"units": 8, "from": "input"}}, {"Add": {"from": ["frist", "previous"]}}) == [
+    before = [{"Dense": {"name": "first", "units": 8}}, {"Dense": {"units": 8, "from": "input"}}]
+
+    assert refusal(*before, {"Add": {"from": ["frist", "previous"]}}) == [
         "layers[2].Add.from[0]: no tensor `frist`; expected previous, input or a name above; did you mean `first`?"
-    ]  # fmt: skip
+    ]
 
 
 def test_problems_of_arguments_do_not_hide_those_of_the_graph():
@@ -257,7 +287,10 @@ def test_problems_of_arguments_do_not_hide_those_of_the_graph():
 
 @pytest.mark.parametrize(
     ("item", "name"),
-    [({"Dense": {"name": "predictions", "units": 3}}, "predictions"), ({"Dense": {"name": "steps", "units": 3}}, "steps")],
+    [
+        ({"Dense": {"name": "predictions", "units": 3}}, "predictions"),
+        ({"Dense": {"name": "steps", "units": 3}}, "steps"),
+    ],
 )
 def test_the_names_of_a_head_are_taken_at_the_layer_that_took_them(item, name):
     said = f"`{name}` is the name of a layer that is added to every forecasting network without `head`"

@@ -24,14 +24,28 @@ RANGES = {
     "log and zero": {"min_value": 1e-7, "max_value": 1e-2, "sampling": "log", "zero": True, "default": 0},
     "log times": {"min_value": 1e-5, "max_value": 1e-1, "step": 10, "sampling": "log", "default": 1e-3},
     "log times, from afar": {"min_value": 1e-300, "max_value": 1e15, "step": 1e5, "sampling": "log", "default": 1e-5},
-    "log times and zero": {"min_value": 0.01, "max_value": 1, "step": 10, "sampling": "log", "zero": True, "default": 0.1},
+    "log times and zero": {
+        "min_value": 0.01,
+        "max_value": 1,
+        "step": 10,
+        "sampling": "log",
+        "zero": True,
+        "default": 0.1,
+    },
     "whole": {"min_value": 1, "max_value": 7, "default": 3},
     "whole and many": {"min_value": 0, "max_value": 10**15, "default": 12345678901234},
     "whole by": {"min_value": 16, "max_value": 100, "step": 16, "default": 64},
     "whole log": {"min_value": 16, "max_value": 4096, "sampling": "log", "default": 500},
     "whole log and zero": {"min_value": 1, "max_value": 64, "sampling": "log", "zero": True, "default": 8},
     "whole times": {"min_value": 16, "max_value": 256, "step": 2, "sampling": "log", "default": 64},
-    "whole times and zero": {"min_value": 3, "max_value": 200, "step": 4, "sampling": "log", "zero": True, "default": 0},
+    "whole times and zero": {
+        "min_value": 3,
+        "max_value": 200,
+        "step": 4,
+        "sampling": "log",
+        "zero": True,
+        "default": 0,
+    },
     "values": {"values": [16, 32, 64], "default": 32},
     "values of text": {"values": ["relu", "tanh"], "default": "tanh"},
     "values of all kinds": {"values": [None, True, "x", 0.5, 3], "default": True},
@@ -63,7 +77,9 @@ def units(count: int) -> list[float]:
 
 
 def same(one, other) -> bool:
-    return type(one) is type(other) and (one == other or (type(one) is float and math.isclose(one, other, rel_tol=1e-9)))
+    return type(one) is type(other) and (
+        one == other or (type(one) is float and math.isclose(one, other, rel_tol=1e-9))
+    )
 
 
 @every_range
@@ -229,7 +245,9 @@ REFUSED = [
     ]),
     ({"min_value": 0, "max_value": 1, "default": 1, "zero": 1}, [("zero", "`1` is not accepted", "true or false")]),
     ({"min_value": 0, "max_value": 1, "default": 1, "step": 0}, [("step", "`0` is not accepted", "a number above 0")]),
-    ({"min_value": 0, "max_value": 1, "default": 1, "step": "x"}, [("step", '`"x"` is not accepted', "a number above 0")]),
+    ({"min_value": 0, "max_value": 1, "default": 1, "step": "x"}, [
+        ("step", '`"x"` is not accepted', "a number above 0"),
+    ]),
     ({"min_value": 1, "max_value": 1, "default": 1}, [
         ("min_value", "1 is not below the `max_value` 1", "the smaller number"),
     ]),

@@ -246,7 +246,8 @@ def test_in_the_place_of_arguments_nothing_is_a_range():
     ("changes", "key", "value"),
     [
         ({"train.epochs": 3}, "train", {"optimizer": {"Adam": {"learning_rate": 1e-3}}, "batch_size": 32, "epochs": 3}),
-        ({"train": {"epochs": 3}}, "train", {"optimizer": {"Adam": {"learning_rate": 1e-3}}, "batch_size": 32, "epochs": 3}),
+        ({"train": {"epochs": 3}}, "train", {"optimizer": {"Adam": {"learning_rate": 1e-3}},
+                                             "batch_size": 32, "epochs": 3}),
         ({"train.optimizer.Adam.learning_rate": 0.5}, "train", {"optimizer": {"Adam": {"learning_rate": 0.5}},
                                                                 "batch_size": 32, "epochs": 20}),
         ({"train.optimizer": {"Adam": {"beta_1": 0.5}}}, "train", {
@@ -337,7 +338,9 @@ def test_a_change_that_does_not_fit_is_refused_at_its_path(changes, problem):
 
 def test_what_a_change_spoils_is_said_beside_what_was_wrong_before(tmp_path):
     file = tmp_path / "wrong.yaml"
-    file.write_text("spec: 1\nname: w\nfamily: mlp\nclasses: 2\ninput: {shape: [4]}\nlayers: [Dens: 3]\ntrain: {epoch: 1}\n")
+    file.write_text(
+        "spec: 1\nname: w\nfamily: mlp\nclasses: 2\ninput: {shape: [4]}\nlayers: [Dens: 3]\ntrain: {epoch: 1}\n"
+    )
 
     assert refusal(file, {"train.epochs": -1}) == [
         "--set: train.epochs: `-1` is not accepted; expected a whole number above 0",
@@ -363,7 +366,20 @@ def test_a_mapping_is_a_spec_like_any_other():
 
 def test_no_mapping_raises_anything_but_a_zoo_error():
     chance = random.Random(2)
-    words = [*FIELDS, *INPUT, *TRAINING, "Dense", "units", "Adam", "Gaussian", "name", "from", "values", "default", "min_value"]
+    words = [
+        *FIELDS,
+        *INPUT,
+        *TRAINING,
+        "Dense",
+        "units",
+        "Adam",
+        "Gaussian",
+        "name",
+        "from",
+        "values",
+        "default",
+        "min_value",
+    ]
     plain = [None, True, -1, 0, 3, 0.5, 1e300, float("nan"), "", "Dense", "mlp", "vae", "input", (), b"x", object()]
 
     def anything(depth: int):
@@ -375,7 +391,10 @@ def test_no_mapping_raises_anything_but_a_zoo_error():
         return {chance.choice(words): anything(depth - 1) for _ in range(chance.randrange(3))}
 
     for _ in range(1500):
-        source = {**copy.deepcopy(MLP), **{chance.choice(list(FIELDS)): anything(4) for _ in range(chance.randrange(1, 4))}}
+        source = {
+            **copy.deepcopy(MLP),
+            **{chance.choice(list(FIELDS)): anything(4) for _ in range(chance.randrange(1, 4))},
+        }
         path = ".".join(chance.choice(words) for _ in range(chance.randrange(1, 4)))
         try:
             selection.load(source, {path: anything(3)})
@@ -385,9 +404,9 @@ def test_no_mapping_raises_anything_but_a_zoo_error():
 
 @pytest.mark.parametrize(
     "text",
-    ["no", "1_000", "0x1F", "null", "~", "1e-3", "# no comment", "a: b", "- a", "[a]", "{a}", "a, b", " both ", "&a", "*a",
-     "!tag", "'", '"', "%", "@", "`", "|", ">", "?", ":", "-", "=", "<<", "2020-01-01", "(1, 2)", "a\nb", "a\n\n b\n", "\t",
-     "größe 😀", "\u2028", "\x85", "\ufeff", "\0", "x" * 300, "word " * 60],
+    ["no", "1_000", "0x1F", "null", "~", "1e-3", "# no comment", "a: b", "- a", "[a]", "{a}", "a, b", " both ",
+     "&a", "*a", "!tag", "'", '"', "%", "@", "`", "|", ">", "?", ":", "-", "=", "<<", "2020-01-01", "(1, 2)",
+     "a\nb", "a\n\n b\n", "\t", "größe 😀", "\u2028", "\x85", "\ufeff", "\0", "x" * 300, "word " * 60],
     ids=ascii,
 )  # fmt: skip
 def test_any_text_is_dumped_so_that_it_parses_back(text):

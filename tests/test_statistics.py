@@ -73,7 +73,7 @@ WHERE = "on 1,200 untouched rows, one seed"
         ),
         (
             Difference(0.0, 0.0, 0.0, 1200),
-            f"Nobody can say whether tuning helped: mae is better by 0 (95 % interval +0 to +0; {WHERE}).",
+            f"Nobody can say whether tuning helped: mae is the same (95 % interval +0 to +0; {WHERE}).",
         ),
     ],
 )

@@ -272,7 +272,7 @@ def _exported(folder: Path) -> None:
 @AS_JSON
 def predict(artifact: str, data: str, endpoint: str, as_json: bool) -> None:
     """Answer for rows by an export, or by a run that has one."""
-    console.quiet_tensorflow()
+    console.quiet_tensorflow(keras=False)
     from zoo import api
 
     answers = api.predict(artifact, data, endpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -37,13 +38,8 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def table(
-    head: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[int] = (), wide: int | None = None
-) -> None:
-    """Print rows under a head, columns as wide as they need; numbers of the columns in `right` are set right.
-
-    The last column is cut at the terminal's width where output goes to a terminal.
-    """
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[int] = ()) -> None:
+    """Print rows under a head, columns as wide as they need; numbers of the columns in `right` are set right."""
     lines = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in [list(head), *lines]) for column in range(len(head))]
     for line in [list(head), *lines]:
@@ -51,8 +47,7 @@ def table(
             cell.rjust(width) if column in right else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
-        text = "  ".join(cells).rstrip()
-        say(text if wide is None or len(text) <= wide else text[: wide - 3] + "...")
+        say("  ".join(cells).rstrip())
 
 
 def number(value: Any) -> str:
@@ -64,15 +59,20 @@ def number(value: Any) -> str:
     return str(value)
 
 
-def quiet_tensorflow() -> None:
-    """Import TensorFlow without the lines that it writes to the terminal from C++ before it can be told not to."""
+def quiet_tensorflow(keras: bool = True) -> None:
+    """Import TensorFlow, and Keras where it is needed, without the lines that they write to the terminal.
+
+    They are written from C++, before it can be told not to.
+    """
     sys.stderr.flush()
     kept = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
         try:
-            import keras  # noqa: F401
             import tensorflow as tf
+
+            if keras:
+                importlib.import_module("keras")
 
             tf.config.list_physical_devices()
         finally:

@@ -287,7 +287,7 @@ def environment() -> dict[str, str]:
 
 
 def _same_environment(run: Run, accept: bool) -> None:
-    began = next((event["payload"] for event in run.events if event["kind"] == "begun"), None)
+    began = run.last("begun")  # the last, so that a change is accepted once
     if began is None or accept:
         return
     now = environment()

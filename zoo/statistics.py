@@ -51,7 +51,8 @@ def sentence(difference: Difference, metric: str, same: bool) -> str:
     says = {True: "Tuning helped", False: "Tuning did harm", None: "Nobody can say whether tuning helped"}
     sign, word = (1, "better") if difference.estimate >= 0 else (-1, "worse")
     low, high = sorted((sign * difference.low, sign * difference.high))
+    change = f"is {word} by {sign * difference.estimate:.4g}" if difference.estimate else "is the same"
     return (
-        f"{says[difference.helped]}: {metric} is {word} by {sign * difference.estimate:.4g} "
+        f"{says[difference.helped]}: {metric} {change} "
         f"(95 % interval {low:+.4g} to {high:+.4g}; on {difference.rows:,} untouched rows, one seed)."
     )
