@@ -19,6 +19,7 @@ import re
 import shlex
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,23 +129,34 @@ RUN = [page for page in PAGES if any(not step["file"] for step in steps(page))]
 NOT_RUN = [block for block in ALL if block.word == "not run"]
 
 
+def ran(page, folder):
+    """Run a page in a folder, and give the folder; what was printed is said if something in it fails."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "LC_ALL": "C.UTF-8", "COLUMNS": "120"}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    ended = subprocess.run(
+        [sys.executable, "-c", DRIVER, named(page)], input=json.dumps(steps(page)), cwd=folder, env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout
+    return folder
+
+
 @pytest.fixture(scope="module")
-def room(tmp_path_factory):
-    """Runs a page once, and gives the folder in which it ran."""
+def room(request, tmp_path_factory):
+    """Runs the pages that were chosen, two at a time, and gives the folder in which one ran."""
+    chosen = [item for item in request.session.items if item.name.startswith(test_the_blocks_of_a_page_run.__name__)]
+    with ThreadPoolExecutor(2) as pool:
+        rooms = {}
 
-    @functools.cache
-    def ran(page):
-        folder = tmp_path_factory.mktemp(page.stem)
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "LC_ALL": "C.UTF-8", "COLUMNS": "120"}
-        environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        ended = subprocess.run(
-            [sys.executable, "-c", DRIVER, named(page)], input=json.dumps(steps(page)), cwd=folder, env=environment,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False,
-        )  # fmt: skip
-        assert ended.returncode == 0, ended.stdout
-        return folder
+        def enter(page):
+            if page not in rooms:
+                rooms[page] = pool.submit(ran, page, tmp_path_factory.mktemp(page.stem))
+            return rooms[page]
 
-    return ran
+        for item in chosen:
+            enter(item.callspec.params["page"])
+        yield lambda page: enter(page).result()
+        pool.shutdown(cancel_futures=True)
 
 
 def section(page, heading):
