@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-import zoo
 from zoo import selection
 from zoo.errors import ZooError
 from zoo.language import network, parsing, spec
@@ -21,7 +20,7 @@ from zoo.language.families import FACTS, FAMILIES, KINDS, LIKELIHOODS, head
 from zoo.language.ranges import Filled
 from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, FIELDS, INPUT, TRAIN, TRAINING
 
-SPECS = sorted((Path(zoo.__file__).parents[1] / "specs").rglob("*.yaml"))
+SPECS = sorted((Path(__file__).parents[1] / "specs").rglob("*.yaml"))
 
 MLP = {
     "spec": 1, "name": "small", "family": "mlp", "classes": 3, "input": {"shape": [4]},
