@@ -162,7 +162,9 @@ def tune(
         threads = runs.read_at(folder).plan.threads if runs.exists(folder) and not fresh else usual
     plan = meet(found, rows.description, objective=objective, oracle=oracle, trials=trials, seed=seed, threads=threads)
     if runs.exists(folder) and not fresh:
-        runs.refuse_another(runs.read_at(folder), plan, accept_environment)
+        held = runs.read_at(folder)
+        if held.told:
+            runs.refuse_another(held, plan, accept_environment)
     watch = watch or tuning.Watch()
     watch.starting()
     plan = working.pinned(plan)

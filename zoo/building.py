@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import ZooError
+from zoo.errors import Problem, ZooError
 from zoo.language import network
 from zoo.language.network import Network
 from zoo.language.ranges import Filled
@@ -76,6 +76,7 @@ def build(
     how = Adjustable() if adjustable else Plain()
     flat = unfolded(plan.spec, values)
     model = lower(flat, how, seed, portable)
+    _answers(plan, flat, tuple(model.output_shape[1:]))
     model.compile(
         optimizer=optimizer(plan.spec.fill(values).train["optimizer"]),
         jit_compile=False if adjustable else "auto",  # the engine's own loop is compiled as a whole
@@ -86,6 +87,19 @@ def build(
     made = Built(plan, model, flat, getattr(how, "knobs", {}), prepare)
     made.start = [variable.numpy() for variable in model.optimizer.variables]
     return made
+
+
+def _answers(plan: Plan, flat: Network, shape: tuple[int | None, ...]) -> None:
+    """Raise `ZooError` at the last layer if the network does not answer what its task asks for."""
+    wanted = plan.works.shape()
+    if len(shape) == len(wanted) and all(
+        None in pair or pair[0] == pair[1] for pair in zip(shape, wanted, strict=True)
+    ):
+        return
+    last = flat.nodes[-1]
+    hint = "; pool or flatten before the last layer" if len(shape) > len(wanted) else ""
+    wrong = f"the network answers {shape} a row"
+    raise ZooError(Problem(wrong, f"{wanted} for {plan.task}{hint}", "", last.path, last.mark))
 
 
 def reset(built: Built, values: Mapping[str, Any], seed: int) -> None:

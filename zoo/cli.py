@@ -75,7 +75,7 @@ STUDY = _options(
     click.option("--epochs", type=int, metavar="N", help="Epochs a trial.  [default: the spec's]"),
     click.option("--objective", metavar="METRIC", help="What is optimised.  [default: the task's first]"),
     click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same table."),
-    click.option("--run", metavar="RUN", help="A name under runs/, or a path.  [default: SPEC-DATA]"),
+    click.option("--run", metavar="RUN", help="A name under runs/, or a path.  [default: after spec and data]"),
     SET,
     click.option("--fresh", is_flag=True, help="Begin anew in the run's folder."),
     click.option("--accept-environment", is_flag=True, help="Resume under other versions of Keras or TensorFlow."),
@@ -130,7 +130,7 @@ def show(spec: str, changes: dict[str, Any], as_json: bool) -> None:
     facts += [("reference", found.data.get("reference", "-"))]
     facts += [(name, f"{one.said()}, default {console.number(one.default)}") for name, one in found.ranges().items()]
     facts += [("train", ", ".join(f"{key} {_short(value)}" for key, value in found.fill().train.items()))]
-    console.table(["", ""], facts)
+    console.table([], facts)
     console.say()
     rows = [
         [row["name"], row["layer"], row["arguments"], row["inputs"], row["l2"], row["dropout"]]

@@ -39,10 +39,10 @@ def _plain(value: Any) -> Any:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[int] = ()) -> None:
-    """Print rows under a head, columns as wide as they need; numbers of the columns in `right` are set right."""
-    lines = [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in [list(head), *lines]) for column in range(len(head))]
-    for line in [list(head), *lines]:
+    """Print rows under a head, if any; columns as wide as they need, those in `right` set right."""
+    lines = [[str(cell) for cell in row] for row in ([head] if head else []) + list(rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
         cells = [
             cell.rjust(width) if column in right else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
@@ -114,7 +114,7 @@ class Progress:
     def epoch(self, trial: int, epoch: Epoch, epochs: int) -> None:
         """In a terminal, show where the running trial is."""
         if self.live:
-            self._over(f"trial {trial + 1}/{self.trials}  epoch {epoch.number}/{epochs}  {epoch.score:.4g}")
+            self._over(f"trial {trial} ({trial + 1}/{self.trials})  epoch {epoch.number}/{epochs}  {epoch.score:.4g}")
 
     def told(self, run: Run, told: Told) -> None:
         """A line for the trial that ended."""
@@ -127,10 +127,13 @@ class Progress:
         else:
             result = f"{run.plan.objective} {told.score:.4f} (epoch {told.best_epoch})"
             result += f"  best {best.score:.4f}" if best and best.score is not None else ""
-        self._line(f"trial {told.trial + 1:>2}/{self.trials}  {values}  {result}  {seconds:.1f} s")
+        counted = f"({told.trial + 1}/{self.trials})".ljust(3 + 2 * len(str(self.trials)))
+        self._line(f"trial {told.trial:>{len(str(self.trials - 1))}} {counted}  {values}  {result}  {seconds:.1f} s")
 
     def judging(self, run: Run) -> None:
-        """Say that the search is over."""
+        """Say that the search is over, and if it ended before its trials did."""
+        if len(run.told) < self.trials:
+            self._line(f"all that {run.plan.oracle} search can ask was tried, in {len(run.told)} trials")
         if self.live:
             self._over("judging the default and the best trial ...")
 

@@ -39,11 +39,13 @@ def judge(run: Run, workshop: Workshop) -> None:
             evidence[part][who] = plan.works.evidence(built.pieces, rows)
             figures[part][who] = plan.works.figures(evidence[part][who])
     difference, verdict = None, "The defaults diverged, so there is nothing to compare with."
-    if default is not None:
+    if default is not None and len(run.told) > 1:
         scores = [plan.works.rows(evidence["test"][who], plan.metric) for who in ("default", "tuned")]
         if scores[0] is not None and scores[1] is not None and len(test) > 1:
             difference = statistics.paired(scores[0], scores[1], plan.direction)
             verdict = statistics.sentence(difference, plan.metric, best.trial == first.trial)
+    if len(run.told) == 1:
+        verdict = "One training: nothing was searched, so there is nothing to compare."
     _write_evidence(run, test.x[:PROBED], evidence["test"])
     openings = (judged["test_openings"] if judged else 0) + 1
     result = {

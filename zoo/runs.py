@@ -239,8 +239,8 @@ def opened(folder: Path, plan: Plan, fresh: bool = False, accept_environment: bo
     if folder.exists() and not exists(folder) and not (folder.is_dir() and all(map(_leftover, folder.iterdir()))):
         raise ZooError(f"{folder} is there and is no run; expected a new folder: --run NAME")
     with held(folder):
-        if fresh:
-            _clear(folder)
+        if fresh or (exists(folder) and not read_at(folder).told):
+            _clear(folder)  # where no trial ended, there is nothing to lose
         if exists(folder):
             run = read_at(folder)
             refuse_another(run, plan, accept_environment)

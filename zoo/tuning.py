@@ -69,7 +69,7 @@ def tune(run: Run, workshop: Workshop, watch: Watch) -> None:
 
 def _space(run: Run) -> Space:
     plan = run.plan
-    epochs = plan.spec.train["epochs"]
+    epochs = plan.spec.fill().train["epochs"]
     return Space(plan.spec.ranges(), plan.oracle, plan.direction, plan.trials, epochs, plan.seed, plan.ahead)
 
 
@@ -80,7 +80,7 @@ def _record(run: Run, asked: list[Question], question: Question) -> None:
 
 def _run(run: Run, workshop: Workshop, asked: Sequence[Question], number: int, watch: Watch) -> Outcome:
     question = asked[number]
-    epochs = question.epochs or run.plan.spec.train["epochs"]
+    epochs = question.epochs or run.plan.spec.fill(question.values).train["epochs"]
     seed = seed_of(run.plan, _root(asked, number))
     see: Callable[[int, Epoch], None] = lambda trial, epoch: watch.epoch(trial, epoch, epochs)  # noqa: E731
     outcome = workshop.work(Job((number,), (question.values,), (seed,), (epochs,)), see)[0]

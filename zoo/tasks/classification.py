@@ -30,6 +30,10 @@ class Classification(Task):
             "metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy"), crossentropy],
         }
 
+    def shape(self) -> tuple[int | None, ...]:
+        """A probability for each class."""
+        return (len(self.description.classes),)
+
     def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
         """`serve`: the label, as the data wrote it, and the probabilities in the order of the labels."""
         import tensorflow as tf

@@ -51,6 +51,10 @@ class Task(ABC):
         """The `loss` and `metrics` that `keras.Model.compile` gets."""
 
     @abstractmethod
+    def shape(self) -> tuple[int | None, ...]:
+        """The shape of the network's answer for one row."""
+
+    @abstractmethod
     def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
         """What a served model does; `serve` comes first."""
 

@@ -31,6 +31,10 @@ class Reconstruction(Task):
         loss = keras.losses.BinaryCrossentropy() if bernoulli else keras.losses.MeanSquaredError()
         return {"loss": loss, "metrics": [keras.metrics.MeanSquaredError(name="mse")]}
 
+    def shape(self) -> tuple[int | None, ...]:
+        """The network's input's shape."""
+        return self.spec.shape
+
     def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
         """`serve` and `reconstruct` (raw rows to raw rows; `serve` adds the score), `encode`, `decode`, `score`."""
         import keras

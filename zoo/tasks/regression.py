@@ -54,6 +54,10 @@ class Regression(Task):
         wrapped = [keras.metrics.MeanMetricWrapper(function, name=function.__name__) for function in (mae, mse)]
         return {"loss": keras.losses.MeanSquaredError(), "metrics": wrapped}
 
+    def shape(self) -> tuple[int | None, ...]:
+        """The targets' shape: (targets,), or (horizon, features)."""
+        return self.target.shape
+
     def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
         """`serve`: the predictions in the data's units."""
         mean, scale = _mean(self.target), _scale(self.target)
