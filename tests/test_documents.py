@@ -30,7 +30,7 @@ from zoo import cli, selection
 from zoo.datasets.sources import SOURCES
 from zoo.errors import ZooError
 from zoo.exporting import EXPORTERS
-from zoo.language import catalogue, network, parsing, ranges, spec
+from zoo.language import catalogue, network, parsing, ranges, reading
 from zoo.language.families import FACTS, FAMILIES, KINDS, LIKELIHOODS
 from zoo.oracles import ORACLES
 from zoo.tasks import TASKS
@@ -258,23 +258,23 @@ def test_commands_has_no_unknown_command_or_option():
 @pytest.mark.parametrize(
     ("heading", "table"),
     [
-        ("Keys", spec.FIELDS),
-        ("input", spec.INPUT),
-        ("train", spec.TRAINING),
+        ("Keys", reading.FIELDS),
+        ("input", reading.INPUT),
+        ("train", reading.TRAINING),
         ("Ranges", ranges.KEYS),
         ("Items", network.OURS),
         ("Families and tasks", [*FAMILIES, *FACTS, *LIKELIHOODS]),
         ("input", KINDS.values()),
         ("Lambda and p", [*catalogue.KERNELS, *catalogue.DROPOUTS]),
         ("What is refused", catalogue.REFUSED),
-        ("Words kept for later", [*spec.LATER, *network.KEPT]),
+        ("Words kept for later", [*reading.LATER, *network.KEPT]),
     ],
 )
 def test_spec_has_the_words_of_the_language(heading, table):
     assert not missing(section(SPEC, heading), table)
 
 
-@pytest.mark.parametrize(("heading", "table"), [("Keys", spec.FIELDS), ("train", spec.TRAINING)])
+@pytest.mark.parametrize(("heading", "table"), [("Keys", reading.FIELDS), ("train", reading.TRAINING)])
 def test_spec_has_no_other_keys(heading, table):
     rows = re.findall(r"^\| `([a-z0-9_]+)`", section(SPEC, heading), re.MULTILINE)
 

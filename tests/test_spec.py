@@ -15,10 +15,11 @@ import yaml
 
 from zoo import selection
 from zoo.errors import ZooError
-from zoo.language import network, parsing, spec
+from zoo.language import network, parsing
 from zoo.language.families import FACTS, FAMILIES, KINDS, LIKELIHOODS, head
 from zoo.language.ranges import Filled
-from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, FIELDS, INPUT, TRAIN, TRAINING
+from zoo.language.reading import FIELDS, INPUT, LATER, TRAINING
+from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, TRAIN
 
 SPECS = sorted((Path(__file__).parents[1] / "specs").rglob("*.yaml"))
 
@@ -122,7 +123,7 @@ def test_the_tables_of_the_language_fit_each_other():
     assert {task for family in FAMILIES.values() for task in family.tasks} == set(FACTS)
     assert {key for facts in FACTS.values() for key in facts} <= set(FIELDS)
     assert set(TRAIN) == set(TRAINING)
-    assert not set(spec.LATER) & set(FIELDS)
+    assert not set(LATER) & set(FIELDS)
     assert all(accepts(TRAIN[key]) for key, (accepts, _) in TRAINING.items())
     assert sorted(KINDS) == [1, 2, 3]
 

@@ -11,7 +11,8 @@ from zoo import runs, selection
 from zoo.datasets import dataset
 from zoo.datasets.dataset import Dataset
 from zoo.errors import ZooError, listed
-from zoo.language.spec import Spec, is_lambda, is_rate
+from zoo.language.objects import is_lambda, is_rate
+from zoo.language.spec import Spec
 from zoo.meeting import alone, meet
 from zoo.runs import Run
 

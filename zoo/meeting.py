@@ -13,7 +13,7 @@ from zoo.datasets import description as descriptions
 from zoo.datasets.dataset import views
 from zoo.datasets.description import Description, Field
 from zoo.errors import ZooError, listed, nearest
-from zoo.language import network, spec
+from zoo.language import network, reading
 from zoo.language.ranges import Range
 from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, Spec
 from zoo.tasks import TASKS, Task
@@ -86,7 +86,7 @@ def _hash(value: Any) -> str:
 
 def read(written: Mapping[str, Any]) -> Plan:
     """A plan from its JSON."""
-    found, problems = spec.read(written["spec"], "plan.json", {})
+    found, problems = reading.read(written["spec"], "plan.json", {})
     if found is None or problems:
         raise ZooError(*problems, "plan.json holds a spec that cannot be read")
     rest = {key: value for key, value in written.items() if key not in ("spec", "data", "steps")}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import Problem, ZooError, listed, nearest, plainly
-from zoo.language import network, spec
+from zoo.language import network, reading
 from zoo.language.families import FACTS, FAMILIES
 from zoo.language.spec import Spec
 
@@ -60,11 +60,11 @@ def load(source: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, An
             return source
         source = source.written()
     if isinstance(source, Mapping):
-        found, problems = spec.read(source, "the mapping", changes or {})
+        found, problems = reading.read(source, "the mapping", changes or {})
     else:
         path = find(str(source))
         try:
-            found, problems = spec.read(path.read_bytes(), _shown(path, str(source)), changes or {})
+            found, problems = reading.read(path.read_bytes(), _shown(path, str(source)), changes or {})
         except OSError as error:
             raise ZooError(f"{source} cannot be read: {error.strerror}") from None
     if found is not None:
