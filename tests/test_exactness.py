@@ -90,6 +90,29 @@ def test_lambda_reaches_wrapped_kernels_the_innermost_wins_and_an_explicit_regul
     assert penalty(model) == pytest.approx(expected, rel=1e-6)
 
 
+RANGED = {**WRAPPED, "l2": {"min_value": 1e-6, "max_value": 1e-1, "sampling": "log", "default": 0.01}}
+
+
+def test_a_range_of_lambda_turns_the_kernels_of_wrapped_layers_too():
+    built = build(alone(selection.load(RANGED)), {"l2": 0.01}, 1, adjustable=True)
+    before = penalty(built.network)
+    own = 0.1 * float(np.sum(np.square(built.network.get_layer("dense").kernel.numpy().astype("float64"))))
+    own += 0.5 * float(np.abs(built.network.get_layer("dense_1").kernel.numpy()).sum())
+    built.knobs["l2"].turn(0.02)
+
+    assert set(built.knobs) == {"l2"}
+    assert penalty(built.network) - own == pytest.approx(2 * (before - own), rel=1e-5)
+    plain = build(alone(selection.load(RANGED)), {"l2": 0.02}, 1)
+    assert penalty(plain.network) == pytest.approx(penalty(built.network), rel=1e-5)
+
+
+def test_weights_have_the_same_paths_however_often_a_process_builds():
+    paths = [list(build(alone(selection.load(WRAPPED)), {}, seed).weights()) for seed in (1, 2)]
+
+    assert paths[0] == paths[1]
+    assert any("forward" in path for path in paths[0])
+
+
 def test_a_spec_that_states_neither_gets_lambda_0_001_and_p_one_half():
     silent = {**WRAPPED, "layers": ["Flatten", {"Dense": {"units": 4}}, "Dropout", {"Dropout": 0.2}]}
     del silent["l2"]

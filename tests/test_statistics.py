@@ -65,11 +65,11 @@ WHERE = "on 1,200 untouched rows, one seed"
         ),
         (
             Difference(-0.03, -0.05, -0.01, 1200),
-            f"Tuning did harm: mae is worse by 0.03 (95 % interval +0.01 to +0.05; {WHERE}).",
+            f"Tuning did harm: mae is worse by 0.03 (95 % interval -0.05 to -0.01; {WHERE}).",
         ),
         (
             Difference(-0.01, -0.03, 0.02, 1200),
-            f"Nobody can say whether tuning helped: mae is worse by 0.01 (95 % interval -0.02 to +0.03; {WHERE}).",
+            f"Nobody can say whether tuning helped: mae is worse by 0.01 (95 % interval -0.03 to +0.02; {WHERE}).",
         ),
         (
             Difference(0.0, 0.0, 0.0, 1200),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -161,6 +164,57 @@ def test_a_spec_without_ranges_is_searched_over_lambda_and_p(tmp_path):
     assert [set(one.values) for one in found.run.told] == [{"l2", "dropout"}] * 4
     assert found.run.told[0].values == {"l2": 0.01, "dropout": 0.5}
     assert found.run.told[1].values == {"l2": 0.0, "dropout": 0.5}
+
+
+def test_a_bidirectional_network_is_searched_and_exported_in_this_process_and_in_another(tmp_path):
+    layer = {"Bidirectional": {"layer": {"LSTM": {"units": 4, "dropout": 0.1}}}}
+    spec = {"spec": 1, "name": "bi", "family": "rnn", "input": {"shape": [8, 8]}, "layers": [layer, "Dropout"]}
+    found = zoo.tune({**spec, "train": {"epochs": 1}}, "digits", trials=3, oracle="random", run=tmp_path / "run")
+    command = [Path(sys.executable).with_name("zoo"), "export", tmp_path / "run", "--to", tmp_path / "fresh"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 0, ended.stderr
+    here = zoo.predict(found.export(tmp_path / "served"), "digits")
+    np.testing.assert_allclose(here["predictions"], zoo.predict(tmp_path / "fresh", "digits")["predictions"], atol=1e-6)
+
+
+def test_a_range_of_epochs_is_searched(tmp_path):
+    spec = {**SHORT, "train": {"epochs": {"values": [1, 3], "default": 1}}}
+    found = zoo.tune(spec, "breast_cancer", trials=5, oracle="random", run=tmp_path / "run")
+
+    assert {len(one.epochs) for one in found.run.told} == {1, 3}
+    assert all(len(one.epochs) == one.values["train.epochs"] for one in found.run.told)
+
+
+def test_ids_reach_an_embedding_as_they_are(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 50, (400, 6))
+    y = (x[:, 0] < 25).astype("int64")
+    layers = [{"Embedding": {"input_dim": 50, "output_dim": 8}}, "Flatten"]
+    spec = {"spec": 1, "name": "ids", "family": "mlp", "input": {"shape": [6]}, "layers": layers, "l2": 0}
+    rate = {"optimizer": {"Adam": {"learning_rate": 0.01}}, "epochs": 20}
+    found = zoo.train({**spec, "train": rate}, (x, y), run=tmp_path / "run")
+
+    assert found.test["tuned"]["accuracy"] > 0.9
+    with pytest.raises(
+        zoo.ZooError, match=r"the ids of data are int64 from 0 to 49; expected whole numbers from 0 to 9"
+    ):
+        small = [{"Embedding": {"input_dim": 10, "output_dim": 8}}, "Flatten"]
+        zoo.train({**spec, "layers": small}, (x, y), run=tmp_path / "other")
+
+
+def test_a_network_that_answers_another_shape_is_refused_at_its_last_line(tmp_path):
+    forgot = {"spec": 1, "name": "forgot", "family": "cnn", "input": {"shape": [8, 8, 1]}}
+    forgot["layers"] = [{"Conv2D": {"filters": 2, "kernel_size": 3}}]
+
+    with pytest.raises(
+        zoo.ZooError, match=r"answers \(6, 6, 10\) a row; expected \(10,\) for classification; pool or flat"
+    ):
+        zoo.train(forgot, "digits", run=tmp_path / "run")
+    mended = {**forgot, "layers": [*forgot["layers"], "Flatten"]}
+    assert (
+        zoo.train(mended, "digits", epochs=1, run=tmp_path / "run").score > 0.1
+    )  # nothing was lost, so nothing is held
 
 
 @pytest.mark.parametrize("oracle", ["grid", "bayesian", "hyperband"])

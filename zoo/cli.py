@@ -160,7 +160,8 @@ def _short(value: Any) -> str:
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
 @SET
 @click.option("--data", metavar="DATA", help="Say whether the spec fits these data as well.")
-def check(specs: tuple[str, ...], changes: dict[str, Any], data: str | None) -> None:
+@AS_JSON
+def check(specs: tuple[str, ...], changes: dict[str, Any], data: str | None, as_json: bool) -> None:
     """Say everything that is wrong with specs, each problem with its line."""
     from zoo import selection
 
@@ -173,11 +174,21 @@ def check(specs: tuple[str, ...], changes: dict[str, Any], data: str | None) -> 
                 from zoo.meeting import meet
 
                 meet(found, dataset.load(data).description)
-            console.say(f"{spec}: fine")
+            if not as_json:
+                console.say(f"{spec}: fine")
         except ZooError as error:
             problems += error.problems
+    if as_json:
+        console.say_json([_problem(one) for one in problems])
+        sys.exit(USER_ERROR if problems else 0)
     if problems:
         raise ZooError(*problems)
+
+
+def _problem(problem: Any) -> dict[str, Any]:
+    place = problem.mark
+    where = {"file": place.file, "line": place.line, "column": place.column} if place else {}
+    return {**where, **{key: getattr(problem, key) for key in ("path", "wrong", "expected", "hint")}}
 
 
 @zoo.command(
@@ -290,8 +301,8 @@ def _cell(value: Any) -> str:
     flat = np.ravel(value)
     if flat.size == 1:
         one = flat[0]
-        return str(one) if flat.dtype.kind in "USiu" else f"{one:.4g}"
-    text = " ".join(f"{one:.3g}" for one in flat[:12])
+        return str(one) if flat.dtype.kind in "USiu" else f"{one:.6g}"
+    text = " ".join(f"{one:.4g}" for one in flat[:12])
     return text + (f" ... ({flat.size} numbers; --json prints all)" if flat.size > 12 else "")
 
 

@@ -55,7 +55,7 @@ def number(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.6g}"
     return str(value)
 
 
@@ -75,6 +75,7 @@ def quiet_tensorflow(keras: bool = True) -> None:
                 importlib.import_module("keras")
 
             tf.config.list_physical_devices()
+            tf.get_logger().setLevel("ERROR")  # that functions are traced again is no news to a user
         finally:
             os.dup2(kept, 2)
             os.close(kept)
@@ -125,8 +126,8 @@ class Progress:
         if told.score is None:
             result = f"diverged: {told.reason}"
         else:
-            result = f"{run.plan.objective} {told.score:.4f} (epoch {told.best_epoch})"
-            result += f"  best {best.score:.4f}" if best and best.score is not None else ""
+            result = f"{run.plan.objective} {number(told.score)} (epoch {told.best_epoch})"
+            result += f"  best {number(best.score)}" if best and best.score is not None else ""
         counted = f"({told.trial + 1}/{self.trials})".ljust(3 + 2 * len(str(self.trials)))
         self._line(f"trial {told.trial:>{len(str(self.trials - 1))}} {counted}  {values}  {result}  {seconds:.1f} s")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +156,8 @@ def _shapes(node: Node, tensors: Mapping[str, Any]) -> str:
 
 
 def _first_sentence(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras colours its messages, for terminals and files alike
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("Exception encountered")] or [type(error).__name__]
     return lines[0][:300].rstrip(".")
 
@@ -208,12 +210,13 @@ def _value(key: str, value: Any, l2: float | None, how: Plain, seed: int | None,
         name, inner = next(iter(value.items()))
         body = dict(inner or {})
         if module == "layers":
-            given = body.pop("name", None)
+            # Keras would count unnamed layers by process, and weights could not be found by their paths again.
+            given = body.pop("name", None) or key
             return make(name, body, l2, None, how, derive(seed, key), given, portable)
         where: Any = keras.optimizers.schedules if module == "schedules" else getattr(keras, module)
         return getattr(where, name)(**{k: _value(k, v, l2, how, seed, portable) for k, v in body.items()})
     if isinstance(value, str) and module == "layers":
-        return make(value, {}, l2, None, how, derive(seed, key), None, portable)
+        return make(value, {}, l2, None, how, derive(seed, key), key, portable)
     if isinstance(value, list):
         return [_value(key, one, l2, how, seed, portable) for one in value]
     return float(value) if isinstance(value, float) else value

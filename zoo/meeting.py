@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from zoo import selection
 from zoo.datasets import description as descriptions
 from zoo.datasets.dataset import views
 from zoo.datasets.description import Description, Field
-from zoo.errors import ZooError, listed, nearest
+from zoo.errors import Problem, ZooError, listed, nearest
 from zoo.language import network, reading
 from zoo.language.ranges import Range
 from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, Spec
@@ -68,7 +70,7 @@ class Plan:
     def differences(self, other: Plan) -> list[str]:
         """What makes another plan another study, a word for each part that differs; the number of trials is none."""
         parts = {
-            "spec": self.spec.identity() != other.spec.identity(),
+            f"spec ({', '.join(self.spec.changed(other.spec))})": self.spec.identity() != other.spec.identity(),
             "data": self.description.fingerprint != other.description.fingerprint,
             "preparation": _hash(self.steps) != _hash(other.steps),
         }
@@ -114,6 +116,7 @@ def meet(
     unfolded, problems = network.unfold(fitted.fill())
     if problems or unfolded is None:
         raise ZooError(*problems)
+    steps = _ids(unfolded, description, steps)
     if search and not fitted.ranges():
         fitted = _with_ranges(fitted, unfolded)
     chosen, direction = _objective(objective, task)
@@ -228,6 +231,22 @@ def _scaling(found: Spec, description: Description) -> list[Mapping[str, Any]]:
     variance = [one if one > 1e-12 else 1.0 for one in field.variance]
     scaling = {"Normalization": {"mean": list(field.mean), "variance": variance}}
     return [{"SinceLast": {}}, scaling] if changes else [scaling]
+
+
+def _ids(
+    unfolded: network.Network, description: Description, steps: list[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """The steps without scaling where an `Embedding` reads the input: ids must arrive as they are."""
+    reader = next(
+        (node for node in unfolded.nodes if node.layer == "Embedding" and unfolded.input in node.inputs), None
+    )
+    if reader is None:
+        return steps
+    x, size = description.x, reader.arguments["input_dim"]
+    if np.dtype(x.dtype).kind not in "iu" or x.minimum < 0 or x.maximum >= size:
+        wrong = f"the ids of {description.name} are {x.dtype} from {x.minimum:g} to {x.maximum:g}"
+        raise ZooError(Problem(wrong, f"whole numbers from 0 to {size - 1}", "", reader.path, reader.mark))
+    return [step for step in steps if not {"Normalization", "Rescaling"} & set(step)]
 
 
 def _with_ranges(found: Spec, unfolded: network.Network) -> Spec:

@@ -16,7 +16,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +197,7 @@ def read(name: str) -> Run:
     """Read a run by its name or path, without its lock. Raises `ZooError` with the nearest name if there is none."""
     folder = folder_of(name, name)
     if not exists(folder):
-        known = [path.parent.name for path in HOME.glob(f"*/{PLAN}")]
+        known = sorted(path.parent.name for path in HOME.glob(f"*/{PLAN}"))
         hint = nearest(name, known)
         raise ZooError(
             f"no run `{name}`: {folder} holds no {PLAN}; expected "
@@ -244,6 +244,7 @@ def opened(folder: Path, plan: Plan, fresh: bool = False, accept_environment: bo
         if exists(folder):
             run = read_at(folder)
             refuse_another(run, plan, accept_environment)
+            plan = replace(plan, trials=max(plan.trials, len(run.told)))  # what was tried is not taken back
             if run.plan.trials != plan.trials:
                 write_json(folder / PLAN, plan.written())
             run.plan = plan

@@ -50,7 +50,7 @@ def sentence(difference: Difference, metric: str, same: bool) -> str:
         return "The best trial is the defaults themselves: tuning found nothing better on the validation part."
     says = {True: "Tuning helped", False: "Tuning did harm", None: "Nobody can say whether tuning helped"}
     sign, word = (1, "better") if difference.estimate >= 0 else (-1, "worse")
-    low, high = sorted((sign * difference.low, sign * difference.high))
+    low, high = difference.low + 0.0, difference.high + 0.0  # no minus before 0
     change = f"is {word} by {sign * difference.estimate:.4g}" if difference.estimate else "is the same"
     return (
         f"{says[difference.helped]}: {metric} {change} "

@@ -192,6 +192,8 @@ def _targets(rows: Rows, name: str) -> tuple[str, np.ndarray | None, np.ndarray 
     y, y_test = rows.y, rows.y_test
     if y is None:
         return "reconstruction", None, None, ()
+    if _one_hot(y):
+        raise ZooError(f"{name}: y_train is one-hot, a column a class; expected one label a row: y.argmax(axis=1)")
     if y.dtype.kind != "f":
         return _labelled(sources.as_text(y), None if y_test is None else sources.as_text(y_test), rows.classes, name)
     if y_test is not None and y_test.dtype.kind in "US":
@@ -205,6 +207,13 @@ def _targets(rows: Rows, name: str) -> tuple[str, np.ndarray | None, np.ndarray 
     return task, found, test, ()
 
 
+def _one_hot(y: np.ndarray) -> bool:
+    """Whether targets are labels in columns: a 1 in each row and zeros beside it."""
+    if y.ndim != 2 or y.shape[1] < 2 or y.dtype.kind not in "biuf":
+        return False
+    return bool(np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all())
+
+
 def _labelled(
     y: np.ndarray, y_test: np.ndarray | None, names: tuple[str, ...], name: str
 ) -> tuple[str, np.ndarray | None, np.ndarray | None, tuple[Any, ...]]:
@@ -213,6 +222,11 @@ def _labelled(
         what = f"{y.dtype} of the shape {y.shape}"
         raise ZooError(f"{name}: y_train holds {what}; expected one label a row, or numbers with a point to predict")
     found = np.unique(y)
+    if y.dtype.kind in "iu" and len(found) > max(20, len(y) // 2):
+        raise ZooError(
+            f"{name}: y_train holds {len(found):,} different whole numbers in {len(y):,} rows, hardly two alike; "
+            "expected labels that repeat; if they are numbers to predict: y.astype('float32')"
+        )
     if len(found) < 2:  # nothing to tell apart: the normal rows of an anomaly detector
         return "reconstruction", None, None, ()
     test = None

@@ -27,7 +27,8 @@ def export(run: Run, to: Path | None = None, form: str = "saved_model") -> tuple
         )
     if run.best is None or run.last("judged") is None:
         raise ZooError(
-            f"{run.folder} is not finished; expected a study to its end: the same `zoo tune` command goes on with it"
+            f"{run.folder} is not finished; expected a study to its end: the same `zoo tune` command goes on with it, "
+            f"and with --trials {max(len(run.told), 1)} it ends where it is"
         )
     target = to if to is not None else run.folder / "exports" / form
     with held(run.folder):

@@ -45,6 +45,10 @@ class Spec:
     told: frozenset[str] = frozenset()
     """The paths of what was found wrong when the spec was read, so that nothing is said of them twice."""
 
+    def __repr__(self) -> str:
+        sizes = " x ".join("any" if size is None else str(size) for size in self.shape)
+        return f"<Spec {self.name}: {self.family}, {self.task}, {self.kind} {sizes}>"
+
     @property
     def name(self) -> str:
         """The spec's own name."""
@@ -128,6 +132,11 @@ class Spec:
         prose = ("summary", "reference", "parameters")
         said = {key: value for key, value in self.written().items() if key not in prose}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+    def changed(self, other: Spec) -> list[str]:
+        """The keys in which two specs differ."""
+        ours, theirs = self.written(), other.written()
+        return [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
 
     def problem(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> Problem:
         """A problem at a path of this spec, with the place where that path was written."""

@@ -6,17 +6,23 @@ the bit, Gaussian and alpha dropout to float precision); an export never holds t
 
 from __future__ import annotations
 
+import itertools
+import weakref
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+_NUMBERS = itertools.count()
+_KNOBS: weakref.WeakValueDictionary[str, Knob] = weakref.WeakValueDictionary()
 
 
 class Knob:
     """A number that a search turns. Held in an object of ours, so that Keras does not count it among the weights."""
 
     def __init__(self, name: str, value: float) -> None:
-        self.name = name
+        self.name, self.key = name, f"{name} {next(_NUMBERS)}"
+        _KNOBS[self.key] = self
         self.variable = tf.Variable(value, dtype=tf.float32, trainable=False, name=name)
 
     def turn(self, value: float) -> None:
@@ -24,19 +30,23 @@ class Knob:
         self.variable.assign(value)
 
 
+@keras.saving.register_keras_serializable("zoo")
 class AdjustableL2(keras.regularizers.Regularizer):
-    """The penalty lambda * sum(w^2), no factor one half, as `keras.regularizers.L2`; lambda is a `Knob`."""
+    """The penalty lambda * sum(w^2), no factor one half, as `keras.regularizers.L2`; lambda is a `Knob`.
 
-    def __init__(self, knob: Knob) -> None:
-        self.knob = knob
+    A wrapper such as `Bidirectional` makes its layers anew from their configs; theirs then turn with the same knob.
+    """
+
+    def __init__(self, knob: Knob | str) -> None:
+        self.knob = _KNOBS[knob] if isinstance(knob, str) else knob
 
     def __call__(self, x: Any) -> Any:
         """Give the penalty of a kernel, a scalar."""
         return keras.ops.cast(self.knob.variable, x.dtype) * keras.ops.sum(keras.ops.square(x))
 
     def get_config(self) -> dict[str, Any]:
-        """The config that Keras's own L2 would have at the knob's present value."""
-        return {"l2": float(self.knob.variable.numpy())}
+        """The knob's key in this process: a copy that a wrapper makes finds the very same knob."""
+        return {"knob": self.knob.key}
 
 
 class _Adjustable:
