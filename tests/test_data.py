@@ -473,7 +473,10 @@ WRONG = {
     "text": ({"x_train": ROWS.astype("U9"), **Y}, r"x_train holds <U9; expected numbers"),
     "complex targets": ({**X, "y_train": LABELS * 1j}, r"y_train has the shape \(90,\) of complex128; expected labels"),
     "a lone target": ({**X, "y_train": np.array(3)}, r"y_train has the shape \(\) of int64; expected labels"),
-    "one-hot labels": ({**X, "y_train": np.eye(3, dtype=int)[LABELS]}, r"\(90, 3\); expected one label a row"),
+    "one-hot labels": (
+        {**X, "y_train": np.eye(3, dtype=int)[LABELS]},
+        r"y_train is one-hot, a column a class; expected one label a row: y\.argmax\(axis=1\)",
+    ),
     "other rows of test": ({**X, **Y, "x_test": ROWS[:, 1:], "y_test": LABELS}, r"x_test has the shape \(4,\), one of"),
     "other targets of test": (
         {**X, "y_train": ROWS[:, :2], "x_test": ROWS, "y_test": ROWS[:, :3]},

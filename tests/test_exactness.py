@@ -106,6 +106,20 @@ def test_a_range_of_lambda_turns_the_kernels_of_wrapped_layers_too():
     assert penalty(plain.network) == pytest.approx(penalty(built.network), rel=1e-5)
 
 
+def test_initial_values_that_layers_make_for_themselves_follow_from_the_seed_and_the_users_own_dice_are_left_alone():
+    import random
+
+    layers = [{"SpectralNormalization": {"layer": {"Dense": {"units": 4}}}}, "Flatten"]
+    spec = selection.load({**WRAPPED, "layers": layers})
+    random.seed(3)
+    expected = random.random()
+    random.seed(3)
+    first, second = (build(alone(spec), {}, 8).weights() for _ in range(2))
+
+    assert random.random() == expected
+    assert all((first[path] == second[path]).all() for path in first)
+
+
 def test_weights_have_the_same_paths_however_often_a_process_builds():
     paths = [list(build(alone(selection.load(WRAPPED)), {}, seed).weights()) for seed in (1, 2)]
 

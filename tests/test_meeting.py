@@ -269,12 +269,15 @@ def test_differences_name_what_differs():
     for other, says in (
         (same(trials=99), []),
         (same({"summary": "Other words."}), []),
-        (same({"train.epochs": 3}), ["spec"]),
+        (same({"train.epochs": 3}), ["spec (train)"]),
         (same(seed=1), ["seed"]),
         (same(oracle="grid"), ["oracle"]),
         (same(ahead=1, threads=3), ["ahead", "number of threads a trial"]),
         (same(objective="crossentropy"), ["objective"]),
-        (plan_of("mlp", "diabetes"), ["spec", "data", "preparation", "task", "objective"]),
+        (
+            plan_of("mlp", "diabetes"),
+            ["spec (classes, input, task, targets)", "data", "preparation", "task", "objective"],
+        ),
     ):
         assert plan.differences(other) == says
 

@@ -121,7 +121,7 @@ def test_from_says_what_a_layer_is_called_on():
     }  # fmt: skip
 
 
-def test_in_a_decoder_the_input_is_the_code_and_in_a_head_it_is_the_models():
+def test_in_a_decoder_and_the_head_that_ends_it_the_input_is_the_code():
     decoder = [
         {"Dense": {"name": "a", "units": 8}},
         {"Dense": {"name": "b", "units": 8, "from": "input"}},
@@ -131,7 +131,7 @@ def test_in_a_decoder_the_input_is_the_code_and_in_a_head_it_is_the_models():
     found = inputs(unfolded({**CODED, "decoder": decoder, "head": head}))
 
     assert (found["a"], found["b"], found["add"]) == (("code",), ("code",), ("a", "b"))
-    assert (found["c"], found["d"]) == (("add",), ("c", "table"))
+    assert (found["c"], found["d"]) == (("add",), ("c", "code"))
 
 
 def test_lambda_reaches_every_kernel_and_nothing_else():

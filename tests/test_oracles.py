@@ -142,6 +142,25 @@ def test_an_unknown_oracle_is_refused_with_the_nearest():
         check("bayes")
 
 
+def test_a_search_that_cannot_be_done_in_so_few_trials_or_epochs_is_refused():
+    with pytest.raises(
+        ZooError, match=r"the smallest grid of l2, dropout, units has 12 points beside the defaults; .* 13"
+    ):
+        check("grid", RANGES, trials=12, epochs=9)
+    with pytest.raises(
+        ZooError, match="hyperband shares epochs out among trials, and a trial has 2; expected 3 or more"
+    ):
+        check("hyperband", RANGES, trials=12, epochs=2)
+    check("grid", RANGES, trials=13, epochs=9)
+
+
+def test_the_smallest_grid_takes_the_middle_of_a_log_range():
+    ranges = {name: RANGES[name] for name in ("l2", "dropout")}
+    asked, _ = study(space("grid", ranges=ranges, trials=5))
+
+    assert sorted({question.values["l2"] for question in asked[1:]}) == pytest.approx([0.0, 1e-7 * 1e5**0.5])
+
+
 def test_the_private_names_of_keras_tuner_that_we_touch_are_there():
     common = {"objective": keras_tuner.Objective("score", "max"), "seed": 1}
     parameters = keras_tuner.HyperParameters()

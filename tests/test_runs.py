@@ -208,14 +208,14 @@ def test_weights_of_trial_0_and_of_the_best_three_are_kept(tmp_path, task, kept)
 @pytest.mark.parametrize(
     "word, other",
     [
-        ("spec", {"changes": {"train.epochs": 3}}),
-        ("spec", {"changes": {"l2": 0.01}}),
+        (r"spec \(train\)", {"changes": {"train.epochs": 3}}),
+        (r"spec \(l2\)", {"changes": {"l2": 0.01}}),
         ("objective", {"objective": "crossentropy"}),
         ("oracle", {"oracle": "bayesian"}),
         ("seed", {"seed": 1}),
         ("ahead", {"ahead": 4}),
         ("number of threads a trial", {"threads": 2}),
-        ("spec, data, preparation, task, objective", {"task": "regression"}),
+        (r"spec \([a-z, ]+\), data, preparation, task, objective", {"task": "regression"}),
     ],
 )
 def test_another_study_is_refused_with_both_ways_out(tmp_path, word, other):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -215,6 +216,84 @@ def test_a_network_that_answers_another_shape_is_refused_at_its_last_line(tmp_pa
     assert (
         zoo.train(mended, "digits", epochs=1, run=tmp_path / "run").score > 0.1
     )  # nothing was lost, so nothing is held
+
+
+def test_what_a_kill_kept_from_being_derived_is_derived_when_the_run_is_opened_again(tmp_path):
+    options = {"trials": 2, "oracle": "random", "run": tmp_path / "run"}
+    first = zoo.tune(SHORT, "breast_cancer", **options)
+    whole = {
+        name: (tmp_path / "run" / name).read_bytes() for name in ("run.json", "trials.csv", "epochs.csv", "best.yaml")
+    }
+    (tmp_path / "run" / "run.json").write_text("{}")
+    (tmp_path / "run" / "trials.csv").unlink()
+    zoo.tune(SHORT, "breast_cancer", **options)
+
+    assert first.summary["test_openings"] == 1
+    assert {name: (tmp_path / "run" / name).read_bytes() for name in whole} == whole
+
+
+def test_the_head_of_an_autoencoder_is_part_of_what_is_judged_and_served(tmp_path):
+    spec = {"spec": 1, "name": "headed", "family": "ae", "input": {"shape": [64]}, "encoder": [{"Dense": 16}]}
+    spec |= {"latent": {"Dense": 8}, "decoder": [{"Dense": 16}], "head": [{"Dense": 64}], "train": {"epochs": 2}}
+    found = zoo.train(spec, "digits", run=tmp_path / "run")
+
+    assert found.validation["tuned"]["mse"] == pytest.approx(found.score, rel=1e-4)
+
+
+MISTAKES = {
+    "a head without softmax": (
+        {"head": [{"Dense": {"name": "out", "units": 2}}]},
+        "head[0].Dense: the last activation is linear; expected softmax for classification",
+    ),
+    "a head of another width": (
+        {"head": [{"Dense": {"units": 3, "activation": "softmax"}}]},
+        "the network answers (3,) a row; expected (2,) for classification",
+    ),
+    "an optimizer that Keras refuses": (
+        {"train": {"optimizer": {"SGD": {"momentum": 2}}}},
+        "train.optimizer.SGD: Keras refuses SGD: `momentum` must be",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_what_only_building_can_know_is_refused_at_its_line(mistake, tmp_path):
+    change, says = MISTAKES[mistake]
+    spec = {"spec": 1, "name": "wrong", "family": "mlp", "input": {"shape": [30]}, "layers": [{"Dense": 4}], **change}
+    with pytest.raises(zoo.ZooError, match=re.escape(says)):
+        zoo.train(spec, "breast_cancer", run=tmp_path / "run")
+
+
+def test_a_whole_number_serves_as_a_learning_rate(tmp_path):
+    spec = {**SHORT, "train": {"optimizer": {"SGD": {"learning_rate": 1}}, "epochs": 1}}
+
+    assert zoo.train(spec, "breast_cancer", run=tmp_path / "run").score > 0.5
+
+
+@pytest.mark.parametrize(("scale", "unit"), [(1e-9, "smaller"), (1e20, "larger")])
+def test_units_out_of_reach_are_refused_and_constant_columns_are_not(scale, unit, tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(80, 3)).astype("float32"), np.arange(80) % 2
+    constant = np.concatenate([x, np.full((80, 1), 7.3, "float32")], axis=1)
+
+    assert zoo.train("mlp", (constant, y), epochs=1, run=tmp_path / "run").score > 0
+    with pytest.raises(zoo.ZooError, match=f"out of reach of 32-bit numbers; .* use a {unit} unit"):
+        zoo.train("mlp", (x * np.float32(scale), y), epochs=1, run=tmp_path / "other")
+
+
+def test_an_export_of_other_weights_than_were_judged_is_refused(study, tmp_path):
+    import shutil
+
+    shutil.copytree(study.folder, tmp_path / "run")
+    best = next(one.trial for one in study.run.told if one.trial == study.run.best.trial)
+    kept = tmp_path / "run" / "weights" / f"{best:04d}.npz"
+    with np.load(kept) as archive:
+        changed = {name: archive[name] + np.float32(0.1) for name in archive.files}
+    np.savez(kept, **changed)
+
+    with pytest.raises(zoo.ZooError, match="the kept weights do not give the judged answers"):
+        zoo.export(tmp_path / "run", tmp_path / "served")
+    assert not (tmp_path / "served").exists()
 
 
 @pytest.mark.parametrize("oracle", ["grid", "bayesian", "hyperband"])

@@ -44,7 +44,8 @@ def build(
     """
     from zoo import building
 
-    given = {key: value for key, value in (("l2", l2), ("dropout", dropout)) if value is not None}
+    stated = {key: value for key, value in (("l2", l2), ("dropout", dropout)) if value is not None}
+    given = {key: value.item() if hasattr(value, "item") else value for key, value in stated.items()}
     for key, accepts, expected in (("l2", is_lambda, "0 or above"), ("dropout", is_rate, "at least 0 and below 1")):
         if key in given and not accepts(given[key]):
             raise ZooError(f"{key}={given[key]!r} is not accepted; expected a number, {expected}")
@@ -154,6 +155,8 @@ def tune(
     for name, count in (("trials", trials), ("epochs", epochs), ("threads", threads)):
         if count is not None and (type(count) is not int or count < 1):
             raise ZooError(f"{name} is {count!r}; expected a whole number above 0")
+    if type(seed) is not int:
+        raise ZooError(f"seed is {seed!r}; expected a whole number")
     oracles.check(oracle)
     found = load(source, {**(set or {}), **({} if epochs is None else {"train.epochs": epochs})})
     rows = data(on)
@@ -162,6 +165,7 @@ def tune(
         usual = os.cpu_count() or 1 if trials == 1 else 1
         threads = runs.read_at(folder).plan.threads if runs.exists(folder) and not fresh else usual
     plan = meet(found, rows.description, objective=objective, oracle=oracle, trials=trials, seed=seed, threads=threads)
+    oracles.check(oracle, plan.spec.ranges(), trials, plan.spec.fill().train["epochs"])
     if runs.exists(folder) and not fresh:
         held = runs.read_at(folder)
         if held.told:

@@ -78,7 +78,7 @@ def build(
     model = lower(flat, how, seed, portable)
     _answers(plan, flat, tuple(model.output_shape[1:]))
     model.compile(
-        optimizer=optimizer(plan.spec.fill(values).train["optimizer"]),
+        optimizer=optimizer(plan.spec.fill(values).train["optimizer"], plan.spec.place(("train", "optimizer"))),
         jit_compile=False if adjustable else "auto",  # the engine's own loop is compiled as a whole
         **plan.works.compiled(),
     )
@@ -91,15 +91,17 @@ def build(
 
 def _answers(plan: Plan, flat: Network, shape: tuple[int | None, ...]) -> None:
     """Raise `ZooError` at the last layer if the network does not answer what its task asks for."""
-    wanted = plan.works.shape()
-    if len(shape) == len(wanted) and all(
-        None in pair or pair[0] == pair[1] for pair in zip(shape, wanted, strict=True)
+    works, last = plan.works, [node for node in flat.nodes if node.part != "criterion"][-1]
+    wanted, stated = works.shape(), last.arguments.get("activation") or "linear"
+    if len(shape) != len(wanted) or any(
+        None not in pair and pair[0] != pair[1] for pair in zip(shape, wanted, strict=True)
     ):
-        return
-    last = flat.nodes[-1]
-    hint = "; pool or flatten before the last layer" if len(shape) > len(wanted) else ""
-    wrong = f"the network answers {shape} a row"
-    raise ZooError(Problem(wrong, f"{wanted} for {plan.task}{hint}", "", last.path, last.mark))
+        hint = "; pool or flatten before the last layer" if len(shape) > len(wanted) else ""
+        wrong, expected = f"the network answers {shape} a row", f"{wanted} for {plan.task}{hint}"
+        raise ZooError(Problem(wrong, expected, "", last.path, last.mark))
+    if works.activation not in ("", stated) and last.layer in ("Dense", "Activation", "Conv1D", "Conv2D"):
+        wrong, expected = f"the last activation is {stated}", f"{works.activation} for {plan.task}"
+        raise ZooError(Problem(wrong, expected, "", last.path, last.mark))
 
 
 def reset(built: Built, values: Mapping[str, Any], seed: int) -> None:

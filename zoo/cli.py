@@ -335,6 +335,7 @@ def runs(as_json: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command. Exit code 0; 1 for a user's mistake; 3 for a bug of ours, with a log; 130 when interrupted."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's other projects run on
     try:
         # click gives back the exit code of --help and --version, and ends quietly when a pipe is closed
         sys.exit(zoo.main(args=None if arguments is None else list(arguments), prog_name="zoo", standalone_mode=False))
@@ -353,7 +354,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         console.note(f"{error.filename or 'zoo'}: {error.strerror}")
         sys.exit(USER_ERROR)
     except Exception as error:
-        _bug(error)
+        if type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's word for a full disk or memory
+            _bug(error)
+        console.note(f"no memory or no space is left: {str(error).splitlines()[0][:200]}")
+        sys.exit(USER_ERROR)
 
 
 def _bug(error: Exception) -> NoReturn:

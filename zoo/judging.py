@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo import statistics
+from zoo.datasets.dataset import Part
 from zoo.files import write_atomic, write_json
 from zoo.runs import Run, Told
 from zoo.working import Workshop, seed_of
@@ -46,7 +47,8 @@ def judge(run: Run, workshop: Workshop) -> None:
             verdict = statistics.sentence(difference, plan.metric, best.trial == first.trial)
     if len(run.told) == 1:
         verdict = "One training: nothing was searched, so there is nothing to compare."
-    _write_evidence(run, test.x[:PROBED], evidence["test"])
+    some = Part(test.x[:PROBED], None if test.y is None else test.y[:PROBED])
+    _write_evidence(run, some, {**evidence["test"], "probe": plan.works.evidence(built.pieces, some)})
     openings = (judged["test_openings"] if judged else 0) + 1
     result = {
         "trials": len(run.told),
@@ -65,8 +67,9 @@ def _loaded(run: Run, workshop: Workshop, trial: Told) -> Any:
     return built
 
 
-def _write_evidence(run: Run, x: np.ndarray, evidence: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+def _write_evidence(run: Run, some: Part, evidence: Mapping[str, Mapping[str, np.ndarray]]) -> None:
     content = io.BytesIO()
     arrays: dict[str, Any] = {f"{who}_{key}": array for who, found in evidence.items() for key, array in found.items()}
-    np.savez_compressed(content, x=x, **arrays)
+    arrays |= {"x": some.x} | ({} if some.y is None else {"y": some.y})
+    np.savez_compressed(content, **arrays)
     write_atomic(run.folder / "evidence.npz", content.getvalue())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import Problem, ZooError
+from zoo.errors import Mark, Problem, ZooError
 from zoo.language import catalogue
 from zoo.language.network import Network, Node
 from zoo.language.ranges import Filled
@@ -81,6 +83,12 @@ def lower(network: Network, how: Plain, seed: int | None = None, portable: bool 
 
     if keras.backend.backend() != "tensorflow":
         raise ZooError(f"Keras runs on {keras.backend.backend()}; expected TensorFlow: set KERAS_BACKEND=tensorflow")
+    for what, has, wanted in (
+        ("image_data_format", keras.config.image_data_format(), "channels_last"),
+        ("dtype policy", keras.config.dtype_policy().name, "float32"),
+    ):
+        if has != wanted:
+            raise ZooError(f"Keras's {what} is {has}; expected {wanted}, which all figures here are computed with")
     source = keras.Input(network.shape, name=network.input)
     tensors = {network.input: source}
     for part, nodes in _parts(network):
@@ -138,17 +146,33 @@ def _one(values: Iterable[Any]) -> Any:
 
 def _call(node: Node, tensors: Mapping[str, Any], how: Plain, seed: int | None, portable: bool) -> Any:
     """Make a node's layer and call it on its inputs."""
+    own = derive(seed, node.name)
     try:
-        layer = make(
-            node.layer, node.arguments, node.l2, node.dropout, how, derive(seed, node.name), node.name, portable
-        )
-        _seed_initializers(layer, derive(seed, node.name, "initializers"))
-        return layer(_one(tensors[name] for name in node.inputs))
+        with _drawn_from(derive(seed, node.name, "initializers")):
+            layer = make(node.layer, node.arguments, node.l2, node.dropout, how, own, node.name, portable)
+            return layer(_one(tensors[name] for name in node.inputs))
     except ZooError:
         raise
     except Exception as error:
         wrong = f"Keras refuses {node.layer} on {_shapes(node, tensors)}: {_first_sentence(error)}"
         raise ZooError(Problem(wrong, "", "", node.path, node.mark)) from error
+
+
+@contextmanager
+def _drawn_from(seed: int | None) -> Iterator[None]:
+    """Let every seed that Keras draws in the block follow from ours; the user's own random state is left as it was.
+
+    Keras draws the seeds of initialisers, of those that layers make or copy for themselves too, from Python's `random`.
+    """
+    if seed is None:
+        yield
+        return
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
 
 
 def _shapes(node: Node, tensors: Mapping[str, Any]) -> str:
@@ -222,18 +246,16 @@ def _value(key: str, value: Any, l2: float | None, how: Plain, seed: int | None,
     return float(value) if isinstance(value, float) else value
 
 
-def optimizer(value: Any) -> keras.optimizers.Optimizer:
-    """The optimizer that a spec's `train.optimizer` names."""
-    return _value("optimizer", {value: {}} if isinstance(value, str) else value, None, Plain(), None, False)
-
-
-def _seed_initializers(layer: Any, seed: int | None) -> None:
-    """Give every initialiser of a layer, and of the layers it wraps, a seed of its own."""
-    import keras
-
-    if seed is None:
-        return
-    for index, inner in enumerate(layer._flatten_layers()):  # by place: Keras numbers the names of cells by process
-        for key, value in sorted(vars(inner).items()):
-            if isinstance(value, keras.initializers.Initializer) and hasattr(value, "seed"):
-                value.seed = derive(seed, index, key)
+def optimizer(value: Any, place: Mark | None = None) -> keras.optimizers.Optimizer:
+    """The optimizer that a spec's `train.optimizer` names. Raises `ZooError` at its place if Keras refuses it."""
+    name, arguments = (value, {}) if isinstance(value, str) else next(iter(value.items()))
+    usual = catalogue.catalogue()["optimizers"][name]["arguments"]
+    given = {
+        key: float(one) if type(one) is int and isinstance(usual.get(key), float) else one
+        for key, one in (arguments or {}).items()
+    }
+    try:
+        return _value("optimizer", {name: given}, None, Plain(), None, False)
+    except Exception as error:
+        wrong = f"Keras refuses {name}: {_first_sentence(error)}"
+        raise ZooError(Problem(wrong, "", "", f"train.optimizer.{name}", place)) from error

@@ -203,6 +203,8 @@ def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, lis
         facts["targets"] = y.shape[0]
     elif task == "forecasting" and y is not None:
         facts["horizon"], facts["features"] = y.shape
+    if y is not None and task in ("regression", "forecasting"):
+        descriptions.deviations(description.y_change or y, f"the targets of {description.name}")
     if not found.coded:
         stale = {"classes", "targets", "horizon", "features"} - set(facts)
         data = {key: value for key, value in found.data.items() if key not in stale}
@@ -228,8 +230,8 @@ def _scaling(found: Spec, description: Description) -> list[Mapping[str, Any]]:
         )
     changes = not found.coded and description.x_change is not None
     field = description.x_change if changes and description.x_change else x
-    variance = [one if one > 1e-12 else 1.0 for one in field.variance]
-    scaling = {"Normalization": {"mean": list(field.mean), "variance": variance}}
+    deviation = descriptions.deviations(field, f"the columns of {description.name}")
+    scaling = {"Normalization": {"mean": list(field.mean), "variance": [one**2 for one in deviation]}}
     return [{"SinceLast": {}}, scaling] if changes else [scaling]
 
 

@@ -89,13 +89,27 @@ def suggest(space: Space, asked: Sequence[Question], told: Sequence[float | None
         return _asked(space, unit, len(baseline))
 
 
-def check(oracle: str) -> None:
-    """Raise `ZooError` for an oracle that there is not."""
+def check(oracle: str, ranges: Mapping[str, Range] | None = None, trials: int = 0, epochs: int = 0) -> None:
+    """Raise `ZooError` for an oracle that there is not, or that cannot search the ranges in so few trials or epochs."""
     if oracle not in ORACLES:
         hint = nearest(oracle, ORACLES)
         raise ZooError(
             f"no oracle `{oracle}`; expected one of {listed(ORACLES)}" + (f"; did you mean `{hint}`?" if hint else "")
         )
+    if oracle == "hyperband" and ranges and epochs < 3:
+        raise ZooError(
+            f"hyperband shares epochs out among trials, and a trial has {epochs}; expected 3 or more: --epochs"
+        )
+    if oracle == "grid" and ranges and trials > 1 and trials - 1 < _fewest(ranges):
+        raise ZooError(
+            f"the smallest grid of {listed(ranges)} has {_fewest(ranges):,} points beside the defaults; expected "
+            f"--trials {_fewest(ranges) + 1} or more, or another oracle"
+        )
+
+
+def _fewest(ranges: Mapping[str, Range]) -> int:
+    """The points of the smallest grid: two for each range that cannot be counted, all for those that can."""
+    return math.prod(len(one.points) or 2 for one in ranges.values())
 
 
 def _baselines(space: Space) -> list[dict[str, float]]:
@@ -130,7 +144,8 @@ def _parameters(space: Space) -> Any:
             low = [ZERO_SHARE / 2] if one.zero else []
             begin = ZERO_SHARE if one.zero else 0.0
             count = max(per_range - len(low), 1)
-            steps = [begin + (1 - begin) * index / max(count - 1, 1) for index in range(count)]
+            places = [index / (count - 1) for index in range(count)] if count > 1 else [0.5]
+            steps = [begin + (1 - begin) * place for place in places]
             parameters.Choice(name, low + steps, default=(low + steps)[0])
         elif one.points and (space.oracle == "grid" or len(one.points) <= MANY_POINTS):
             parameters.Choice(name, [one.to_unit(value) for value in one.points], default=one.to_unit(one.default))
@@ -161,7 +176,7 @@ def _hyperband(space: Space, **common: Any) -> Any:
     import keras_tuner
 
     return keras_tuner.oracles.HyperbandOracle(
-        max_epochs=max(space.epochs, 2), factor=3, hyperband_iterations=NO_LIMIT, **common
+        max_epochs=space.epochs, factor=3, hyperband_iterations=NO_LIMIT, **common
     )
 
 

@@ -100,4 +100,7 @@ def _fitting(rows: np.ndarray, shape: tuple[int | None, ...], dtype: str, folder
             raise ZooError(
                 f"{folder} reads whole numbers ({dtype}) as its data did, and these rows hold others; were they scaled?"
             )
-    return rows.astype(dtype)
+    fitted = rows.astype(dtype)
+    if fitted.dtype.kind == "f" and not np.isfinite(fitted).all():
+        raise ZooError(f"some rows hold numbers too large for {dtype}; expected rows as in the data of {folder}")
+    return fitted

@@ -253,6 +253,8 @@ def opened(folder: Path, plan: Plan, fresh: bool = False, accept_environment: bo
             write_atomic(folder / "spec.yaml", plan.spec.dump())
             run = Run(folder, plan)
         run.append("begun", environment())
+        if run.told:
+            run.derive()  # a kill may have come between the journal and what is derived from it
         yield run
 
 

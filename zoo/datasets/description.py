@@ -97,6 +97,28 @@ def field(rows: np.ndarray, kind: str) -> Field:
     )
 
 
+SMALLEST, LARGEST = 1e-6, 1e18
+"""Standard deviations between which 32-bit numbers, their squares too, can be standardised and learned."""
+
+
+def deviations(described: Field, what: str) -> list[float]:
+    """Standard deviations by feature, 1 for a feature that never varies. Raises `ZooError` for units out of reach."""
+    found = []
+    for mean, variance in zip(described.mean, described.variance, strict=True):
+        deviation = variance**0.5
+        if deviation == 0 or deviation <= 1e-7 * abs(mean):
+            found.append(1.0)
+        elif SMALLEST < deviation < LARGEST:
+            found.append(deviation)
+        else:
+            unit = "larger" if deviation > 1 else "smaller"
+            raise ZooError(
+                f"{what} vary by {deviation:.2g}, out of reach of 32-bit numbers; expected {SMALLEST:g} to "
+                f"{LARGEST:g}: use a {unit} unit"
+            )
+    return found
+
+
 def fingerprint(arrays: Sequence[np.ndarray | None]) -> str:
     """A hash of arrays: their types, shapes and every byte."""
     digest = hashlib.sha256()

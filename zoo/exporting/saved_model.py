@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from zoo.building import Built, build
+from zoo.datasets.dataset import Part
 from zoo.errors import ZooError
 from zoo.exporting import verify
 from zoo.files import new_folder, open_npz, write_json
@@ -32,7 +33,9 @@ def export(run: Run, target: Path) -> dict[str, Any]:
     built = build(run.plan, best.values, seed_of(run.plan, best.trial), portable=True)
     built.load(run.weights(best.trial))
     endpoints = run.plan.works.endpoints(built.pieces)
-    probes = _probes(endpoints, open_npz(run.folder / "evidence.npz")["x"])
+    evidence = open_npz(run.folder / "evidence.npz")
+    _same_model(run, built, evidence)
+    probes = _probes(endpoints, evidence["x"])
     with new_folder(target, ours=ARTIFACT) as folder:
         _write(built, endpoints, folder)
         np.savez_compressed(folder / "probes.npz", **probes)
@@ -41,6 +44,17 @@ def export(run: Run, target: Path) -> dict[str, Any]:
         write_json(folder / ARTIFACT, artifact)
     run.append("exported", {"to": str(target.resolve()), "trial": best.trial, **verdict})
     return artifact
+
+
+def _same_model(run: Run, built: Built, evidence: Mapping[str, np.ndarray]) -> None:
+    """Raise `ZooError` if the model to export does not answer as the one that was judged."""
+    judged = {key.removeprefix("probe_"): value for key, value in evidence.items() if key.startswith("probe_")}
+    found = run.plan.works.evidence(built.pieces, Part(evidence["x"], evidence.get("y")))
+    for key, value in judged.items():
+        if verify.compare(found[key], value) > 10 * verify.TOLERANCE:
+            raise ZooError(
+                f"{run.folder}: the kept weights do not give the judged answers ({key}); nothing was written"
+            )
 
 
 def _write(built: Built, endpoints: Mapping[str, Endpoint], folder: Path) -> None:

@@ -106,8 +106,7 @@ class _Unfolding:
         if spec.coded:
             self._latent()
             self.start = self.previous
-            self._items("decoder")
-            self.start = spec.kind
+            self._items("decoder")  # and the head, which ends it: both read the code alone
         self._head()
         if "z_log_var" in self.tensors:
             inputs = (spec.kind, self.previous, "z_mean", "z_log_var")
@@ -120,10 +119,10 @@ class _Unfolding:
 
     # Items
 
-    def _items(self, part: str) -> None:
-        for index, item in enumerate(self.spec.data.get(part) or []):
+    def _items(self, section: str, part: str = "") -> None:
+        for index, item in enumerate(self.spec.data.get(section) or []):
             if len(self.problems) < MOST:
-                self._item(item, part, (part, index))
+                self._item(item, part or section, (section, index))
 
     def _item(self, item: Any, part: str, path: Path, name: str = "") -> None:
         """One item: `Flatten`, `Dropout: 0.3` or `Conv2D: {filters: 6, ...}`; `name` is ours for one that has none."""
@@ -284,7 +283,7 @@ class _Unfolding:
     def _head(self) -> None:
         spec = self.spec
         if "head" in spec.data:
-            self._items("head")
+            self._items("head", "decoder" if spec.coded else "head")
         elif spec.coded:
             self._reconstruction()
         elif all(key in spec.facts for key in FACTS[spec.task]):
@@ -315,7 +314,12 @@ class _Unfolding:
 
     def _loose_ends(self) -> None:
         used = {name for node in self.nodes for name in node.inputs} | {self.previous}
+        inside = {node.name for node in self.nodes if node.part == "decoder"} | {self.start}
         for node in self.nodes:
+            foreign = [name for name in node.inputs if node.part == "decoder" and name not in inside]
+            if foreign:  # what is served as `decode` is given the code and nothing else
+                wrong = f"the decoder reads `{foreign[0]}`, which it cannot have when it is served alone"
+                self.problems.append(Problem(wrong, "the code or a layer of the decoder", "", node.path, node.mark))
             if node.name not in used:
                 wrong = f"`{node.name}` leads to no output"
                 self.problems.append(Problem(wrong, "every layer to be used", "", node.path, node.mark))

@@ -14,6 +14,7 @@ from zoo.tasks.contract import Endpoint, Pieces, Task
 class Classification(Task):
     """Exactly one class a row: softmax, cross-entropy, accuracy. Serves the label and the probabilities."""
 
+    activation = "softmax"
     metrics: ClassVar = {"accuracy": "max", "crossentropy": "min"}
 
     def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:

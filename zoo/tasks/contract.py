@@ -38,6 +38,8 @@ class Task(ABC):
     """
 
     metrics: ClassVar[Mapping[str, str]]
+    activation: str = ""
+    """The activation that the network's answer must have, or an empty text where any will do."""
 
     def __init__(self, spec: Spec, description: Description, steps: Sequence[Mapping[str, Any]]) -> None:
         self.spec, self.description, self.steps = spec, description, steps

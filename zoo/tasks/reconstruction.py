@@ -19,6 +19,11 @@ class Reconstruction(Task):
 
     metrics: ClassVar = {"mse": "min"}
 
+    @property
+    def activation(self) -> str:  # type: ignore[override]
+        """The likelihood's: sigmoid for probabilities, none else."""
+        return LIKELIHOODS[self.spec.likelihood]
+
     def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
         """The features themselves."""
         return features

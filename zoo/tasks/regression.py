@@ -8,14 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from zoo.datasets.dataset import Part
-from zoo.datasets.description import Field
+from zoo.datasets.description import Field, deviations
 from zoo.tasks.contract import Endpoint, Pieces, Task
 
 
 def _scale(field: Field) -> np.ndarray:
     """Standard deviations by feature; 1 where a feature never varies."""
-    deviation = np.sqrt(np.asarray(field.variance))
-    return np.where(deviation > 1e-6, deviation, 1.0).astype("float32")
+    return np.asarray(deviations(field, "the targets"), "float32")
 
 
 def _mean(field: Field) -> np.ndarray:
