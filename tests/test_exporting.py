@@ -13,6 +13,7 @@ import pytest
 
 import zoo
 from zoo import runs, selection
+from zoo.building import build
 from zoo.exporting import verify
 from zoo.meeting import meet
 from zoo.tasks import TASKS
@@ -75,6 +76,26 @@ def served(request, folder):
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     return request.param, study, target, rows, json.loads(ended.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("road", sorted(ROADS))
+def test_a_model_is_three_models_prepare_network_and_answer(road):
+    import keras
+
+    spec, data = road.split()
+    rows = zoo.data(data)
+    built = build(meet(selection.load(spec), rows.description), {}, 1)
+    pieces, works = built.pieces, built.plan.works
+    x = keras.ops.convert_to_tensor(rows.validation.x[:5])
+    answer = works.answer(pieces)
+    found = pieces.network(pieces.prepare(x), training=False)
+    told = answer([found, x[:, -1:]] if len(answer.inputs) > 1 else found)
+
+    assert all(isinstance(one, keras.Model) for one in (pieces.prepare, pieces.network, answer))
+    assert not answer.weights
+    served = works.endpoints(pieces)["serve"].function(**{built.plan.spec.kind: x})
+    for name in [name for name in told if spec != "vae"]:  # whose network draws its code, and whose server does not
+        assert (np.asarray(told[name]) == np.asarray(served[name])).all()
 
 
 def test_every_spec_and_every_task_goes_the_road():

@@ -35,17 +35,22 @@ class Classification(Task):
         """A probability for each class."""
         return (len(self.description.classes),)
 
-    def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
-        """`serve`: the label, as the data wrote it, and the probabilities in the order of the labels."""
-        import tensorflow as tf
+    def answer(self, pieces: Pieces) -> Any:
+        """Probabilities to the label, as the data wrote it, and the probabilities in the order of the labels."""
+        import keras
 
-        labels = self.description.classes
-        texts = isinstance(labels[0], str)
-        table = tf.constant(labels, tf.string if texts else tf.int64)
+        from zoo.layers.answering import Label
+
+        source = keras.Input(pieces.network.output_shape[1:], name="probabilities")
+        told = {"label": Label(list(self.description.classes))(source), pieces.output: keras.layers.Identity()(source)}
+        return keras.Model(source, told, name="answer")
+
+    def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
+        """`serve`: the label and the probabilities."""
+        answer = self.answer(pieces)
 
         def serve(**inputs: Any) -> dict[str, Any]:
-            probabilities = pieces.network(pieces.prepare(inputs[self.spec.kind]), training=False)
-            return {"label": tf.gather(table, tf.argmax(probabilities, axis=-1)), pieces.output: probabilities}
+            return answer(pieces.network(pieces.prepare(inputs[self.spec.kind]), training=False))
 
         return {"serve": Endpoint(self.raw_input(), serve)}
 

@@ -57,6 +57,10 @@ class Task(ABC):
         """The shape of the network's answer for one row."""
 
     @abstractmethod
+    def answer(self, pieces: Pieces) -> Any:
+        """The third model: from the network's output to what people are told, {name: tensor}."""
+
+    @abstractmethod
     def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
         """What a served model does; `serve` comes first."""
 

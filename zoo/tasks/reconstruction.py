@@ -40,23 +40,27 @@ class Reconstruction(Task):
         """The network's input's shape."""
         return self.spec.shape
 
-    def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
-        """`serve` and `reconstruct` (raw rows to raw rows; `serve` adds the score), `encode`, `decode`, `score`."""
+    def answer(self, pieces: Pieces) -> Any:
+        """Reconstructed features to raw values: what was prepared is undone, but for a change of an image's size."""
         import keras
 
-        kind, x = self.spec.kind, self.description.x
+        source = keras.Input(pieces.network.output_shape[1:], name="features")
+        tensor = keras.layers.Identity()(source)
+        for step in restored(self.steps, self.description.x.shape):
+            tensor = make(*next(iter(step.items())), None, None, Plain())(tensor)
+        return keras.Model(source, {"reconstruction": tensor}, name="answer")
+
+    def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
+        """`serve` and `reconstruct` (raw rows to raw rows; `serve` adds the score), `encode`, `decode`, `score`."""
+        kind, answer = self.spec.kind, self.answer(pieces)
         encoder, decoder = pieces.network.get_layer("encoder"), pieces.network.get_layer("decoder")
-        layers = [make(*next(iter(step.items())), None, None, Plain()) for step in restored(self.steps, x.shape)]
         code = encoder.outputs[0]
 
         def encode(features: Any) -> Any:
             return self.code(encoder(features, training=False))
 
         def decode(code: Any) -> Any:
-            tensor = decoder(code, training=False)
-            for layer in layers:
-                tensor = layer(tensor)
-            return keras.ops.cast(tensor, "float32")
+            return answer(decoder(code, training=False))["reconstruction"]
 
         def serve(**inputs: Any) -> dict[str, Any]:
             features = pieces.prepare(inputs[kind])

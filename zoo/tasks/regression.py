@@ -57,16 +57,34 @@ class Regression(Task):
         """The targets' shape: (targets,), or (horizon, features)."""
         return self.target.shape
 
+    def answer(self, pieces: Pieces) -> Any:
+        """Standardised predictions to the data's units; changes also read the last step that they are relative to."""
+        import keras
+
+        source = keras.Input(pieces.network.output_shape[1:], name="standardised")
+        units = keras.layers.Rescaling(_scale(self.target).tolist(), _mean(self.target).tolist())(source)
+        if not self.relative:
+            return keras.Model(source, {pieces.output: units}, name="answer")
+        last = keras.Input((1, self.target.shape[-1]), name="last")
+        return keras.Model([source, last], {pieces.output: keras.layers.Add()([units, last])}, name="answer")
+
     def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
         """`serve`: the predictions in the data's units."""
-        mean, scale = _mean(self.target), _scale(self.target)
+        import keras
+
+        answer = self.answer(pieces)
 
         def serve(**inputs: Any) -> dict[str, Any]:
-            raw = inputs[self.spec.kind]
-            answer = pieces.network(pieces.prepare(raw), training=False)
-            return {pieces.output: answer * scale + mean + self._base(raw)}
+            raw = keras.ops.convert_to_tensor(inputs[self.spec.kind])
+            found = pieces.network(pieces.prepare(raw), training=False)
+            return answer([found, self._base(raw)] if self.relative else found)
 
         return {"serve": Endpoint(self.raw_input(), serve)}
+
+    @property
+    def relative(self) -> bool:
+        """Whether the predictions are changes since the last step of a row."""
+        return False
 
     def _base(self, raw: Any) -> Any:
         """What predictions are relative to: nothing."""
@@ -101,6 +119,11 @@ class Forecasting(Regression):
         assert self.description.y is not None
         return self.description.y_change or self.description.y
 
+    @property
+    def relative(self) -> bool:
+        """Where the targets go on where the rows end."""
+        return self.description.y_change is not None
+
     def _base(self, raw: Any) -> Any:
         """The last step of each row, (rows, 1, features)."""
-        return raw[:, -1:] if self.description.y_change else 0.0
+        return raw[:, -1:] if self.relative else 0.0
