@@ -52,7 +52,7 @@ MISTAKES = [
     ("tune mlp --data diabetes --trials 0", "trials is 0; expected a whole number above 0"),
     ("tune mlp --data diabetes --epochs 0", "epochs is 0; expected a whole number above 0"),
     ("tune mlp --data diabetes --epochs -1", "epochs is -1; expected a whole number above 0"),
-    ("show lenet6", "no spec `lenet6`; expected one of lenet5"),
+    ("show lenet6", "no spec `lenet6`; expected one of the "),
     ("show lenet6", "did you mean `lenet5`?"),
     ("tune lenet6 --data digits", "did you mean `lenet5`?"),
     ("tune lenet5 --data digitz", "did you mean `digits`?"),

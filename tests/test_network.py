@@ -29,7 +29,7 @@ def layers(*items, **more):
 
 
 def inputs(found) -> dict[str, tuple[str, ...]]:
-    return {node.name: node.inputs for node in found.nodes}
+    return {node.name: node.inputs for node in found.walk()}
 
 
 def refusal(*items, **more) -> list[str]:
@@ -38,23 +38,29 @@ def refusal(*items, **more) -> list[str]:
     return str(caught.value).replace("the mapping: ", "").split("\n")
 
 
-@pytest.mark.parametrize("name", sorted(selection.files()))
+@pytest.mark.parametrize("name", sorted(selection.names()))
 def test_every_node_stands_after_its_inputs_knows_its_line_and_has_a_name_of_its_own(name):
-    found = unfolded(name)
-    lines = selection.files()[name].read_text(encoding="utf-8").split("\n")
-    seen = {found.input}
+    found, path = unfolded(name), selection.names()[name][0]
+    lines = path.read_text(encoding="utf-8").split("\n")
 
-    for node in found.nodes:
-        assert set(node.inputs) <= seen
-        assert node.name not in seen
-        seen.add(node.name)
-        assert node.mark.file == f"{name}.yaml"
-        if node.part in ("layers", "encoder", "decoder") and node.path.count(".") == 1 and "[" in node.path:
-            assert lines[node.mark.line - 1][node.mark.column - 1 :].startswith(node.layer)
-    assert found.nodes[-1].name == found.output
+    def holds(inside):
+        seen = {one.name for one in inside.inputs}
+        for node in inside.nodes:
+            assert {network.owner(one) for one in node.read()} <= seen
+            assert node.name not in seen
+            seen.add(node.name)
+            assert node.mark.file == path.name
+            if node.path.endswith(f"].{node.layer}"):
+                assert lines[node.mark.line - 1][node.mark.column - 1 :].startswith(node.layer)
+            if node.network:
+                assert len(node.inputs) == len(node.network.inputs)
+                holds(node.network)
+        assert {network.owner(one) for one in inside.outputs} <= seen
+
+    holds(found)
 
 
-@pytest.mark.parametrize("name", sorted(selection.files()))
+@pytest.mark.parametrize("name", sorted(selection.names()))
 def test_the_parts_of_a_network_follow_from_its_family(name):
     parts = list(dict.fromkeys(node.part for node in unfolded(name).nodes))
 
@@ -102,9 +108,8 @@ def test_default_names_are_keras_own():
     from zoo.language.catalogue import catalogue
 
     named = {layer: keras.src.utils.naming.to_snake_case(layer) for layer in catalogue()["layers"]}
-    ours = {layer: network._Unfolding(selection.load("mlp"))._default_name(layer) for layer in named}
 
-    assert ours == named
+    assert {layer: network.snake_case(layer) for layer in named} == named
 
 
 def test_from_says_what_a_layer_is_called_on():
@@ -213,7 +218,8 @@ def test_a_head_of_the_spec_replaces_the_tasks():
     ],
 )
 def test_a_decoder_ends_in_the_shape_of_the_input_and_what_the_likelihood_needs(shape, likelihood, layer, arguments):
-    last = unfolded({**CODED, "input": {"shape": shape}, "likelihood": likelihood}).nodes[-1]
+    last = unfolded({**CODED, "input": {"shape": shape}, "likelihood": likelihood})
+    last = list(last.walk())[-1]
 
     assert (last.name, last.layer, last.part, last.arguments) == ("reconstruction", layer, "decoder", arguments)
 
@@ -221,8 +227,8 @@ def test_a_decoder_ends_in_the_shape_of_the_input_and_what_the_likelihood_needs(
 def test_a_size_that_only_data_know_gets_its_reconstruction_when_they_are_met():
     open_size = selection.load({**CODED, "input": {"shape": [None]}})
 
-    assert network.unfold(open_size)[0].output == "dense_1"
-    assert network.unfold(open_size.adapted(shape=(9,)))[0].nodes[-1].arguments["units"] == 9
+    assert network.unfold(open_size)[0].nodes[-1].network.output == "dense"
+    assert list(network.unfold(open_size.adapted(shape=(9,)))[0].walk())[-1].arguments["units"] == 9
 
 
 @pytest.mark.parametrize(
@@ -237,24 +243,24 @@ def test_a_size_that_only_data_know_gets_its_reconstruction_when_they_are_met():
 def test_the_layer_of_a_latent_ends_the_encoder_and_is_called_the_code(latent, name):
     found = unfolded({**CODED, "latent": latent})
 
-    assert [(node.name, node.part) for node in found.nodes if node.path.startswith("latent")] == [(name, "encoder")]
-    assert inputs(found)["dense_1"] == (name,)
+    assert [(node.name, node.part) for node in found.walk() if node.path.startswith("latent")] == [(name, "encoder")]
+    assert inputs(found)["dense"] == (name,)  # the decoder's, which has names of its own
 
 
 @pytest.mark.parametrize("latent", [{"Gaussian": {"units": 2}}, {"Gaussian": 2}])
 def test_a_gaussian_latent_stands_for_means_variances_a_sample_and_the_bound(latent):
     found = unfolded({**CODED, "family": "vae", "latent": latent, "l2": 0.25})
-    nodes = {node.name: node for node in found.nodes}
+    nodes = {node.name: node for node in found.walk()}
 
-    assert [(name, node.layer, node.part) for name, node in nodes.items()] == [
+    assert [(node.name, node.layer, node.part) for node in found.walk()] == [
         ("dense", "Dense", "encoder"), ("z_mean", "Dense", "encoder"), ("z_log_var", "Dense", "encoder"),
-        ("z", "Sampling", "latent"), ("dense_1", "Dense", "decoder"), ("reconstruction", "Dense", "decoder"),
+        ("z", "Sampling", "latent"), ("dense", "Dense", "decoder"), ("reconstruction", "Dense", "decoder"),
         ("evidence", "EvidenceLowerBound", "criterion"),
     ]  # fmt: skip
     assert (nodes["z_mean"].arguments, nodes["z_mean"].l2, nodes["z"].l2) == ({"units": 2}, 0.25, None)
     assert inputs(found)["z_mean"] == inputs(found)["z_log_var"] == ("dense",)
-    assert (inputs(found)["z"], inputs(found)["dense_1"]) == (("z_mean", "z_log_var"), ("z",))
-    assert inputs(found)["evidence"] == ("table", "reconstruction", "z_mean", "z_log_var")
+    assert (inputs(found)["z"], inputs(found)["dense"]) == (("encoder", "encoder.1"), ("z",))
+    assert inputs(found)["evidence"] == ("table", "decoder", "encoder", "encoder.1")
 
 
 # What may go wrong in the graph
@@ -352,9 +358,21 @@ def test_a_trace_serves_one_value_of_everything_else(values):
 
 def test_a_network_without_values_names_its_knobs_and_states_the_rest():
     assert network.unfold(searched().fill())[0].without_values() == [
-        ["fc1", "Dense", {"units": 8}, ["table"], "layers", "<fc1.l2>", None],
-        ["dropout", "Dropout", {}, ["fc1"], "layers", None, "<dropout>"],
-        ["leak", "LeakyReLU", {"negative_slope": 0.25}, ["dropout"], "layers", None, None],
-        ["second", "Dropout", {}, ["leak"], "layers", None, "<second.rate>"],
-        ["predictions", "Dense", {"units": 3, "activation": "softmax"}, ["second"], "head", "<l2>", None],
+        ["fc1", "Dense", {"units": 8}, ["table"], "layers", {}, False, "", "<fc1.l2>", None, None],
+        ["dropout", "Dropout", {}, ["fc1"], "layers", {}, False, "", None, "<dropout>", None],
+        ["leak", "LeakyReLU", {"negative_slope": 0.25}, ["dropout"], "layers", {}, False, "", None, None, None],
+        ["second", "Dropout", {}, ["leak"], "layers", {}, False, "", None, "<second.rate>", None],
+        [
+            "predictions",
+            "Dense",
+            {"units": 3, "activation": "softmax"},
+            ["second"],
+            "head",
+            {},
+            False,
+            "",
+            "<l2>",
+            None,
+            None,
+        ],
     ]

@@ -11,6 +11,7 @@ from zoo import runs, selection
 from zoo.datasets import dataset
 from zoo.datasets.dataset import Dataset
 from zoo.errors import ZooError, listed
+from zoo.language import network
 from zoo.language.objects import is_lambda, is_rate
 from zoo.language.spec import Spec
 from zoo.meeting import alone, meet
@@ -51,7 +52,8 @@ def build(
             raise ZooError(f"{key}={given[key]!r} is not accepted; expected a number, {expected}")
     found = load(source)
     ranges = found.ranges()
-    changes = {key: value for key, value in given.items() if key not in ranges}
+    taken = network.reads(found.fill())  # lambda for a network without kernels, p for one without dropout: no matter
+    changes = {key: value for key, value in given.items() if key not in ranges and key in taken}
     found = load(found, changes) if changes else found
     filled = {**{key: value for key, value in given.items() if key in ranges}, **values}
     unknown = [name for name in values if name not in ranges]

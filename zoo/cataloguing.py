@@ -6,6 +6,7 @@ import inspect
 import json
 from typing import Any
 
+from zoo import layers as ours
 from zoo.language import catalogue
 
 BASE = {"activity_regularizer": None, "trainable": True, "dtype": None}
@@ -19,6 +20,7 @@ def generate() -> dict[str, Any]:
     layers = _classes(keras.layers, keras.layers.Layer)
     names = {name: thing for name, thing in layers.items() if thing.__name__ == name}
     aliases = {name: thing.__name__ for name, thing in layers.items() if thing.__name__ != name}
+    names |= {name: ours.find(name) for name in ours.PUBLIC}
     known = {name: _signature(thing, BASE) for name, thing in names.items() if name not in catalogue.REFUSED}
     return {
         "layers": known,

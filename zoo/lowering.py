@@ -89,54 +89,40 @@ def lower(network: Network, how: Plain, seed: int | None = None, portable: bool 
     ):
         if has != wanted:
             raise ZooError(f"Keras's {what} is {has}; expected {wanted}, which all figures here are computed with")
-    source = keras.Input(network.shape, name=network.input)
-    tensors = {network.input: source}
-    for part, nodes in _parts(network):
-        if part in ("encoder", "decoder"):
-            _nest(part, nodes, network, tensors, how, seed, portable)
-        else:
-            for node in nodes:
-                tensors[node.name] = _call(node, tensors, how, seed, portable)
-    return keras.Model(source, tensors[network.output], name=_model_name(network.name))
+    sources = {one.name: keras.Input(one.shape, dtype=one.dtype, name=one.name) for one in network.inputs}
+    results = _laid_out(network, sources, how, seed, portable, "")
+    return keras.Model(_one(sources.values()), _one(results), name=_model_name(network.name))
 
 
 def _model_name(name: str) -> str:
     return name.replace("/", "_")
 
 
-def _parts(network: Network) -> list[tuple[str, list[Node]]]:
-    """The nodes in runs of one part each, in order."""
-    runs: list[tuple[str, list[Node]]] = []
+def _laid_out(
+    network: Network, sources: Mapping[str, Any], how: Plain, seed: int | None, portable: bool, within: str
+) -> list[Any]:
+    """Make and call the layers of a network on its inputs, in order; the tensors that it answers.
+
+    `within` names the model inside the model that this is: layers there have seeds of their own.
+    """
+    tensors, layers = dict(sources), dict[str, Any]()
     for node in network.nodes:
-        if not runs or runs[-1][0] != node.part:
-            runs.append((node.part, []))
-        runs[-1][1].append(node)
-    return runs
-
-
-def _nest(
-    part: str,
-    nodes: list[Node],
-    network: Network,
-    tensors: dict[str, Any],
-    how: Plain,
-    seed: int | None,
-    portable: bool,
-) -> None:
-    """Build one part as a model of its own, so that a reloaded model still has `get_layer("decoder")`."""
-    import keras
-
-    inside = {node.name for node in nodes}
-    taken = list(dict.fromkeys(name for node in nodes for name in node.inputs if name not in inside))
-    used = {name for node in network.nodes if node.name not in inside for name in node.inputs} | {network.output}
-    given = [node.name for node in nodes if node.name in used]
-    inputs = {name: keras.Input(tensors[name].shape[1:], name=name) for name in taken}
-    inner: dict[str, Any] = dict(inputs)
-    for node in nodes:
-        inner[node.name] = _call(node, inner, how, seed, portable)
-    model = keras.Model(_one(inputs.values()), _one(inner[name] for name in given), name=part)
-    results = model(_one(tensors[name] for name in taken))
-    tensors.update(zip(given, results if len(given) > 1 else [results], strict=True))
+        name = within + node.name
+        try:
+            with _drawn_from(None if node.network else derive(seed, name, "initializers")):
+                made = layers.get(node.reuses) or _layer(node, tensors, how, seed, portable, name)
+                results = made(*_given(node, tensors), **_named(node, tensors))
+        except ZooError:
+            raise
+        except Exception as error:
+            on = " and ".join(str(tuple(tensors[one].shape)) for one in node.read())
+            wrong = f"Keras refuses {node.layer} on {on}: {_first_sentence(error)}"
+            raise ZooError(Problem(wrong, "", "", node.path, node.mark)) from error
+        layers[node.name] = made
+        results = results if isinstance(results, (list, tuple)) else [results]
+        tensors.update({f"{node.name}.{index}": one for index, one in enumerate(results)})
+        tensors[node.name] = results[0]
+    return [tensors[name] for name in network.outputs]
 
 
 def _one(values: Iterable[Any]) -> Any:
@@ -144,18 +130,39 @@ def _one(values: Iterable[Any]) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def _call(node: Node, tensors: Mapping[str, Any], how: Plain, seed: int | None, portable: bool) -> Any:
-    """Make a node's layer and call it on its inputs."""
-    own = derive(seed, node.name)
-    try:
-        with _drawn_from(derive(seed, node.name, "initializers")):
-            layer = make(node.layer, node.arguments, node.l2, node.dropout, how, own, node.name, portable)
-            return layer(_one(tensors[name] for name in node.inputs))
-    except ZooError:
-        raise
-    except Exception as error:
-        wrong = f"Keras refuses {node.layer} on {_shapes(node, tensors)}: {_first_sentence(error)}"
-        raise ZooError(Problem(wrong, "", "", node.path, node.mark)) from error
+def _given(node: Node, tensors: Mapping[str, Any]) -> list[Any]:
+    """What a node's layer is called on: one tensor, or a list of them; nothing if all go by name."""
+    given = [tensors[name] for name in node.inputs]
+    return [given if node.many else _one(given)] if given else []
+
+
+def _named(node: Node, tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """What goes by the names of the call's arguments: tensors, lists of them, booleans."""
+
+    def found(value: Any) -> Any:
+        return (
+            value if isinstance(value, bool) else tensors[value] if isinstance(value, str) else list(map(found, value))
+        )
+
+    return {key: found(value) for key, value in node.call.items()}
+
+
+def _layer(
+    node: Node, tensors: Mapping[str, Any], how: Plain, seed: int | None, portable: bool, name: str
+) -> keras.layers.Layer:
+    """A node's layer; a model of its own, so that a reloaded model still has `get_layer("decoder")`, if it is one."""
+    import keras
+
+    if node.network is None:
+        arguments = {**node.arguments, "trainable": False} if node.frozen else node.arguments
+        return make(node.layer, arguments, node.l2, node.dropout, how, derive(seed, name), node.name, portable)
+    sources = {
+        one.name: keras.Input(tensors[given].shape[1:], dtype=tensors[given].dtype, name=one.name)
+        for one, given in zip(node.network.inputs, node.inputs, strict=True)
+    }
+    results = _laid_out(node.network, sources, how, seed, portable, f"{name}/")
+    model = keras.Model(_one(sources.values()), _one(results), name=node.name)
+    return keras.Sequential(model.layers[1:], name=node.name) if node.layer == "Sequential" else model
 
 
 @contextmanager
@@ -173,10 +180,6 @@ def _drawn_from(seed: int | None) -> Iterator[None]:
         yield
     finally:
         random.setstate(before)
-
-
-def _shapes(node: Node, tensors: Mapping[str, Any]) -> str:
-    return " and ".join(str(tuple(tensors[name].shape)) for name in node.inputs)
 
 
 def _first_sentence(error: Exception) -> str:
@@ -220,9 +223,9 @@ def make(
 def _class(layer: str, keras: Any) -> Any:
     if hasattr(keras.layers, layer):
         return getattr(keras.layers, layer)
-    from zoo.layers import latent, preparation
+    from zoo import layers
 
-    return getattr(latent, layer, None) or getattr(preparation, layer)
+    return layers.find(layer)
 
 
 def _value(key: str, value: Any, l2: float | None, how: Plain, seed: int | None, portable: bool) -> Any:

@@ -116,7 +116,7 @@ def meet(
     unfolded, problems = network.unfold(fitted.fill())
     if problems or unfolded is None:
         raise ZooError(*problems)
-    steps = _ids(unfolded, description, steps)
+    steps = _raw(unfolded, found, description, _ids(unfolded, description, steps))
     if search and not fitted.ranges():
         fitted = _with_ranges(fitted, unfolded)
     chosen, direction = _objective(objective, task)
@@ -148,7 +148,7 @@ def _task(found: Spec, description: Description) -> str:
         return found.task
     stated = found.data.get("task")
     if description.task == "reconstruction":
-        fits = ", ".join(f"`{card.name}`" for card in selection.cards() if card.family in ("ae", "vae"))
+        fits = listed((f"`{card.name}`" for card in selection.cards() if card.coded), SUGGESTED)
         raise ZooError(
             f"{description.name} has no targets or one label alone, and `{found.name}` learns from targets; try {fits}"
         )
@@ -160,18 +160,18 @@ def _task(found: Spec, description: Description) -> str:
     return description.task
 
 
+SUGGESTED = 6
+"""So many specs are named that would fit, the smallest first."""
+
+
 def _fitting(found: Spec, description: Description) -> str:
     """The zoo's specs that do fit the data, as the end of a sentence."""
-    fits = []
-    for name in selection.files():
-        other = selection.load(name)
-        if other.coded == found.coded and name != found.name and _fits(other, description):
-            fits.append(f"`{name}`")
-    return f"; try {', '.join(fits)}" if fits else ""
-
-
-def _fits(found: Spec, description: Description) -> bool:
-    return found.kind in views(description.x) and (found.coded or found.data.get("task") in (None, description.task))
+    cards = [one for one in selection.cards() if one.coded == found.coded and one.name != found.name]
+    fits = sorted(
+        (one for one in cards if one.kind in views(description.x) and one.stated in ("", description.task)),
+        key=lambda one: one.parameters or 0,
+    )
+    return f"; try {listed((f'`{one.name}`' for one in fits), SUGGESTED)}" if fits else ""
 
 
 def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, list[Mapping[str, Any]]]:
@@ -179,13 +179,13 @@ def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, lis
     x, y, kind = description.x, description.y, found.kind
     shapes = views(x)
     if kind not in shapes:
-        what = {"image": "images", "sequence": "sequences", "table": "a table"}
+        what = {"image": "images", "sequence": "sequences", "table": "a table", "tokens": "rows of ids"}
         raise ZooError(
-            f"`{found.name}` wants {what[kind]}, and {description.name} is {description.said.split(',')[0]}"
+            f"`{found.name}` wants {what.get(kind, kind)}, and {description.name} is {description.said.split(',')[0]}"
             + _fitting(found, description)
             + ("; if these are images, give them a channel axis: x[..., None]" if x.kind == "sequence" else "")
         )
-    steps = _scaling(found, description)
+    steps = [] if kind == "tokens" else _scaling(found, description)
     shape: tuple[int | None, ...] = shapes[kind]
     if kind == "image":
         size = [want or have for want, have in zip(found.shape[:2], x.shape[:2], strict=True)]
@@ -194,8 +194,8 @@ def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, lis
         shape = (*size, x.shape[2])
     elif shapes[kind] != x.shape:
         steps.append({"Reshape": {"target_shape": list(shapes[kind])}})
-    if kind == "sequence" and found.shape[0] is None:
-        shape = (None, shape[1])
+    if kind in ("sequence", "tokens") and found.shape[0] is None:
+        shape = (None, *shape[1:])
     facts: dict[str, Any] = {"shape": shape}
     if task == "classification":
         facts["classes"] = len(description.classes)
@@ -240,7 +240,7 @@ def _ids(
 ) -> list[Mapping[str, Any]]:
     """The steps without scaling where an `Embedding` reads the input: ids must arrive as they are."""
     reader = next(
-        (node for node in unfolded.nodes if node.layer == "Embedding" and unfolded.input in node.inputs), None
+        (node for node in unfolded.walk() if node.layer == "Embedding" and unfolded.input in node.inputs), None
     )
     if reader is None:
         return steps
@@ -251,13 +251,33 @@ def _ids(
     return [step for step in steps if not {"Normalization", "Rescaling"} & set(step)]
 
 
+def _raw(
+    unfolded: network.Network, found: Spec, description: Description, steps: list[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """The steps for images of a published network: its own `prepare`, or none where it prepares them itself.
+
+    Both want values from 0 to 255, and the channels that they were published for; else the data's own scaling stays.
+    """
+    x, size = description.x, found.shape[-1] if found.shape else None
+    inside = any(
+        node.layer in ("Rescaling", "Normalization") and unfolded.input in node.inputs for node in unfolded.nodes
+    )
+    if found.kind != "image" or not (inside or (unfolded.prepare and size in (None, x.shape[-1]))):
+        return steps
+    scale = 1.0 if x.dtype == "uint8" or x.maximum > 1 else 255.0
+    kept = [step for step in steps if "Rescaling" not in step]
+    begin: list[Mapping[str, Any]] = [] if scale == 1.0 else [{"Rescaling": {"scale": scale, "offset": 0.0}}]
+    return [*begin, *kept, *({node.layer: node.arguments} for node in unfolded.prepare)]
+
+
 def _with_ranges(found: Spec, unfolded: network.Network) -> Spec:
     """The spec with ranges for lambda and p, as far as it has kernels and dropout layers for them."""
     has = {
-        "l2": any(node.l2 is not None for node in unfolded.nodes),
-        "dropout": any(node.dropout is not None for node in unfolded.nodes),
+        "l2": any(node.l2 is not None for node in unfolded.walk()),
+        "dropout": any(node.dropout is not None for node in unfolded.walk()),
     }
-    values = {"l2": found.data.get("l2", DEFAULT_L2), "dropout": found.data.get("dropout", DEFAULT_DROPOUT)}
+    table = network.names(found.fill())
+    values = {"l2": table.get("l2", DEFAULT_L2), "dropout": table.get("dropout", DEFAULT_DROPOUT)}
     made = {}
     for key, given in WITHOUT_RANGES.items():
         if has[key]:

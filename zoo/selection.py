@@ -10,10 +10,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import Problem, ZooError, listed, nearest, plainly
-from zoo.language import network, reading
+from zoo.errors import Problem, ZooError, nearest, plainly
+from zoo.language import merging, network, parsing, reading
 from zoo.language.families import FACTS, FAMILIES
-from zoo.language.spec import Spec
+from zoo.language.spec import BODY, Spec
 
 
 @dataclass(frozen=True)
@@ -25,79 +25,151 @@ class Card:
     task: str
     input: str
     parameters: int | None
+    flops: float | None
     summary: str
+    kind: str
+    stated: str
+    """The task that the spec states, or an empty text where data decide."""
+    coded: bool
 
 
 @functools.cache
 def files() -> dict[str, Path]:
-    """The zoo's own spec files by name, the families in the order of their table."""
+    """The spec files by their own name: the zoo's, the families in the order of their table, then those of folders."""
     folder = Path(str(resources.files("zoo.specs")))
     return {path.stem: path for family in FAMILIES for path in sorted((folder / family).glob("*.yaml"))}
 
 
+@functools.cache
+def names() -> dict[str, tuple[Path, str]]:
+    """Every spec of the zoo by name, with its file and its variant: an empty text where a file is one spec."""
+    found: dict[str, tuple[Path, str]] = {}
+    for stem, path in files().items():
+        variants = parsing.head(path.read_bytes(), BODY_KEYS).get("variants") or {}
+        found |= {name: (path, name) for name in variants} if variants else {stem: (path, "")}
+    return found
+
+
+BODY_KEYS = ("defaults", "blocks", *BODY)
+"""Where the head of a file ends: what a card needs stands before these keys."""
+
+
 def cards() -> list[Card]:
-    """A card for each spec of the zoo."""
-    return [card(load(name)) for name in files()]
+    """A card for each spec of the zoo, from the heads of the files alone."""
+    made = []
+    for name, (path, variant) in names().items():
+        data = parsing.head(path.read_bytes(), BODY_KEYS)
+        made.append(_card(merging.varied(data, variant) if variant else {**data, "name": name}))
+    return made
 
 
 def card(found: Spec) -> Card:
     """The card of one spec."""
+    return _card(found.written())
+
+
+def _card(data: Mapping[str, Any]) -> Card:
+    found = Spec(data, {}, "")
     shape = " x ".join("any" if size is None else str(size) for size in found.shape)
-    data = found.data
     task = found.task if "task" in data or found.coded else "any with a target"
     return Card(
-        found.name, found.family, task, f"{found.kind} {shape}", data.get("parameters"), data.get("summary", "")
-    )
+        found.name, found.family, task, f"{found.kind} {shape}".strip(), data.get("parameters"), data.get("flops"),
+        data.get("summary", ""), found.kind, found.task if found.coded else data.get("task", ""), found.coded,
+    )  # fmt: skip
 
 
 def load(source: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, Any] | None = None) -> Spec:
     """A spec from a name of the zoo, the path of a file, or a mapping, with `changes` by dotted path.
 
-    Raises `ZooError` with every problem of the spec, its body unfolded at the defaults of its ranges included.
+    A variant in a file is `path.yaml:name`. Raises `ZooError` with every problem of the spec, its body unfolded at the
+    defaults of its ranges included.
     """
     if isinstance(source, Spec):
         if not changes:
             return source
         source = source.written()
     if isinstance(source, Mapping):
-        found, problems = reading.read(source, "the mapping", changes or {})
+        found, problems = reading.read(source, "the mapping", changes or {}, find=_extended)
     else:
-        path = find(str(source))
-        try:
-            found, problems = reading.read(path.read_bytes(), _shown(path, str(source)), changes or {})
-        except OSError as error:
-            raise ZooError(f"{source} cannot be read: {error.strerror}") from None
+        path, variant = find(str(source))
+        content = _content(path, str(source))
+        shown = _shown(path, str(source), variant)
+        variants = _variants(content) if path.suffix in (".yaml", ".yml") and not variant else []
+        if len(variants) > 1:
+            raise ZooError(f"{source} holds {len(variants)} specs; expected one of them: {source}:{variants[0]}")
+        found, problems = reading.read(content, shown, changes or {}, variant, _extended)
     if found is not None:
-        problems = problems + _body_problems(found)
+        problems = problems + body_problems(found)
     if problems or found is None:
         raise ZooError(*problems)
     return found
 
 
-def _body_problems(found: Spec) -> list[Problem]:
+def all_in(source: str, changes: Mapping[str, Any] | None = None) -> tuple[list[Spec], list[Problem]]:
+    """Every spec of a file, one for each variant, and every problem of them; a name gives the one that it names."""
+    path, variant = find(source)
+    content = _content(path, source)
+    found, problems = [], []
+    for one in [variant] if variant else _variants(content) or [""]:
+        made, wrong = reading.read(content, _shown(path, source, variant), changes or {}, one, _extended)
+        problems += wrong
+        if made is not None:
+            problems += body_problems(made)
+            found.append(made)
+    return found, list(dict.fromkeys(problems))
+
+
+def _variants(content: bytes) -> list[str]:
+    given = parsing.head(content, BODY_KEYS).get("variants")
+    return list(given) if isinstance(given, dict) else []
+
+
+def body_problems(found: Spec) -> list[Problem]:
     """What is wrong with a spec's body at the defaults of its ranges. What only data can know is no problem yet."""
     unknown = [] if found.coded else [key for key in FACTS[found.task] if key not in found.facts]
     return network.unfold(found.fill().adapted(**dict.fromkeys(unknown, 2)))[1]
 
 
-def find(name: str) -> Path:
-    """The file of a spec: a path if it names one, else one of the zoo's. Raises `ZooError` with the nearest name."""
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml") or "/" in name:
+def find(name: str) -> tuple[Path, str]:
+    """The file of a spec and its variant there: a path if it names one, else one of the zoo's.
+
+    Raises `ZooError` with the nearest name.
+    """
+    before, colon, variant = name.rpartition(":")
+    given = before if colon and before.endswith((".yaml", ".yml")) else name
+    path = Path(given)
+    if path.suffix in (".yaml", ".yml") or "/" in given:
         if os.path.isfile(path):
-            return path
+            return path, variant if given != name else ""
         says = "is a folder" if os.path.isdir(path) else "is not there"
-        raise ZooError(f"{name} {says}; expected the path of a spec file, or one of {listed(files())}")
-    known = next((known for known in files() if plainly(known) == plainly(name)), None)
+        raise ZooError(f"{given} {says}; expected the path of a spec file, or a name that `zoo list` shows")
+    known = next((known for known in names() if plainly(known) == plainly(name)), None)
     if known:
-        return files()[known]
-    hint = nearest(name, files())
-    raise ZooError(
-        f"no spec `{name}`; expected one of {listed(files())}, or a path"
-        + (f"; did you mean `{hint}`?" if hint else "")
-    )
+        return names()[known]
+    hint = nearest(name, names())
+    many = f"one of the {len(names())} that `zoo list` shows, or a path"
+    raise ZooError(f"no spec `{name}`; expected {many}" + (f"; did you mean `{hint}`?" if hint else ""))
 
 
-def _shown(path: Path, given: str) -> str:
+def _extended(name: str, file: str) -> tuple[bytes, str, str]:
+    """What a spec extends: a path beside its file, or a name. Raises `LookupError` with (wrong, expected)."""
+    beside = str(Path(file).parent / name) if name.endswith((".yaml", ".yml")) or ".yaml:" in name else name
+    try:
+        path, variant = find(beside)
+        return path.read_bytes(), _shown(path, beside, variant), variant
+    except (ZooError, OSError) as error:
+        wrong, _, expected = str(error).partition("; expected ")
+        raise LookupError(wrong, expected) from None
+
+
+def _content(path: Path, source: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ZooError(f"{source} cannot be read: {error.strerror}") from None
+
+
+def _shown(path: Path, given: str, variant: str) -> str:
     """The name of a file as problems say it: as it was given, or its own for a spec of the zoo."""
+    given = given.removesuffix(f":{variant}") if variant else given
     return given if Path(given) == path else path.name

@@ -286,4 +286,5 @@ def views(x: Field) -> dict[str, tuple[int, ...]]:
         return {"image": shape, "sequence": (height, width * channels), "table": (height * width * channels,)}
     if x.kind == "sequence":
         return {"sequence": shape, "table": (shape[0] * shape[1],)}
-    return {"table": shape}
+    ids = x.dtype.startswith(("int", "uint")) and x.minimum >= 0
+    return {"table": shape, "tokens": shape} if ids else {"table": shape}

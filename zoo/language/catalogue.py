@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,16 @@ def entry(module: str, name: str) -> dict[str, Any] | tuple[str, str, str]:
     what = {"layers": "layer", "schedules": "learning-rate schedule"}.get(module, module.rstrip("s"))
     expected = f"the name of a Keras {what}" + ("" if close or module == "layers" else f": {listed(classes)}")
     return f"no {what} `{name}`", expected, close
+
+
+STATES = {"LSTM": 2, "GRU": 1, "SimpleRNN": 1, "ConvLSTM1D": 2, "ConvLSTM2D": 2, "ConvLSTM3D": 2}
+"""How many states a recurrent layer hands out beside its output when it is asked to."""
+
+
+def outputs(layer: str, arguments: Mapping[str, Any]) -> int:
+    """How many tensors a layer answers: one, or with `return_state` its states as well."""
+    if layer == "Bidirectional":
+        inner = arguments.get("layer")
+        name, body = next(iter(inner.items())) if isinstance(inner, Mapping) and len(inner) == 1 else (inner, {})
+        return 2 * outputs(str(name), body or {}) - 1
+    return 1 + STATES.get(layer, 0) * bool(arguments.get("return_state"))

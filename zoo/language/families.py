@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,5 +69,22 @@ FACTS = {
 LIKELIHOODS = {"bernoulli": "sigmoid", "gaussian": "linear"}
 """How an autoencoder reads its output, and the activation that the output then needs."""
 
-KINDS = {3: "image", 2: "sequence", 1: "table"}
-"""What an input is, by the rank of its shape, unless `kind` says otherwise."""
+DTYPES = ("float32", "int32", "int64", "uint8", "bool", "string")
+"""The types that an input may have."""
+
+KINDS = {
+    4: ("video",),
+    3: ("image",),
+    2: ("sequence", "tokens"),
+    1: ("table", "tokens", "sequence"),
+    0: ("number", "label"),
+}
+"""What an input may be, by the rank of its shape; `kind` chooses where it is not the first."""
+
+
+def kinds(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """What an input may be, what it is unless `kind` says otherwise first; whole numbers are tokens, or a label."""
+    found = KINDS[len(given["shape"])]
+    if "vocabulary" in given or (len(given["shape"]) == 1 and str(given.get("dtype", "")).startswith("int")):
+        return ("tokens", *found)
+    return ("label", *found) if len(given["shape"]) == 0 and "classes" in given else found

@@ -1,38 +1,38 @@
 """A filled spec to a `Network`: a flat tuple of layers, without Keras. The hinge of the house.
 
 Building, showing and exporting read this one type; each node knows where its spec wrote it, so that an error of
-Keras finds its way back to a line.
+Keras finds its way back to a line. A model inside the model (an encoder, a nested block) is a node with a network.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from zoo.errors import Mark, Problem, listed, nearest
-from zoo.language import catalogue, objects, ranges
+from zoo.errors import Mark, Problem, nearest
+from zoo.language import catalogue, expressions, items, objects
+from zoo.language.expressions import Wrong
 from zoo.language.families import FACTS, LIKELIHOODS, head
-from zoo.language.objects import OURS, is_lambda
+from zoo.language.items import MOST, Block, Call, Group, Item, Let, Reuse, Source
+from zoo.language.objects import is_lambda
 from zoo.language.parsing import Path, shown, written
 from zoo.language.ranges import Filled
-from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, NAME, NAMES, Spec
+from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, NAME, NAMES, STATED, Spec
 
-KEPT = (*objects.KEPT, "let", "for", "in", "layers", "reuse")
-"""Keys of an item that the language keeps for what is to come."""
-
-MOST = 100
-"""After so many problems the items that follow are not looked at."""
+MOST_LAYERS = 20_000
 
 
 @dataclass(frozen=True)
 class Node:
     """One layer of a network: what it is called, what it is, what it is called on, and how it is regularised.
 
-    `l2` is lambda for its kernels (None where it has none); `dropout` is p (None where it is no dropout layer).
-    `part` is the section it stands in: layers, encoder, latent, decoder, criterion or head.
+    `inputs` are names of nodes and inputs of the same network, `name.1` for a second output; `many` says that they are
+    handed over as a list, `call` what the layer is given by the names of its call's arguments. `l2` is lambda for its
+    kernels (None where it has none); `dropout` is p (None where it is no dropout layer). `part` is the section it
+    stands in: layers, encoder, latent, decoder, criterion or head. `network` is what a model inside the model holds;
+    `reuses` names the node whose layer is called once more.
     """
 
     name: str
@@ -44,17 +44,55 @@ class Node:
     dropout: float | None = None
     mark: Mark | None = None
     path: str = ""
+    many: bool = False
+    call: Mapping[str, Any] = field(default_factory=dict)
+    outputs: int = 1
+    frozen: bool = False
+    network: Network | None = None
+    reuses: str = ""
+
+    def read(self) -> Iterator[str]:
+        """The names of the tensors that it is called on, those by argument included."""
+        yield from self.inputs
+        for value in self.call.values():
+            if not isinstance(value, bool):
+                yield from (value,) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a network is given: name, shape without the batch, and type; a network inside takes what comes."""
+
+    name: str
+    shape: tuple[int | None, ...] = ()
+    dtype: str = "float32"
 
 
 @dataclass(frozen=True)
 class Network:
-    """A whole network, flat and in order: every node's inputs stand before it. `output` names the last node."""
+    """A whole network, flat and in order: what every node reads stands before it. `outputs` name what it answers."""
 
     name: str
-    input: str
-    shape: tuple[int | None, ...]
+    inputs: tuple[Input, ...]
     nodes: tuple[Node, ...]
-    output: str
+    outputs: tuple[str, ...]
+    prepare: tuple[Node, ...] = ()
+    """The published preprocessing, a chain of layers that stand outside the network."""
+
+    @property
+    def input(self) -> str:
+        """The name of the first input."""
+        return self.inputs[0].name
+
+    @property
+    def output(self) -> str:
+        """The name of the first output."""
+        return self.outputs[0]
+
+    def walk(self) -> Iterator[Node]:
+        """Every layer, those of the models inside included."""
+        for node in self.nodes:
+            yield from node.network.walk() if node.network else (node,)
 
     def without_values(self) -> list[Any]:
         """The network with each lambda and p that a range filled replaced by the range's name: what a trace depends on.
@@ -62,13 +100,16 @@ class Network:
         A number that a range filled elsewhere (a slope, a rate inside an LSTM) is part of the graph and stays.
         """
         return [
-            [n.name, n.layer, n.arguments, list(n.inputs), n.part, *map(_unfilled, (n.l2, n.dropout))]
+            [
+                n.name, n.layer, n.arguments, list(n.inputs), n.part, dict(n.call), n.frozen, n.reuses,
+                *map(_unfilled, (n.l2, n.dropout)), n.network.without_values() if n.network else None,
+            ]
             for n in self.nodes
-        ]
+        ]  # fmt: skip
 
     def knobs(self) -> set[str]:
         """The names of the ranges whose values act as lambda or p: they change no shape and need no new trace."""
-        values = [value for node in self.nodes for value in (node.l2, node.dropout)]
+        values = [value for node in self.walk() for value in (node.l2, node.dropout)]
         return {value.name for value in values if isinstance(value, Filled)}
 
 
@@ -76,11 +117,51 @@ def unfold(spec: Spec) -> tuple[Network | None, list[Problem]]:
     """Unfold a filled spec to its network; all problems of its body are found, and then there is no network."""
     unfolding = _Unfolding(spec)
     network = unfolding.run()
-    return (None if unfolding.problems else network), unfolding.problems
+    problems = list(dict.fromkeys(unfolding.problems))
+    return (None if problems else network), problems
+
+
+def names(spec: Spec) -> dict[str, Any]:
+    """The table of names of a filled spec: what every spec has (l2, dropout, classes, ...) and its `let`."""
+    unfolding = _Unfolding(spec)
+    unfolding.run()
+    return unfolding.table
+
+
+def reads(spec: Spec) -> frozenset[str]:
+    """Which of `l2` and `dropout` a filled spec's network takes, from its layers or its expressions."""
+    unfolding = _Unfolding(spec)
+    unfolding.run()
+    return frozenset(unfolding.read) | (_asked(spec.data) & {"l2", "dropout"})
+
+
+def owner(tensor: str) -> str:
+    """The node or input of a tensor: `lstm` for `lstm.1`."""
+    name, dot, number = tensor.rpartition(".")
+    return name if dot and number.isdigit() else tensor
 
 
 def _unfilled(value: float | None) -> Any:
     return f"<{value.name}>" if isinstance(value, Filled) else value
+
+
+@dataclass
+class _Frame:
+    """The state of one body while it is laid out: the spec's, a block's, or that of a model inside the model."""
+
+    table: dict[str, Any]
+    nodes: list[Node]
+    used: dict[str, Path]  # every name of the network that the nodes go to
+    tensors: dict[str, str] = field(default_factory=dict)  # what the body may name -> the tensor
+    given: dict[str, Path] = field(default_factory=dict)  # where a name was given
+    absent: dict[str, Path] = field(default_factory=dict)  # names whose `if` is false
+    outputs: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    prefix: str = ""
+    previous: str = ""
+    part: str = ""
+    l2: Any = None
+    frozen: bool = False
 
 
 @dataclass
@@ -89,265 +170,651 @@ class _Unfolding:
 
     spec: Spec
     problems: list[Problem] = field(default_factory=list)
-    nodes: list[Node] = field(default_factory=list)
-    tensors: dict[str, Path] = field(default_factory=dict)  # each name, and where it was given
-    counts: dict[str, int] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)  # which of the spec's `l2` and `dropout` a layer takes
+    taken: set[str] = field(default_factory=set)  # the inputs that something reads
     whole: bool = True  # every item was understood, so that what leads nowhere, or is not read, can be told
-    previous: str = "input"
-    start: str = "input"
+    table: dict[str, Any] = field(default_factory=dict)
+    layers: int = 0
 
     def run(self) -> Network:
         spec = self.spec
-        self.previous = self.start = spec.kind
-        self.tensors[spec.kind] = ("input",)
-        for part in ("layers", "encoder"):
-            self._items(part)
+        self.program = items.read(spec)
+        self.problems += self.program.problems
+        self.whole = self.program.whole
+        self.table = self._table()
+        self.defaults = self._evaluated(spec.data.get("defaults") or {}, self.table, ("defaults",)) or {}
+        self.inputs = tuple(
+            Input(name, tuple(one["shape"]), one.get("dtype", "float32")) for name, one in spec.inputs.items()
+        )
+        self.frame = frame = self._start(self.inputs[0].name, "layers")
         if spec.coded:
-            self._latent()
-            self.start = self.previous
-            self._items("decoder")  # and the head, which ends it: both read the code alone
-        self._head()
-        if "z_log_var" in self.tensors:
-            inputs = (spec.kind, self.previous, "z_mean", "z_log_var")
-            given = {"likelihood": spec.likelihood}
-            self._add("EvidenceLowerBound", given, "criterion", ("latent",), self._our_name("evidence"), inputs)
+            self._coded(frame)
+        else:
+            self._run(self.program.sections.get("layers", ()), frame)
+            frame.part = "head"
+            self._head(frame)
+        outputs = self._outputs(frame)
+        network = Network(spec.name, self.inputs, tuple(frame.nodes), outputs, self._prepare())
         if self.whole:
-            self._loose_ends()
+            self._loose_ends(network)
             self._unread()
-        return Network(spec.name, spec.kind, spec.shape, tuple(self.nodes), self.previous)
+        return network
+
+    # Values
+
+    def _table(self) -> dict[str, Any]:
+        """The spec's table of names: what every spec has, and its `let`, each computed once, in any order."""
+        spec, data = self.spec, self.spec.data
+        table: dict[str, Any] = {key: spec.facts[key] for key in STATED if key in spec.facts}
+        table["name"] = spec.name
+        table["inputs" if "inputs" in data else "input"] = data.get("inputs", data.get("input"))
+        raw: dict[str, Any] = {"l2": data.get("l2", DEFAULT_L2), "dropout": data.get("dropout", DEFAULT_DROPOUT)}
+        raw |= data.get("let") or {}
+        self._resolve(raw, table, lambda key: (key,) if key in ("l2", "dropout") else ("let", key))
+        for key, accepts, says in (("l2", is_lambda, objects.LAMBDA), ("dropout", objects.is_rate, objects.RATE)):
+            if expressions.is_expression(raw[key]) and key in table and not accepts(table[key]):
+                self._wrong((key,), f"{shown(raw[key])} is {shown(table[key])}", says)
+        return table
+
+    def _resolve(self, raw: Mapping[str, Any], table: dict[str, Any], where: Any) -> None:
+        """Compute the values of names that may ask for each other; a cycle is an error."""
+        under: list[str] = []
+
+        def compute(key: str) -> None:
+            if key in under:
+                cycle = " -> ".join(f"${one}" for one in [*under[under.index(key) :], key])
+                self._wrong(where(key), f"a circle: {cycle}", "a value that does not need itself")
+                self.whole = False
+                return
+            under.append(key)
+            try:
+                for other in expressions.asked(raw[key]):
+                    if other in raw and (other not in table or other in under):
+                        compute(other)
+            except Wrong:
+                pass  # said when the text was read
+            else:
+                if key not in table:
+                    value = self._evaluated(raw[key], table, where(key))
+                    table[key] = value
+            under.pop()
+
+        for key in raw:
+            if key not in table:
+                compute(key)
+
+    def _evaluated(self, value: Any, table: Mapping[str, Any], path: Path) -> Any:
+        """A value with its expressions computed; None and a problem where that cannot be done."""
+        if type(value) in (int, float, bool) or value is None:
+            return value
+        try:
+            return expressions.evaluated(value, table)
+        except Wrong as error:
+            self.whole = False
+            if not self.program.problems:  # else it is told already, or follows from what is told
+                self._wrong(path, *error.args)
+            return None
+
+    def _condition(self, value: Any, frame: _Frame, path: Path) -> bool:
+        if value is True:
+            return True
+        try:
+            found = expressions.parse(value).run(frame.table) if isinstance(value, str) else value
+            return expressions.truth(found)
+        except Wrong as error:
+            self.whole = False
+            if not self.program.problems:
+                self._wrong(path, *error.args)
+            return False
 
     # Items
 
-    def _items(self, section: str, part: str = "") -> None:
-        for index, item in enumerate(self.spec.data.get(section) or []):
-            if len(self.problems) < MOST:
-                self._item(item, part or section, (section, index))
+    def _start(self, previous: str, part: str) -> _Frame:
+        """The frame of a model of its own: names of layers start anew."""
+        frame = _Frame(dict(self.table), [], {}, part=part, previous=previous)
+        for one in self.inputs:
+            frame.tensors[one.name] = one.name
+            frame.given[one.name] = ("inputs", one.name) if "inputs" in self.spec.data else ("input",)
+        frame.used = dict(frame.given)
+        if "inputs" not in self.spec.data:
+            frame.tensors["input"] = previous
+        return frame
 
-    def _item(self, item: Any, part: str, path: Path, name: str = "") -> None:
-        """One item: `Flatten`, `Dropout: 0.3` or `Conv2D: {filters: 6, ...}`; `name` is ours for one that has none."""
-        if not self._is_item(item, path):
+    def _run(self, body: Iterable[Item], frame: _Frame) -> None:
+        for item in body:
+            if len(self.problems) >= MOST or self.layers > MOST_LAYERS:
+                return
+            if isinstance(item, Call):
+                self._call(item, frame)
+            elif isinstance(item, Let):
+                for key, value in item.values.items():
+                    frame.table[key] = self._evaluated(value, frame.table, (*item.path, key))
+            elif isinstance(item, Group):
+                if self._condition(item.condition, frame, (*item.path, "if")):
+                    self._group(item, frame)
+                else:
+                    self._absent(item.items, frame)
+            elif isinstance(item, Reuse):
+                self._reuse(item, frame)
+
+    def _group(self, item: Group, frame: _Frame) -> None:
+        if item.source is not None:
+            frame.previous = self._one_tensor(item.source, frame, (*item.path, "from"))
+        before = frame.l2, frame.frozen
+        self._inherit(item, frame)
+        for _ in range(self._count(item, frame)):
+            for row in self._rows(item, frame):
+                frame.table.update(zip(item.variables, row, strict=True))
+                self._run(item.items, frame)
+        frame.l2, frame.frozen = before
+
+    def _rows(self, item: Group, frame: _Frame) -> list[Any]:
+        """What a loop's variables get, one row a round; a group without a loop has one round."""
+        if not item.variables:
+            return [()]
+        here = (*item.path, "in")
+        try:
+            over = expressions.parse(item.over).run(frame.table) if isinstance(item.over, str) else item.over
+            over = expressions.evaluated(over, frame.table)
+        except Wrong as error:
+            self.whole = False
+            if not self.program.problems:
+                self._wrong(here, *error.args)
+            return []
+        if type(over) is int and 0 <= over <= expressions.MOST:
+            over = list(range(over))
+        if not isinstance(over, list):
+            self._wrong(here, f"{shown(over)} is nothing to go through", "a list, or a whole number")
+            self.whole = False
+            return []
+        if not item.unpacked:
+            return [(one,) for one in over]
+        for one in over:
+            if not isinstance(one, list) or len(one) != len(item.variables):
+                names = ", ".join(item.variables)
+                self._wrong(here, f"{shown(one)} does not go into {names}", f"rows of {len(item.variables)} values")
+                self.whole = False
+                return []
+        return over
+
+    def _count(self, item: Item, frame: _Frame) -> int:
+        if item.repeat is None:
+            return 1
+        count = self._evaluated(item.repeat, frame.table, (*item.path, "repeat"))
+        if type(count) is not int or count < 0:
+            if count is not None:
+                self._wrong((*item.path, "repeat"), f"{shown(count)} is not accepted", "a whole number, 0 or above")
+            self.whole = False
+            return 0
+        return count
+
+    def _inherit(self, item: Item, frame: _Frame) -> None:
+        if item.l2 is not None:
+            frame.l2 = self._lambda(item, frame)
+        if item.frozen is not None:
+            frame.frozen = bool(self._evaluated(item.frozen, frame.table, (*item.path, "frozen")))
+
+    def _lambda(self, item: Item, frame: _Frame) -> Any:
+        value = self._evaluated(item.l2, frame.table, (*item.path, "l2"))
+        if not is_lambda(value):
+            if value is not None and expressions.holds(item.l2):
+                self._wrong((*item.path, "l2"), f"{shown(item.l2)} is {shown(value)}", objects.LAMBDA)
+            return None
+        return value
+
+    def _absent(self, body: Iterable[Item], frame: _Frame) -> None:
+        """The literal names in a group that is not there, so that a reader of them is told why."""
+        for item in body:
+            if isinstance(item, Group):
+                self._absent(item.items, frame)
+            elif isinstance(item, Call) and isinstance(item.name, (str, int)) and str(item.name) not in frame.tensors:
+                frame.absent[str(item.name)] = item.path
+
+    def _call(self, item: Call, frame: _Frame) -> None:
+        path = item.path
+        if item.condition is not True and not self._condition(item.condition, frame, (*path, "if")):
+            name = self._given_name(item, frame, "") if item.name is not None else ""
+            if item.otherwise is not None:
+                tensor = self._tensor(item.otherwise, frame, (*path, "else"))
+                frame.previous = tensor
+                if name:
+                    frame.tensors[name] = tensor
+            elif name and name not in frame.tensors:
+                frame.absent[name] = path
+            return
+        count = self._count(item, frame)
+        for index in range(1, count + 1):
+            source = item.source if index == 1 else None
+            inputs, many, call = self._inputs(source, frame, (*path, "from"), item.block is not None)
+            suffix = "" if item.repeat is None else str(index)
+            before = frame.l2, frame.frozen
+            self._inherit(item, frame)
+            if item.block is not None:
+                self._block(item, item.block, frame, inputs, call, suffix)
+            else:
+                self._layer(item, frame, inputs, many, call, suffix)
+            frame.l2, frame.frozen = before
+
+    def _layer(
+        self, item: Call, frame: _Frame, inputs: tuple[str, ...], many: bool, call: dict[str, Any], suffix: str
+    ) -> None:
+        layer, path, arguments = item.target, item.path, dict(item.arguments)
+        if item.checked and item.known:
+            usual = self.defaults.get(layer, {})
+            own = {key: arguments[key] for key in item.checked if arguments[key] is not usual.get(key)}
+            found = self._evaluated(own, frame.table, path)
+            if found is None:
+                self.whole = False
+                return
+            entry = catalogue.catalogue()["layers"].get(layer, objects.GAUSSIAN)
+            for where, wrong, expected, hint in objects.arguments(layer, found, {**entry, "required": ()}, path):
+                key = where[len(path)] if len(where) > len(path) else ""
+                text = own.get(str(key))
+                wrong = f"`{text}` is {wrong.removesuffix(' is not accepted')}" if isinstance(text, str) else wrong
+                self._wrong(where, wrong, expected, hint)
+            arguments |= found
+        name = self._given_name(item, frame, suffix) if item.name is not None else self._default_name(layer, frame)
+        if not name:
+            return
+        outputs = catalogue.outputs(layer, arguments)
+        self._add(frame, layer, arguments, path, name, inputs, many=many, call=call, outputs=outputs)
+
+    def _block(
+        self, item: Call, block: Block, frame: _Frame, given: tuple[str, ...], call: dict[str, Any], suffix: str
+    ) -> None:
+        path = item.path
+        name = self._given_name(item, frame, suffix) if item.name is not None else self._default_name(block.name, frame)
+        if not name:
+            return
+        table = dict(self.table)
+        for key, value in item.arguments.items():
+            if key in block.parameters:
+                table[key] = self._evaluated(value, frame.table, (*path, key))
+        for key, value in block.parameters.items():
+            if key not in item.arguments:
+                table[key] = self._evaluated(value, table, ("blocks", block.name, "parameters", key))
+        for key in block.let:
+            table.pop(key, None)
+        self._resolve(block.let, table, lambda key: ("blocks", block.name, "let", key))
+        tensors = self._block_inputs(block, given, call, (*path, "from"))
+        if len(tensors) != len(block.inputs):
+            return
+        if block.nested:
+            self._nested(block, name, table, frame, tensors, path)
+            return
+        inside = _Frame(
+            table, frame.nodes, frame.used, dict(zip(block.inputs, tensors, strict=True)),
+            dict.fromkeys(block.inputs, path), outputs=frame.outputs, prefix=f"{frame.prefix}{name}_",
+            previous=tensors[0], part=frame.part, l2=frame.l2, frozen=frame.frozen,
+        )  # fmt: skip
+        self._run(block.items, inside)
+        frame.previous = frame.tensors[name] = inside.previous
+        frame.given[name] = path
+
+    def _block_inputs(self, block: Block, given: tuple[str, ...], call: dict[str, Any], path: Path) -> tuple[str, ...]:
+        if call:
+            for key in call:
+                if key not in block.inputs:
+                    wrong = f"`{block.name}` has no input `{key}`"
+                    self._wrong((*path, key), wrong, ", ".join(block.inputs), nearest(key, block.inputs))
+            given = tuple(call[key] for key in block.inputs if isinstance(call.get(key), str))
+        if len(given) != len(block.inputs):
+            wrong = f"{len(given)} tensor{'s' * (len(given) != 1)} for `{block.name}`"
+            self._wrong(path, wrong, f"{len(block.inputs)}: {', '.join(block.inputs)}")
+            self.whole = False
+            return ()
+        return given
+
+    def _nested(
+        self, block: Block, name: str, table: dict[str, Any], frame: _Frame, tensors: tuple[str, ...], path: Path
+    ) -> None:
+        inside = _Frame(
+            table, [], dict.fromkeys(block.inputs, path), {one: one for one in block.inputs},
+            dict.fromkeys(block.inputs, path), previous=block.inputs[0], part=frame.part, l2=frame.l2,
+            frozen=frame.frozen,
+        )  # fmt: skip
+        self._run(block.items, inside)
+        inner = Network(name, tuple(map(Input, block.inputs)), tuple(inside.nodes), (inside.previous,))
+        kind = "Sequential" if _is_chain(inner) else "Functional"
+        self._place(frame, Node(self._full(name, frame), kind, {}, tensors, frame.part, network=inner), path, name)
+
+    def _reuse(self, item: Reuse, frame: _Frame) -> None:
+        path = item.path
+        wanted = str(self._evaluated(item.layer, frame.table, (*path, "layer")))
+        full = self._full(wanted, frame)
+        first = next((node for node in frame.nodes if node.name == full), None)
+        if first is None:
+            close = nearest(wanted, frame.given)
+            self._wrong((*path, "layer"), f"no layer `{wanted}` above", "a layer or a nested block", close)
             self.whole = False
             return
-        layer, body = (item, None) if isinstance(item, str) else next(iter(item.items()))
-        here = path if isinstance(item, str) else (*path, layer)
-        entry = catalogue.entry("layers", layer)
-        if isinstance(entry, tuple):
-            self._wrong(here, *entry)
-            self.whole = False
-            arguments = dict(body) if isinstance(body, dict) else {}
-            own = {key: arguments.pop(key) for key in OURS if key in arguments}
-        else:
-            arguments, own = self._arguments(layer, body, entry, here)
-        given = self._name(own["name"], (*here, "name")) if "name" in own else ""
-        name = given or (self._our_name(name) if name else self._default_name(layer))
-        inputs = self._inputs(own["from"], (*here, "from")) if "from" in own else (self.previous,)
-        self._add(layer, arguments, part, here, name, inputs, own.get("l2"))
-
-    def _is_item(self, item: Any, path: Path) -> bool:
-        if isinstance(item, str):
-            return True
-        if not isinstance(item, dict):
-            self._wrong(path, f"{shown(item)} is no item", "a layer, such as Flatten or Dense: {units: 64}")
-            return False
-        kept = next((key for key in item if key in KEPT), "")
-        if kept:
-            wrong = f"`{kept}` is kept for a later version of the language"
-            self._wrong((*path, kept), wrong, "a layer, such as Flatten or Dense: {units: 64}")
-        elif len(item) != 1:
-            keys = listed(f"`{key}`" for key in item) or "none"
-            inside = next((key for key in item if key in OURS), "")
-            hint = f"{next(iter(item))}: {{{inside}: ..., ...}}" if inside else ""
-            self._wrong(path, f"an item has one key, this has {keys}", "a layer, its arguments in braces", hint)
-        return len(item) == 1 and not kept
-
-    def _arguments(
-        self, layer: str, body: Any, entry: dict[str, Any], path: Path
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The layer's own arguments, and the words of ours among them, checked; a lone value is the one required."""
-        known, required = entry["arguments"], entry["required"]
-        if body is not None and not isinstance(body, dict) and len(required) != 1:
-            needs = " and ".join(f"`{key}`" for key in required) or "no argument"
-            verb = "are" if len(required) > 1 else "is"
-            expected = objects.called(layer, required) if required else f"{layer}: {{argument: value}}"
-            self._wrong(path, f"{shown(body)} stands alone, and {needs} {verb} required", expected)
-            return {}, {}
-        arguments = dict(body) if isinstance(body, dict) else {required[0]: body} if body is not None else {}
-        own = {key: arguments.pop(key) for key in OURS if key in arguments and key not in known}
-        if ranges.looks_like(arguments) and "default" in arguments and not set(arguments) & set(known):
-            hint = f"{layer}: {{{required[0]}: {{...}}}}" if len(required) == 1 else ""
-            self._wrong(path, "a range stands where the arguments do", "it as the value of an argument", hint)
-        else:
-            self._told(objects.arguments(layer, arguments, entry, path, item=True))
-        if "l2" in own and not is_lambda(own["l2"]):
-            self._wrong((*path, "l2"), f"{shown(own['l2'])} is not accepted", objects.LAMBDA)
-        elif "l2" in own and not _kernels(layer, arguments):
-            self._wrong((*path, "l2"), "nothing reads it", "a layer with a kernel that has no regularizer of its own")
-        return arguments, own
+        inputs, many, call = self._inputs(item.source, frame, (*path, "from"), False)
+        name = self._name(item.name, (*path, "name"), frame) if item.name is not None else ""
+        name = name or self._default_name(wanted, frame)
+        node = replace(first, name=self._full(name, frame), inputs=inputs, many=many, call=call, reuses=first.name)
+        self._place(frame, node, path, name)
 
     # Names and tensors
 
-    def _name(self, given: Any, path: Path) -> str:
-        """A name that the spec gives, or an empty text if it cannot be one."""
+    def _given_name(self, item: Call, frame: _Frame, suffix: str) -> str:
+        """The name that an item gives, an index after it under `repeat`; an empty text if it cannot be one."""
+        path = (*item.path, "name")
+        given = self._evaluated(item.name, frame.table, path)
+        if given is None:
+            return ""
+        if suffix:
+            given = f"{given}{suffix}"
+        return self._name(given, path, frame, check=item.condition is True or bool(suffix) or True)
+
+    def _name(self, given: Any, path: Path, frame: _Frame, check: bool = True) -> str:
         name = str(given)
-        if type(given) not in (str, int) or not NAME.fullmatch(name):
+        if type(given) not in (str, int) or not NAME.fullmatch(name) or owner(name) != name:
             self._wrong(path, f"{shown(given)} is no name", NAMES)
         elif name in ("previous", "input"):
             self._wrong(path, f"`{name}` is a word of the language", "another name")
-        elif name in self.tensors:
-            place = self.spec.place(self.tensors[name])
-            by = f"line {place.line}" if place and place.line else written(self.tensors[name])
-            self._wrong(path, f"`{name}` is taken by {'the input' if name == self.spec.kind else by}", "another name")
         else:
             return name
         self.whole = False
         return ""
 
-    def _our_name(self, name: str) -> str:
+    def _default_name(self, target: str, frame: _Frame) -> str:
+        """The class in Keras's snake case, counted within its body: `conv2d`, `conv2d_1`."""
+        snake = snake_case(target)
+        while True:
+            count = frame.counts.get(snake, 0)
+            frame.counts[snake] = count + 1
+            name = f"{snake}_{count}" if count else snake
+            if name not in frame.tensors and self._full(name, frame) not in frame.used:
+                return name
+
+    def _our_name(self, name: str, frame: _Frame, part: str = "") -> str:
         """A name that the language gives; a spec's layer that has it must be called otherwise."""
-        if name in self.tensors:
+        if name in frame.given:
             wrong = f"`{name}` is the name of a layer that is added to every {self.spec.task} network without `head`"
             if name in ("z_mean", "z_log_var", "z", "evidence", "code"):
                 wrong = f"`{name}` is the name of a layer that `latent` stands for"
-            self._wrong((*self.tensors[name], "name"), wrong, "another name")
+            self._wrong((*frame.given[name], "name"), wrong, "another name")
         return name
 
-    def _default_name(self, layer: str) -> str:
-        """The class in Keras's snake case, counted within the spec: `conv2d`, `conv2d_1`."""
-        snake = re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", layer)).lower()
-        while True:
-            count = self.counts.get(snake, 0)
-            self.counts[snake] = count + 1
-            name = f"{snake}_{count}" if count else snake
-            if name not in self.tensors:
-                return name
+    def _full(self, name: str, frame: _Frame) -> str:
+        return frame.prefix + name
 
-    def _inputs(self, given: Any, path: Path) -> tuple[str, ...]:
-        """The tensors that `from` names: one, or a list of them."""
-        result, before = [], len(self.problems)
-        for index, name in enumerate(given if isinstance(given, list) else [given]):
-            where = (*path, index) if isinstance(given, list) else path
-            tensor = {"previous": self.previous, "input": self.start}.get(str(name), str(name))
-            if isinstance(name, (list, dict)):
-                wrong = "branches and arguments of a call are kept for a later version of the language"
-                self._wrong(where, wrong, "the name of a tensor, or a list of names")
-            elif type(name) not in (str, int) or tensor not in self.tensors:
-                close = nearest(name, ["previous", "input", *self.tensors])
-                self._wrong(
-                    where,
-                    f"no tensor {f'`{name}`' if isinstance(name, str) else shown(name)}",
-                    "previous, input or a name above",
-                    close,
-                )
-            else:
-                result.append(tensor)
-        if given == []:
-            self._wrong(path, "no tensor at all", "the name of a tensor, or a list of names")
-        self.whole = self.whole and bool(result) and len(self.problems) == before
-        return tuple(result) or (self.previous,)
+    def _tensor(self, given: Any, frame: _Frame, path: Path) -> str:
+        """The tensor that a text names: previous, input, a name above, or `name.1` for a second output."""
+        text, given = given, self._evaluated(given, frame.table, path)
+        name = str(given)
+        if (given is None and text is not None) or name == "previous":
+            return frame.previous
+        if type(given) in (str, int) and name in frame.tensors:
+            return frame.tensors[name]
+        base, number = owner(name), name.rpartition(".")[2]
+        if type(given) is str and base != name and base in frame.tensors:
+            tensor, count = frame.tensors[base], frame.outputs.get(frame.tensors[base], 1)
+            if int(number) < count and count > 1:
+                return tensor if number == "0" else f"{tensor}.{number}"
+            has = f"`{base}` has one output, `{name}` is none" if count == 1 else f"`{base}` has {count} outputs"
+            self._wrong(path, has, f"`{base}`" if count == 1 else f"{base}.0 to {base}.{count - 1}")
+        elif name in frame.absent:
+            self._wrong(path, f"`{name}` is not there, its `if` is false", "`else: TENSOR` beside that `if`")
+        else:
+            close = nearest(given, ["previous", *frame.tensors])
+            what = f"`{given}`" if isinstance(given, str) else shown(given)
+            self._wrong(path, f"no tensor {what}", "previous, input or a name above", close)
+        self.whole = False
+        return frame.previous
+
+    def _inputs(
+        self, source: Source | None, frame: _Frame, path: Path, block: bool
+    ) -> tuple[tuple[str, ...], bool, dict[str, Any]]:
+        """What `from` names: tensors, whether they are a list, and those that go by the call's arguments."""
+        if source is None:
+            return (frame.previous,), False, {}
+        if source.named is not None:
+            call: dict[str, Any] = {}
+            for key, value in source.named.items():
+                here = (*path, key)
+                if isinstance(value, bool):
+                    call[key] = value
+                elif isinstance(value, list):
+                    call[key] = tuple(self._tensor(one, frame, (*here, index)) for index, one in enumerate(value))
+                else:
+                    call[key] = self._tensor(value, frame, here)
+            first = () if block or "query" in call or "inputs" in call or "sequences" in call else (frame.previous,)
+            return first, False, call
+        found: list[str] = []
+        start = frame.previous
+        for index, part in enumerate(source.parts):
+            here = (*path, index) if source.listed else path
+            if not isinstance(part, Group):
+                found.append(self._tensor(part, frame, here))
+            elif self._condition(part.condition, frame, (*part.path, "if")):
+                frame.previous = start
+                if part.source is not None:
+                    frame.previous = self._one_tensor(part.source, frame, (*part.path, "from"))
+                before, from_here = (frame.l2, frame.frozen), frame.previous
+                self._inherit(part, frame)
+                for row in self._rows(part, frame):
+                    frame.previous = from_here
+                    frame.table.update(zip(part.variables, row, strict=True))
+                    for _ in range(self._count(part, frame)):
+                        self._run(part.items, frame)
+                    found.append(frame.previous)
+                frame.l2, frame.frozen = before
+                frame.previous = start
+        return tuple(found) or (frame.previous,), source.listed, {}
+
+    def _one_tensor(self, source: Source, frame: _Frame, path: Path) -> str:
+        if source.named is not None or source.listed:
+            self._wrong(path, "a list stands where one tensor does", "the name of a tensor")
+            self.whole = False
+            return frame.previous
+        return self._tensor(source.parts[0], frame, path)
 
     def _add(
-        self, layer: str, arguments: dict[str, Any], part: str, path: Path, name: str,
-        inputs: tuple[str, ...], own_l2: float | None = None,
+        self, frame: _Frame, layer: str, arguments: dict[str, Any], path: Path, name: str, inputs: tuple[str, ...],
+        **more: Any,
     ) -> None:  # fmt: skip
         l2 = rate = None
-        if _kernels(layer, arguments):
-            l2 = self._of_spec("l2", DEFAULT_L2) if own_l2 is None else own_l2
+        if objects.kernels(layer, arguments):
+            l2 = frame.l2 if frame.l2 is not None else self._of_spec("l2", DEFAULT_L2)
         if layer in catalogue.DROPOUTS:
             rate = arguments.pop("rate") if "rate" in arguments else self._of_spec("dropout", DEFAULT_DROPOUT)
-        place = self.spec.place(path)
-        self.nodes.append(Node(name, layer, arguments, inputs, part, l2, rate, place, written(path)))
-        self.tensors[name] = path
-        self.previous = name
+        full = self._full(name, frame)
+        self._place(frame, Node(full, layer, arguments, inputs, frame.part, l2, rate, **more), path, name)
+
+    def _place(self, frame: _Frame, node: Node, path: Path, name: str) -> None:
+        """Put a node behind the others; its name must be its own."""
+        if node.name in frame.used:
+            self.whole = False
+            if path[:1] == ("latent",) and name in frame.given:
+                self._our_name(name, frame)
+                return
+            place, by = self.spec.place(frame.used[node.name]), written(frame.used[node.name])
+            by = "the input" if node.name in {one.name for one in self.inputs} else by
+            by = f"line {place.line}" if place and place.line and by != "the input" else by
+            hint = "" if "$" in name else f"{name}$i" if frame.used[node.name] == path else ""
+            self._wrong((*path, "name"), f"`{node.name}` is taken by {by}", "another name", hint)
+            return
+        frame.nodes.append(replace(node, frozen=frame.frozen, mark=self.spec.place(path), path=written(path)))
+        self.layers += 1
+        if self.layers == MOST_LAYERS + 1:
+            self._wrong(path, f"more than {MOST_LAYERS:,} layers", "a smaller network")
+        frame.used[node.name] = frame.given[name] = path
+        frame.outputs[node.name] = node.outputs
+        frame.previous = frame.tensors[name] = node.name
 
     def _of_spec(self, key: str, default: float) -> float:
         self.read.add(key)
-        return self.spec.data.get(key, default)
+        return self.table.get(key, default)
 
     # The ends of a body
 
-    def _latent(self) -> None:
-        latent = self.spec.data["latent"]
-        layer, body = next(iter(latent.items())) if isinstance(latent, dict) and len(latent) == 1 else (latent, None)
-        if layer != "Gaussian":
-            self._item(latent, "encoder", ("latent",), "code")
-            return
-        path: Path = ("latent", "Gaussian") if isinstance(latent, dict) else ("latent",)
-        arguments = body if isinstance(body, dict) else {} if body is None else {"units": body}
-        self._told(objects.arguments("Gaussian", arguments, objects.GAUSSIAN, path))
-        before = (self.previous,)
-        for name in ("z_mean", "z_log_var"):
-            self._add("Dense", {"units": arguments.get("units")}, "encoder", path, self._our_name(name), before)
-        self._add("Sampling", {}, "latent", path, self._our_name("z"), ("z_mean", "z_log_var"))
+    def _outputs(self, frame: _Frame) -> tuple[str, ...]:
+        given = self.spec.data.get("outputs")
+        if given is None:
+            return (frame.previous,)
+        return tuple(self._tensor(one, frame, ("outputs", index)) for index, one in enumerate(given))
 
-    def _head(self) -> None:
+    def _prepare(self) -> tuple[Node, ...]:
+        """The chain of `prepare`, on names of its own."""
+        frame = self._start(self.inputs[0].name, "prepare")
+        self._run(self.program.sections.get("prepare", ()), frame)
+        chain = Network("prepare", self.inputs[:1], tuple(frame.nodes), (frame.previous,))
+        if frame.nodes and not _is_chain(chain):
+            self._wrong(("prepare",), "these are not one layer after another", "a chain of layers, without `from`")
+        return chain.nodes
+
+    def _coded(self, frame: _Frame) -> None:
+        """Encoder, latent and decoder: two models inside the model, and between them the code."""
+        spec = self.spec
+        encoder = self._start(self.inputs[0].name, "encoder")
+        self._run(self.program.sections.get("encoder", ()), encoder)
+        latent = (self.program.sections.get("latent") or (None,))[0]
+        if latent is None:
+            self.whole = False
+        gaussian = isinstance(latent, Call) and latent.target == "Gaussian"
+        if isinstance(latent, Call) and gaussian:
+            units, before = latent.arguments.get("units"), (encoder.previous,)
+            units = self._evaluated(units, self.table, (*latent.path, "units"))
+            encoder.l2 = None if latent.l2 is None else self._lambda(latent, encoder)
+            for name in ("z_mean", "z_log_var"):
+                self._add(encoder, "Dense", {"units": units}, latent.path, name, before)
+            codes: tuple[str, ...] = ("z_mean", "z_log_var")
+        elif isinstance(latent, Call):
+            self._call(latent if latent.name is not None else replace(latent, name="code"), encoder)
+            codes = (encoder.previous,)
+        else:
+            codes = (encoder.previous,)
+        found = self._inside("encoder", encoder, codes, {}, frame)
+        frame.part, code = "latent", found[0]
+        if gaussian and latent is not None:
+            self._add(frame, "Sampling", {}, latent.path, self._our_name("z", frame), found)
+            code = "z"
+        elif codes[0] in frame.tensors:
+            code = codes[0]
+        decoder = self._start("z" if gaussian else owner(codes[0]), "decoder")
+        entry = decoder.previous
+        if entry not in decoder.tensors:
+            decoder.tensors[entry] = entry
+            decoder.used[entry] = decoder.given[entry] = ("latent",)
+        if "inputs" in spec.data:
+            decoder.tensors["input"] = entry
+        self._run(self.program.sections.get("decoder", ()), decoder)
+        if "head" in spec.data:
+            self._run(self.program.sections.get("head", ()), decoder)
+        else:
+            self._reconstruction(decoder)
+        (rebuilt,) = self._inside("decoder", decoder, (decoder.previous,), {entry: code}, frame)
+        frame.previous = rebuilt
+        if gaussian:
+            frame.part = "criterion"
+            given = {"likelihood": spec.likelihood}
+            inputs = (self.inputs[0].name, rebuilt, *found)
+            self._add(frame, "EvidenceLowerBound", given, ("latent",), self._our_name("evidence", frame), inputs)
+
+    def _inside(
+        self, name: str, inside: _Frame, outputs: tuple[str, ...], entries: Mapping[str, str], frame: _Frame
+    ) -> tuple[str, ...]:
+        """Make a model inside the model of a frame, which takes the entries and those of the inputs that it uses."""
+        used = {owner(one) for node in inside.nodes for one in node.read()} | {owner(one) for one in outputs}
+        taken = {one.name: one.name for one in self.inputs if one.name in used}
+        given = {**entries, **taken} or {self.inputs[0].name: self.inputs[0].name}
+        network = Network(name, tuple(map(Input, given)), tuple(inside.nodes), outputs)
+        self.taken |= set(taken)
+        frame.part = name
+        node = Node(name, "Functional", {}, tuple(given.values()), name, network=network, outputs=len(outputs))
+        self._place(frame, node, (name,), name)
+        return (name, *(f"{name}.{index}" for index in range(1, len(outputs))))
+
+    def _head(self, frame: _Frame) -> None:
         spec = self.spec
         if "head" in spec.data:
-            self._items("head", "decoder" if spec.coded else "head")
-        elif spec.coded:
-            self._reconstruction()
+            self._run(self.program.sections.get("head", ()), frame)
+        elif "outputs" in spec.data:
+            return
         elif all(key in spec.facts for key in FACTS[spec.task]):
             for item in head(spec.task, spec.facts):
-                self._ours(item, "head")
+                self._ours(item, frame, ("head",))
         else:
             missing = [key for key in FACTS[spec.task] if key not in spec.data]
             for key in missing:
                 self._wrong((), f"`{key}` is missing", f"a whole number above 0, for {spec.task} without `head`")
             self.whole = False
 
-    def _reconstruction(self) -> None:
+    def _reconstruction(self, frame: _Frame) -> None:
         """The end of a decoder: the input's shape, under the activation that the likelihood needs."""
-        size = self.spec.shape[-1]
+        size = self.spec.shape[-1] if self.spec.shape else 1
         if size is None:  # the data will say
             return
         named = {"name": "reconstruction", "activation": LIKELIHOODS[self.spec.likelihood]}
         if self.spec.kind == "image":
-            self._ours({"Conv2D": {"filters": size, "kernel_size": 3, "padding": "same", **named}}, "decoder")
+            last: dict[str, Any] = {"Conv2D": {"filters": size, "kernel_size": 3, "padding": "same", **named}}
         else:
-            self._ours({"Dense": {"units": size, **named}}, "decoder")
+            last = {"Dense": {"units": size, **named}}
+        self._ours(last, frame, ("decoder",))
 
-    def _ours(self, item: dict[str, Any], part: str) -> None:
+    def _ours(self, item: dict[str, Any], frame: _Frame, path: Path) -> None:
         """An item that the language adds at the end of a part."""
         layer, body = next(iter(item.items()))
-        arguments = {key: value for key, value in body.items() if key != "name"}
-        self._item({layer: arguments}, part, (part,), body["name"])
+        usual = self.defaults.get(layer, {}) if isinstance(self.defaults, Mapping) else {}
+        arguments = {**usual, **{key: value for key, value in body.items() if key != "name"}}
+        name, before = self._our_name(body["name"], frame), len(self.problems)
+        if name in frame.used:
+            self.whole = self.whole and before == len(self.problems)
+            return
+        self._add(frame, layer, arguments, (*path, layer), name, (frame.previous,))
 
-    def _loose_ends(self) -> None:
-        used = {name for node in self.nodes for name in node.inputs} | {self.previous}
-        inside = {node.name for node in self.nodes if node.part == "decoder"} | {self.start}
-        for node in self.nodes:
-            foreign = [name for name in node.inputs if node.part == "decoder" and name not in inside]
-            if foreign:  # what is served as `decode` is given the code and nothing else
-                wrong = f"the decoder reads `{foreign[0]}`, which it cannot have when it is served alone"
-                self.problems.append(Problem(wrong, "the code or a layer of the decoder", "", node.path, node.mark))
+    def _loose_ends(self, network: Network) -> None:
+        for inner in (node.network for node in network.nodes if node.network and not node.reuses):
+            self._loose_ends(inner)
+        used = {owner(name) for node in network.nodes for name in node.read()} | set(map(owner, network.outputs))
+        used |= {node.reuses for node in network.nodes}
+        for node in network.nodes:
             if node.name not in used:
                 wrong = f"`{node.name}` leads to no output"
                 self.problems.append(Problem(wrong, "every layer to be used", "", node.path, node.mark))
+        if network.inputs == self.inputs:
+            for name in network.inputs:
+                if name.name not in used:
+                    path = ("inputs", name.name) if "inputs" in self.spec.data else ("input",)
+                    self._wrong(path, f"`{name.name}` leads to no output", "every input to be used")
 
     def _unread(self) -> None:
         reads = {"l2": "a layer with a kernel", "dropout": "a Dropout without a rate of its own"}
+        asked = _asked(self.spec.data)
         for key, expected in reads.items():
-            if key in self.spec.data and key not in self.read:
+            if key in self.spec.data and key not in self.read and key not in asked:
                 self._wrong((key,), "nothing reads it", expected)
-
-    def _told(self, found: Iterable[objects.Found]) -> None:
-        for one in itertools.islice(found, MOST):
-            self._wrong(*one)
 
     def _wrong(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
         if not self.spec.is_told(path):
             self.problems.append(self.spec.problem(path, wrong, expected, hint))
 
 
-def _kernels(layer: str, arguments: dict[str, Any]) -> list[str]:
-    """The regularisers of a layer through which lambda acts, those of the layers it wraps included."""
-    known = catalogue.catalogue()["layers"].get(layer, {"arguments": ()})["arguments"]
-    free = [key for key in catalogue.KERNELS if key in known and key not in arguments]
-    for key in ("layer", "cell", "backward_layer"):
-        inner = arguments.get(key)
-        if isinstance(inner, dict) and len(inner) == 1:
-            name, body = next(iter(inner.items()))
-            free += _kernels(name, body if isinstance(body, dict) else {})
-        elif isinstance(inner, str):
-            free += _kernels(inner, {})
-    return free
+def _is_chain(network: Network) -> bool:
+    """Whether each layer is called on the one before it, and on nothing else."""
+    names = [network.input, *(node.name for node in network.nodes)]
+    reads = [(before,) for before in names[:-1]]
+    plain = all(not node.call and not node.many and not node.reuses for node in network.nodes)
+    return plain and len(network.inputs) == 1 and [node.inputs for node in network.nodes] == reads
+
+
+def snake_case(name: str) -> str:
+    """A class's name in Keras's snake case: `conv2d` for `Conv2D`."""
+    return re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)).lower()
+
+
+def _asked(data: Mapping[str, Any]) -> frozenset[str]:
+    """The names that the text of a spec asks for, conditions that are false included."""
+    found: set[str] = set()
+
+    def look(value: Any) -> None:
+        if isinstance(value, str) and "$" in value:
+            found.update(re.findall(r"\$([A-Za-z_]\w*)", value))
+        elif isinstance(value, Mapping):
+            list(map(look, value.values()))
+        elif isinstance(value, list):
+            list(map(look, value))
+
+    look({key: value for key, value in data.items() if key not in ("name", "summary", "reference")})
+    return frozenset(found)

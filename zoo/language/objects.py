@@ -7,17 +7,15 @@ from typing import Any
 
 from zoo.errors import listed, nearest
 from zoo.language import catalogue
+from zoo.language.expressions import holds, is_expression
 from zoo.language.parsing import Path, shown
 from zoo.language.ranges import is_number
 
 Found = tuple[Path, str, str, str]
 """Where, what is wrong, what was expected, the nearest right thing."""
 
-OURS = ("name", "from", "l2")
+OURS = ("name", "from", "if", "else", "repeat", "l2", "frozen")
 """Words of ours inside an item's braces, beside the layer's own arguments."""
-
-KEPT = ("if", "else", "repeat")
-"""Words in an item's braces that the language keeps for what is to come."""
 
 GAUSSIAN: dict[str, Any] = {"arguments": {"units": None}, "required": ["units"]}
 """What the latent of a variational autoencoder takes, as the catalogue says it of layers."""
@@ -81,9 +79,7 @@ def arguments(
     known, meant = entry["arguments"], set()
     for key, value in given.items():
         here = (*path, key)
-        if item and key in KEPT:
-            yield here, f"`{key}` is kept for a later version of the language", "the layer's own arguments", ""
-        elif key not in known:
+        if key not in known:
             words = [*known, *OURS] if item else list(known)
             expected = f"one of {listed(words)}" if len(words) > 1 else words[0] if words else f"{name} alone"
             close = nearest(key, words)
@@ -99,6 +95,8 @@ def arguments(
 
 
 def _value(name: str, key: str, value: Any, entry: Mapping[str, Any], path: Path) -> Iterator[Found]:
+    if is_expression(value):  # looked at again when it has a value
+        return
     module = catalogue.module_of(key)
     by_name = module in ("layers", "optimizers", "schedules")  # the others have words as well
     if (isinstance(value, Mapping) and module) or (isinstance(value, str) and by_name):
@@ -113,8 +111,8 @@ def refusal(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple[
     wrong = f"{shown(value)} is not accepted"
     if key == "l2" and key not in entry["arguments"]:
         return None if is_lambda(value) else (wrong, LAMBDA, "")
-    if isinstance(value, str) and "$" in value:
-        return f"`{value}` is an expression", "a value; expressions come with a later version", ""
+    if holds(value):
+        return None
     if value is None:
         free = not required and not isinstance(default, (bool, int, float))
         return None if free else (wrong, "a value", "")
@@ -141,3 +139,17 @@ def refusal(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple[
     if catalogue.module_of(key) == "layers":
         return wrong, "a layer, such as LSTM: {units: 64}", ""
     return (wrong, "a plain value", "") if isinstance(value, Mapping) else None
+
+
+def kernels(layer: str, arguments: Mapping[str, Any]) -> list[str]:
+    """The regularisers of a layer through which lambda acts, those of the layers it wraps included."""
+    known = catalogue.catalogue()["layers"].get(layer, {"arguments": ()})["arguments"]
+    free = [key for key in catalogue.KERNELS if key in known and key not in arguments]
+    for key in ("layer", "cell", "backward_layer"):
+        inner = arguments.get(key)
+        if isinstance(inner, dict) and len(inner) == 1:
+            name, body = next(iter(inner.items()))
+            free += kernels(name, body if isinstance(body, dict) else {})
+        elif isinstance(inner, str):
+            free += kernels(inner, {})
+    return free

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import numbers
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -89,6 +89,14 @@ def parse(content: bytes, file: str) -> tuple[Any, Marks, list[Problem]]:
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # ValueError: an escape, in YAML read by Python
         return None, reader.marks, [*reader.problems, _syntax(error, text, file)]
     return value, reader.marks, reader.problems
+
+
+def head(content: bytes, until: Sequence[str]) -> dict[str, Any]:
+    """The first entries of a document, up to one of the keys; what cannot be read is left out, and said elsewhere."""
+    try:
+        return _Reader(content.decode("utf-8-sig"), "").head(until)
+    except (yaml.YAMLError, ValueError, OverflowError, StopIteration):
+        return {}
 
 
 def copied(value: Any, source: str, path: Path = ()) -> tuple[Any, Marks, list[Problem]]:
@@ -185,6 +193,16 @@ class _Reader:
         if not isinstance(event, yaml.StreamEndEvent):
             raise yaml.MarkedYAMLError(problem="did not find expected <document start>", problem_mark=_at(event))
         return value
+
+    def head(self, until: Sequence[str]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for _ in range(2):
+            next(self.events)
+        if not isinstance(next(self.events), yaml.MappingStartEvent):
+            return result
+        while isinstance(event := next(self.events), yaml.ScalarEvent) and event.value not in until:
+            result[event.value] = self.value(next(self.events), (event.value,))
+        return result
 
     def value(self, event: Any, path: Path) -> Any:
         self.marks.setdefault(path, self._mark(event))

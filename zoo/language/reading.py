@@ -5,19 +5,19 @@ The body's items are checked where they are unfolded (`network.py`), with the sa
 
 from __future__ import annotations
 
-import copy
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from zoo.errors import Mark, Problem, listed, nearest
-from zoo.language import catalogue, objects, parsing, ranges
-from zoo.language.families import FACTS, FAMILIES, KINDS, LIKELIHOODS
-from zoo.language.objects import is_count, is_lambda, is_named, is_rate
+from zoo.errors import Problem, listed, nearest
+from zoo.language import catalogue, expressions, merging, objects, parsing, ranges
+from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS, kinds
+from zoo.language.merging import CHANGE, Document, Find, problem_at
+from zoo.language.objects import is_count, is_lambda, is_rate
 from zoo.language.parsing import Marks, Path, shown, written
 from zoo.language.ranges import Range
-from zoo.language.spec import BODY, NAME, NAMES, STATED, TRAIN, Spec, is_told, problem_at
+from zoo.language.spec import BODY, NAME, NAMES, PROSE, STATED, TRAIN, Spec, is_told
 
 Test = Callable[[Any], bool]
 
@@ -42,6 +42,18 @@ def _is_shape(value: Any) -> bool:
     return isinstance(value, list) and len(value) in KINDS and all(size is None or is_count(size) for size in value)
 
 
+def _is_inputs(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(isinstance(one, dict) for one in value.values())
+
+
+def _or_expression(test: Test) -> Test:
+    return lambda value: test(value) or (isinstance(value, str) and "$" in value)
+
+
+def _is_texts(value: Any) -> bool:
+    return _is_text(value) or (isinstance(value, list) and bool(value) and all(map(_is_text, value)))
+
+
 def _one_of(words: Iterable[str]) -> tuple[Test, str]:
     known = tuple(words)
     return lambda value: value in known, f"one of {listed(known)}"
@@ -56,27 +68,44 @@ FIELDS: dict[str, tuple[Test, str]] = {
     "task": _one_of(FACTS),
     "summary": (_is_text, "a sentence"),
     "reference": (_is_text, "where the network was published"),
+    "year": (is_count, "the year in which it was published"),
     "parameters": (is_count, "the number of parameters at the defaults"),
+    "counting": (_is_text, "how the parameters are counted"),
+    "flops": (is_count, "the floating-point operations of one answer, a whole number"),
+    "regularization": (_is_text, "the lambda and p of the publication"),
+    "metric": (_is_text, "what it reached, on which data, and where that is written"),
+    "variants": (_is_mapping, "{name: {key: value}}"),
+    "extends": (_is_text, "the name of a spec, or the path of a file"),
     "classes": (is_count, objects.COUNT),
     "targets": (is_count, objects.COUNT),
     "horizon": (is_count, objects.COUNT),
     "features": (is_count, objects.COUNT),
     "input": (_is_mapping, "a mapping such as {shape: [28, 28, 1]}"),
-    "l2": (is_lambda, objects.LAMBDA),
-    "dropout": (is_rate, objects.RATE),
+    "inputs": (_is_inputs, "a mapping such as {image: {shape: [28, 28, 1]}, label: {shape: [], dtype: int32}}"),
+    "l2": (_or_expression(is_lambda), objects.LAMBDA),
+    "dropout": (_or_expression(is_rate), objects.RATE),
+    "let": (_is_mapping, "{name: value}"),
+    "defaults": (_is_mapping, "arguments by class, such as {Conv2D: {padding: same}}"),
+    "blocks": (_is_mapping, "{name: {parameters: {...}, layers: [...]}}"),
+    "prepare": (_is_items, "a list of layers, such as [Rescaling: {scale: 1 / 255}]"),
     "layers": (_is_items, _LAYERS),
     "encoder": (_is_items, _LAYERS),
     "latent": (lambda value: isinstance(value, (dict, str)), "one layer, such as Dense: {units: 32}"),
     "decoder": (_is_items, _LAYERS),
     "likelihood": _one_of(LIKELIHOODS),
     "head": (_is_items, _LAYERS),
+    "outputs": (lambda value: isinstance(value, list) and bool(value), "a list of names"),
     "train": (_is_mapping, "a mapping with any of optimizer, batch_size and epochs"),
 }
 """The keys of a spec, what each accepts, and how that is said."""
 
 INPUT: dict[str, tuple[Test, str]] = {
-    "shape": (_is_shape, "one to three whole numbers above 0, without the batch, such as [28, 28, 1]"),
-    "kind": _one_of(KINDS.values()),
+    "shape": (_is_shape, "one to four whole numbers above 0, without the batch, such as [28, 28, 1]"),
+    "dtype": _one_of(DTYPES),
+    "kind": _one_of(dict.fromkeys(kind for row in KINDS.values() for kind in row)),
+    "vocabulary": (is_count, objects.COUNT),
+    "classes": (is_count, objects.COUNT),
+    "columns": (_is_texts, "a list of names"),
 }
 
 TRAINING: dict[str, tuple[Test, str]] = {
@@ -87,11 +116,8 @@ TRAINING: dict[str, tuple[Test, str]] = {
 
 REQUIRED = ("spec", "name", "family", "input")
 
-LATER = ("extends", "variants", "let", "defaults", "blocks", "prepare", "inputs", "outputs", "heads", "penalties")
+LATER = ("heads",)
 """Words that the language keeps for what is to come."""
-
-CHANGE = "--set"
-"""The place of what a change brought in."""
 
 MOST = 100
 """So many problems of a spec's keys are said."""
@@ -100,39 +126,63 @@ _INSIDE = {"train": TRAINING, "input": INPUT}
 
 
 def read(
-    content: bytes | Mapping[str, Any], file: str, changes: Mapping[str, Any]
+    content: bytes | Mapping[str, Any],
+    file: str,
+    changes: Mapping[str, Any],
+    variant: str = "",
+    find: Find | None = None,
 ) -> tuple[Spec | None, list[Problem]]:
     """Read a spec from the bytes of a file or from a mapping, with changes by dotted path (`train.epochs`).
 
+    `variant` names one of those in the file (its first where nothing does); `find` gives what `extends` names.
     Returns the spec, or None where what is there cannot be used at all, and the problems found so far.
     """
-    if isinstance(content, bytes):
-        data, marks, problems = parsing.parse(content, file)
-    else:
-        data, marks, problems = parsing.copied(content, file)
-    if not isinstance(data, dict):
+    found = merging.document(content, file, variant, find)
+    if not isinstance(found.data, dict):
         expected = "a mapping that begins with `spec: 1`"
-        return None, problems or [Problem(f"{shown(data)} is no spec", expected, mark=marks.get(()))]
+        said = [Problem(f"{shown(found.data)} is no spec", expected, mark=found.marks.get(()))]
+        return None, found.problems or said
     for path, value in changes.items():
         where = tuple(path.split("."))
         plain, _, wrong = parsing.copied(value, CHANGE, where)
-        problems += wrong + _change(data, marks, where, plain)
-    data, wrong, spoilt = _with_ranges(data, marks)
-    problems += wrong
+        found.problems += wrong
+        merging.change(found, where, plain, FIELDS, {"train": TRAIN, "input": {}})
+    _compute(found)
+    data, wrong, spoilt = _with_ranges(found.data, found.marks)
+    problems = list(dict.fromkeys([*found.problems, *wrong]))
     told = _paths(problems) | spoilt
-    for one in itertools.islice(_check(data, marks), MOST):
+    for one in itertools.islice(_check(data, found.marks), MOST):
         if not is_told(one.path, told):
             problems.append(one)
             told |= _paths([one])
-    return (Spec(data, marks, file, frozenset(told)) if _can_unfold(data) else None), problems
+    return (Spec(data, found.marks, file, frozenset(told)) if _can_unfold(data) else None), problems
+
+
+def _compute(found: Document) -> None:
+    """Replace arithmetic on plain numbers (`1 / 255`) by its result, everywhere but in prose."""
+
+    def computed(value: Any, path: Path) -> Any:
+        if isinstance(value, str) and "$" not in value and expressions.is_expression(value):
+            try:
+                return expressions.parse(value).run({})
+            except expressions.Wrong as error:
+                found.problem(path, *error.args)
+                return None
+        if isinstance(value, dict):
+            return {key: one if key == "name" else computed(one, (*path, key)) for key, one in value.items()}
+        return [computed(one, (*path, index)) for index, one in enumerate(value)] if isinstance(value, list) else value
+
+    found.data = {key: one if key in PROSE else computed(one, (key,)) for key, one in found.data.items()}
 
 
 def _can_unfold(data: dict[str, Any]) -> bool:
     """Whether the body can be looked at, whatever else is wrong."""
-    if not all(_accepts(FIELDS, data, key) for key in ("family", "input", "task", "likelihood", *BODY)):
+    words = ("family", "input", "inputs", "task", "likelihood", "let", "defaults", "blocks", "outputs", *BODY)
+    if not all(_accepts(FIELDS, data, key) for key in words) or ("input" in data) == ("inputs" in data):
         return False
-    needed = ("input", *FAMILIES[data["family"]].body) if "family" in data else ("family",)
-    return all(key in data for key in needed) and all(_accepts(INPUT, data["input"], key) for key in INPUT)
+    needed = FAMILIES[data["family"]].body if "family" in data else ("family",)
+    inputs = data["inputs"].values() if "inputs" in data else [data["input"]]
+    return all(key in data for key in needed) and all(_accepts(INPUT, one, key) for one in inputs for key in INPUT)
 
 
 def _accepts(fields: dict[str, tuple[Test, str]], data: dict[str, Any], key: str) -> bool:
@@ -143,48 +193,6 @@ def _paths(problems: Iterable[Problem]) -> set[str]:
     """The paths of problems; of an element of a value, the value's as well."""
     paths = {one.path for one in problems if one.path}
     return paths | {re.sub(r"(\[\d+\])+$", "", path) for path in paths} - set(BODY)
-
-
-# Changes
-
-
-def _change(data: dict[str, Any], marks: Marks, path: tuple[str, ...], value: Any) -> list[Problem]:
-    """Merge one `--set` into the spec."""
-    place = Mark(CHANGE, 0, 0)
-    at: dict[str, Any] = data
-    unsaid: dict[str, Any] = {"train": TRAIN, "input": {}}
-    for depth, key in enumerate(path[:-1], 1):
-        if key not in at and key in unsaid:
-            at[key] = copy.deepcopy(unsaid[key])
-        here = ".".join(path[:depth])
-        if key not in at and at is data and key in FIELDS:
-            return [Problem(f"this spec has no `{key}`", f"{here}=VALUE", "", ".".join(path), place)]
-        if key not in at:
-            known = FIELDS if at is data else at
-            return [Problem("no such key", f"one of {listed(known, 30)}", nearest(key, known), here, place)]
-        if not isinstance(at[key], dict) or ranges.looks_like(at[key]):
-            what = "a range, which is changed as a whole" if ranges.looks_like(at[key]) else "no mapping"
-            return [Problem(f"`{here}` is {what}", f"{here}=VALUE", "", ".".join(path), place)]
-        inner = unsaid.get(key)
-        at, unsaid = at[key], inner if isinstance(inner, dict) else {}
-    for longer in [known for known in marks if known[: len(path)] == path]:
-        del marks[longer]
-    marks[path] = place
-    if value is None:
-        at.pop(path[-1], None)
-    else:
-        at[path[-1]] = _merged(at.get(path[-1]), value)
-    return []
-
-
-def _merged(old: Any, new: Any) -> Any:
-    """Mappings merge deep, null removes, everything else replaces; so do ranges, and objects of another name."""
-    if not isinstance(old, dict) or not isinstance(new, dict) or ranges.looks_like(old) or ranges.looks_like(new):
-        return new
-    if is_named(old) and is_named(new) and old.keys() != new.keys():
-        return new
-    both = {**old, **{key: _merged(old.get(key), value) for key, value in new.items()}}
-    return {key: value for key, value in both.items() if value is not None or new.get(key, 0) is not None}
 
 
 # Ranges
@@ -202,8 +210,8 @@ def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], li
         if ranges.looks_like(value):
             found, wrong = ranges.read(value)
             problems.extend(problem_at(marks, (*path, key) if key else path, says, meant) for key, says, meant in wrong)
-            if path[-1] in ("name", "from"):
-                problems.append(problem_at(marks, path, "a range cannot stand here", "a name"))
+            if path[-1] in _WITHOUT_RANGE:
+                problems.append(problem_at(marks, path, "a range cannot stand here", _WITHOUT_RANGE[str(path[-1])]))
             elif found is not None:
                 problems.extend(_out_of_place(found, path, marks))
             if found is None:
@@ -217,28 +225,63 @@ def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], li
         return value
 
     def arguments(value: Any, path: Path) -> Any:
+        """The arguments of a layer, a block or an object: a mapping here is never a range, its values may be."""
         if not isinstance(value, dict):
-            return value
-        return {key: convert(inner, (*path, key)) for key, inner in value.items()}
+            return convert(value, path) if isinstance(value, list) else value
+        return {
+            key: source(inner, (*path, key)) if key == "from" else convert(inner, (*path, key))
+            for key, inner in value.items()
+        }
+
+    def source(value: Any, path: Path) -> Any:
+        if isinstance(value, list):
+            return [branch(one, (*path, index)) for index, one in enumerate(value)]
+        return convert(value, path)
+
+    def branch(value: Any, path: Path) -> Any:
+        return (
+            items(value, path) if isinstance(value, list) else item(value, path) if isinstance(value, dict) else value
+        )
+
+    def items(value: Any, path: Path) -> Any:
+        return [item(one, (*path, index)) for index, one in enumerate(value)] if isinstance(value, list) else value
 
     def item(value: Any, path: Path) -> Any:
-        return {key: arguments(one, (*path, key)) for key, one in value.items()} if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        if "layers" in value:
+            inner = {key: one for key, one in value.items() if key != "layers"}
+            return {**arguments(inner, path), "layers": items(value["layers"], (*path, "layers"))}
+        return {key: arguments(one, (*path, key)) for key, one in value.items()}
 
-    result = dict(data)
-    for name in ("l2", "dropout"):
-        if name in result:
-            result[name] = convert(result[name], (name,))
-    for part in BODY:
-        body = result.get(part)
-        if isinstance(body, list):
-            result[part] = [item(one, (part, index)) for index, one in enumerate(body)]
-        elif part in result:
-            result[part] = item(body, (part,))
+    def block(value: Any, path: Path) -> Any:
+        if not isinstance(value, dict):
+            return value
+        made = {key: arguments(one, (*path, key)) for key, one in value.items() if key != "layers"}
+        return made | ({"layers": items(value["layers"], (*path, "layers"))} if "layers" in value else {})
+
+    def body(value: Any, path: Path) -> Any:
+        return items(value, path) if isinstance(value, list) else item(value, path)
+
+    def blocks(value: Any, path: Path) -> Any:
+        named = value if isinstance(value, dict) else {}
+        return {key: block(one, (*path, key)) for key, one in named.items()} if named else value
+
+    how: dict[str, Callable[[Any, Path], Any]] = {
+        **dict.fromkeys(("l2", "dropout"), convert),
+        **dict.fromkeys((*BODY, "prepare"), body),
+        **dict.fromkeys(("train", "let"), arguments),
+        "defaults": item,
+        "blocks": blocks,
+    }
+    result = {key: how[key](value, (key,)) if key in how else value for key, value in data.items()}
     if result.get("train") == {}:
         del result["train"]
-    elif "train" in result:
-        result["train"] = arguments(result["train"], ("train",))
     return result, problems, spoilt
+
+
+_WITHOUT_RANGE = {"name": "a name", "from": "a name", "if": "a condition", "else": "a name", "nested": "true or false"}
+"""Where no range can stand, and what does."""
 
 
 def _out_of_place(found: Range, path: Path, marks: Marks) -> Iterator[Problem]:
@@ -247,7 +290,7 @@ def _out_of_place(found: Range, path: Path, marks: Marks) -> Iterator[Problem]:
     if len(words) < 3:
         return
     before, owner, key = words[-3:]
-    module = "layers" if before in BODY else catalogue.module_of(before)
+    module = "layers" if before in (*BODY, "from", "defaults") else catalogue.module_of(before)
     entry = objects.GAUSSIAN if owner == "Gaussian" else catalogue.catalogue().get(module, {}).get(owner)
     if entry and key in (*entry["arguments"], "l2"):
         for one in found.held():
@@ -263,11 +306,18 @@ def _out_of_place(found: Range, path: Path, marks: Marks) -> Iterator[Problem]:
 def _check(data: dict[str, Any], marks: Marks) -> Iterator[Problem]:
     meant = _meant(data, FIELDS)
     for key in REQUIRED:
-        if key not in data and key not in meant:
+        if key not in data and key not in meant and not (key == "input" and "inputs" in {*data, *meant}):
             yield problem_at(marks, (), f"`{key}` is missing", FIELDS[key][1])
     yield from _keys(data, FIELDS, (), marks, "a spec")
     if isinstance(data.get("input"), dict):
-        yield from _input(data["input"], marks)
+        yield from _input(data["input"], ("input",), marks)
+    if "inputs" in data and "input" in data:
+        yield problem_at(marks, ("inputs",), "stands beside `input`", "one of them")
+    if _accepts(FIELDS, data, "inputs"):
+        for name, one in (data.get("inputs") or {}).items():
+            if not _is_input_name(name):
+                yield problem_at(marks, ("inputs", name), f"`{name}` is no name", NAMES)
+            yield from _input(one, ("inputs", name), marks)
     if isinstance(data.get("train"), dict):
         yield from _keys(data["train"], TRAINING, ("train",), marks, "`train`")
         chosen = data["train"].get("optimizer")
@@ -289,7 +339,9 @@ def _keys(
         elif key not in fields:
             inside = {inner: f"{outer}.{inner}" for outer, keys in _INSIDE.items() for inner in keys if not path}
             close = inside.get(key) or nearest(key, fields)
-            yield problem_at(marks, here, "no such key", f"a key of {what}: {listed(fields, 30)}", close)
+            few = not close or len(fields) <= 12  # a long list is no help beside the right word
+            known = f": {listed(fields, 50)}" if few else ""
+            yield problem_at(marks, here, "no such key", f"a key of {what}{known}", close)
         elif isinstance(value, Range):
             refused = next((one for one in value.held() if not fields[key][0](one)), value)
             if refused is not value:
@@ -305,15 +357,20 @@ def _meant(data: dict[str, Any], fields: dict[str, tuple[Test, str]]) -> set[str
     return {nearest(key, fields) for key in itertools.islice(data, MOST) if key not in fields}
 
 
-def _input(given: dict[str, Any], marks: Marks) -> Iterator[Problem]:
-    yield from _keys(given, INPUT, ("input",), marks, "`input`")
+def _is_input_name(name: str) -> bool:
+    """Whether an input can be called so: a name that is no word of the language."""
+    return bool(NAME.fullmatch(name)) and name not in ("previous", "input")
+
+
+def _input(given: dict[str, Any], path: Path, marks: Marks) -> Iterator[Problem]:
+    yield from _keys(given, INPUT, path, marks, f"`{path[0]}`")
     if "shape" not in given and "shape" not in _meant(given, INPUT):
-        yield problem_at(marks, ("input",), "`shape` is missing", INPUT["shape"][1])
+        yield problem_at(marks, path, "`shape` is missing", INPUT["shape"][1])
     elif all(_accepts(INPUT, given, key) for key in INPUT):
-        kind = KINDS[len(given["shape"])]
-        if given.get("kind", kind) != kind:
+        usual = kinds(given)
+        if given.get("kind", usual[0]) not in usual:
             wrong = f"`{given['kind']}` does not go with a shape of {len(given['shape'])} sizes"
-            yield problem_at(marks, ("input", "kind"), wrong, f"`{kind}`, or another shape")
+            yield problem_at(marks, (*path, "kind"), wrong, f"`{usual[0]}`, or another shape")
 
 
 def _family(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Problem]:
@@ -353,6 +410,3 @@ def _family(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Pro
 def _and(words: Sequence[str]) -> str:
     quoted = [f"`{word}`" for word in words]
     return " and ".join([", ".join(quoted[:-1])] * (len(quoted) > 1) + quoted[-1:])
-
-
-# Ranges by name

@@ -14,7 +14,8 @@ from typing import Any
 
 from zoo.errors import Mark, Problem
 from zoo.language import writing
-from zoo.language.families import FAMILIES, KINDS
+from zoo.language.families import FAMILIES, kinds
+from zoo.language.merging import place_of, problem_at
 from zoo.language.objects import is_count
 from zoo.language.parsing import Marks, Path, written
 from zoo.language.ranges import Filled, Range, is_number
@@ -24,6 +25,12 @@ DEFAULT_L2, DEFAULT_DROPOUT = 0.001, 0.5
 
 TRAIN: dict[str, Any] = {"optimizer": {"Adam": {"learning_rate": 0.001}}, "batch_size": 32, "epochs": 20}
 """How a spec is trained that does not say."""
+
+PROSE = ("name", "summary", "reference", "counting", "regularization", "metric")
+"""Keys that hold text for people, never an expression."""
+
+CARD = (*PROSE[1:], "year", "parameters", "flops")
+"""Keys that say what is known of a network; they change nothing in it."""
 
 BODY = ("layers", "encoder", "latent", "decoder", "head")
 
@@ -65,14 +72,23 @@ class Spec:
         return str(self.data.get("task") or FAMILIES[self.family].task)
 
     @property
+    def inputs(self) -> dict[str, Mapping[str, Any]]:
+        """What the network is given, by name; a single `input` is called after its kind."""
+        if "inputs" in self.data:
+            return dict(self.data["inputs"])
+        one = self.data["input"]
+        return {str(one.get("kind") or kinds(one)[0]): one}
+
+    @property
     def shape(self) -> tuple[int | None, ...]:
-        """The input's shape without the batch."""
-        return tuple(self.data["input"]["shape"])
+        """The first input's shape without the batch."""
+        return tuple(next(iter(self.inputs.values()))["shape"])
 
     @property
     def kind(self) -> str:
-        """What the input is: image, sequence or table."""
-        return str(self.data["input"].get("kind") or KINDS[len(self.shape)])
+        """What the first input is: image, sequence, table, tokens, ..."""
+        one = next(iter(self.inputs.values()))
+        return str(one.get("kind") or kinds(one)[0])
 
     @property
     def coded(self) -> bool:
@@ -97,15 +113,16 @@ class Spec:
 
     def ranges(self) -> dict[str, Range]:
         """Every range by its name, which is its path, shortened: `l2`, `dropout`, `fc1.units`."""
-        found: dict[str, Range] = {}
-        _replaced(self.data, (), lambda name, one: found.setdefault(name, one))
-        return found
+        return {name: one for name, one, _ in _named(self.data)}
 
     def fill(self, values: Mapping[str, Any] | None = None) -> Spec:
         """A spec without ranges: each is replaced by its value, or by its default where `values` has none."""
         given = values or {}
 
-        def choose(name: str, found: Range) -> Any:
+        names = {path: name for name, _, path in _named(self.data)}
+
+        def choose(found: Range, path: Path) -> Any:
+            name = names[path]
             chosen = given.get(name, found.default)
             measured = isinstance(chosen, float) or (is_number(chosen) and not found.counted)
             return Filled(chosen, name) if measured else chosen
@@ -116,7 +133,12 @@ class Spec:
         """The spec with facts that data brought: shape, classes, targets, horizon, features, task, or ranges."""
         data = dict(self.data)
         if "shape" in facts:
-            data["input"] = {**data["input"], "shape": list(facts.pop("shape"))}
+            shape = list(facts.pop("shape"))
+            if "inputs" in data:
+                first = next(iter(data["inputs"]))
+                data["inputs"] = {**data["inputs"], first: {**data["inputs"][first], "shape": shape}}
+            else:
+                data["input"] = {**data["input"], "shape": shape}
         return replace(self, data={**data, **facts})
 
     def written(self) -> dict[str, Any]:
@@ -129,8 +151,7 @@ class Spec:
 
     def identity(self) -> str:
         """A hash of what the spec says; comments, order of keys and prose do not count."""
-        prose = ("summary", "reference", "parameters")
-        said = {key: value for key, value in self.written().items() if key not in prose}
+        said = {key: value for key, value in self.written().items() if key not in CARD}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     def changed(self, other: Spec) -> list[str]:
@@ -156,31 +177,42 @@ def is_told(path: str, told: Set[str]) -> bool:
     return any(path[: end.start()] in told for end in re.finditer(r"[.\[]|$", path))
 
 
-def place_of(marks: Marks, path: Path) -> Mark | None:
-    """Where a path was written, or what it stands in."""
-    return next((marks[path[:end]] for end in range(len(path), -1, -1) if path[:end] in marks), None)
+def _named(data: Mapping[str, Any]) -> list[tuple[str, Range, Path]]:
+    """Every range with its name and its path. The name is the path, shortened where that tells it from the others.
 
-
-def problem_at(marks: Marks, path: Path, wrong: str, expected: str = "", hint: str = "") -> Problem:
-    """A problem at a path, with its place."""
-    return Problem(wrong, expected, hint, written(path), place_of(marks, path))
-
-
-def _range_name(path: Path) -> str:
-    return "learning_rate" if path[:2] == ("train", "optimizer") and path[3:] == ("learning_rate",) else written(path)
-
-
-def _replaced(value: Any, path: Path, choose: Callable[[str, Range], Any]) -> Any:
-    """A value with each range in it replaced by what is chosen for it, by the range's name.
-
-    The name is the path, shortened: an item that has a name goes by it (`fc1.units`).
+    `l2`, `learning_rate`, `width` for `let.width`; an item that has a name goes by it: `fc1.units`, in a block
+    `residual.fc1.units`.
     """
+    found: list[tuple[str, Range, Path]] = []
+    taken: set[str] = set()
+
+    def look(value: Any, path: Path, short: Path) -> None:
+        if isinstance(value, Range):
+            rate = path[:2] == ("train", "optimizer") and path[3:] == ("learning_rate",)
+            name = "learning_rate" if rate else written(short)
+            name = written(path) if name in taken else name
+            taken.add(name)
+            found.append((name, value, path))
+        elif isinstance(value, Mapping):
+            given = value.get("name")
+            if len(path) > 1 and path[0] in (*BODY, "blocks") and isinstance(given, str) and "$" not in given:
+                short = (path[1], given) if path[0] == "blocks" else (given,)
+            for key, one in value.items():
+                look(one, (*path, key), (key,) if path == ("let",) else (*short, key))
+        elif isinstance(value, list):
+            for index, one in enumerate(value):
+                look(one, (*path, index), (*short, index))
+
+    look(data, (), ())
+    return found
+
+
+def _replaced(value: Any, path: Path, choose: Callable[[Range, Path], Any]) -> Any:
+    """A value with each range in it replaced by what is chosen for it."""
     if isinstance(value, Range):
-        return choose(_range_name(path), value)
+        return choose(value, path)
     if isinstance(value, Mapping):
-        item = len(path) == 3 and path[0] in BODY and isinstance(value.get("name"), str)
-        start = (value["name"],) if item else path
-        return {key: _replaced(one, (*start, key), choose) for key, one in value.items()}
+        return {key: _replaced(one, (*path, key), choose) for key, one in value.items()}
     if isinstance(value, list):
         return [_replaced(one, (*path, index), choose) for index, one in enumerate(value)]
     return value

@@ -1,0 +1,627 @@
+"""The text of a body to items: what stands in each line, checked as far as the text alone can tell.
+
+Here the text decides, not the run: what stands under a false condition is checked too, and what nothing reads is told.
+`network.py` runs the items with values.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoo.errors import Problem, listed, nearest
+from zoo.language import catalogue, expressions, objects, ranges
+from zoo.language.expressions import Wrong, is_expression
+from zoo.language.objects import OURS
+from zoo.language.parsing import Path, shown
+from zoo.language.spec import BODY, STATED, Spec
+
+BUILT_IN = ("name", *STATED, "l2", "dropout", "input", "inputs")
+"""Names that every expression of a body may ask for."""
+
+LOCAL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+MOST = 100
+"""After so many problems the items that follow are not looked at."""
+
+GROUP = ("layers", "for", "in", "repeat", "if", "from", "l2", "frozen")
+BLOCK = ("parameters", "let", "inputs", "nested", "layers")
+REUSE = ("layer", "from", "name")
+
+_AN_ITEM = "a layer, such as Flatten or Dense: {units: 64}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What `from` says: a tensor, or parts of a list (tensors and branches), or tensors by argument of the call."""
+
+    parts: tuple[Any, ...] = ()
+    listed: bool = False
+    named: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of a body. `path` is where it stands; every value in it may hold expressions."""
+
+    path: Path
+    source: Source | None = None
+    condition: Any = True
+    repeat: Any = None
+    l2: Any = None
+    frozen: Any = None
+
+
+@dataclass(frozen=True)
+class Call(Item):
+    """A layer or a block with its arguments; `block` is None for a layer, `checked` says what expressions fill."""
+
+    target: str = ""
+    block: Block | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    name: Any = None
+    otherwise: Any = None
+    checked: tuple[str, ...] = ()
+    known: bool = True
+
+
+@dataclass(frozen=True)
+class Group(Item):
+    """Items under one loop, condition, lambda or starting tensor."""
+
+    items: tuple[Item, ...] = ()
+    variables: tuple[str, ...] = ()
+    unpacked: bool = False
+    over: Any = None
+
+
+@dataclass(frozen=True)
+class Let(Item):
+    """From here on a name means this."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reuse(Item):
+    """An earlier layer once more, with the same weights."""
+
+    layer: Any = None
+    name: Any = None
+
+
+@dataclass
+class Block:
+    """A block: its parameters with their defaults (`required` have none), what it computes first, and its items."""
+
+    name: str
+    parameters: dict[str, Any]
+    required: tuple[str, ...]
+    let: dict[str, Any]
+    inputs: tuple[str, ...]
+    nested: bool
+    items: tuple[Item, ...] = ()
+
+
+@dataclass
+class Program:
+    """The items of every section, and all that was found wrong with the text; `whole` if every item was understood."""
+
+    sections: dict[str, tuple[Item, ...]]
+    problems: list[Problem]
+    whole: bool
+
+
+@dataclass
+class _Scope:
+    """The names that a text may ask for: those of a block or spec, and those around it."""
+
+    own: dict[str, Path]
+    around: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    read: set[str] = field(default_factory=set)
+
+
+def read(spec: Spec) -> Program:
+    """Read the items of all sections of a spec. Every problem of the text is found."""
+    return _Reader(spec).program()
+
+
+class _Reader:
+    """The state while the text of one spec is read."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec, self.data = spec, spec.data
+        self.problems: list[Problem] = []
+        self.whole = True
+        self.blocks: dict[str, Block] = {}
+        self.called: set[str] = set()
+        self.classes: set[str] = set()
+        self.defaults: dict[str, dict[str, Any]] = self.data.get("defaults") or {}
+
+    def program(self) -> Program:
+        raw = self.data.get("let") or {}
+        inputs = "inputs" if "inputs" in self.data else "input"
+        built_in = tuple(name for name in BUILT_IN if name not in ("input", "inputs") or name == inputs)
+        self.spec_scope = scope = _Scope({key: ("let", key) for key in raw}, built_in)
+        bodies = {part: self.data[part] for part in ("prepare", *BODY) if isinstance(self.data.get(part), list)}
+        for part, body in bodies.items():
+            scope.own |= {name: path for name, path in _declared(body, (part,)) if name not in scope.own}
+        for name, path in scope.own.items():
+            self._local(name, path, built_in)
+        for name, value in raw.items():
+            self._value(value, ("let", name), scope, but=name)
+        self._default_arguments(scope)
+        self._declare_blocks()
+        sections = {part: self._items(body, (part,), scope) for part, body in bodies.items()}
+        if "latent" in self.data:
+            sections["latent"] = self._items([self.data["latent"]], ("latent",), scope, single=True)
+        for key in ("l2", "dropout", "outputs"):
+            self._value(self.data.get(key), (key,), scope)
+        self._read_by_training(scope)
+        self._unread(scope, raw)
+        return Program(sections, self.problems, self.whole)
+
+    # Blocks
+
+    def _declare_blocks(self) -> None:
+        raw = self.data.get("blocks") or {}
+        fine: dict[str, dict[str, Any]] = {}
+        for name, body in raw.items():
+            here: Path = ("blocks", name)
+            if not isinstance(body, Mapping) or not body.get("layers"):
+                self._wrong(here, f"{shown(body)} is no block", "a mapping with `layers`")
+            elif not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+                self._wrong(here, f"`{name}` is no name of a block", "small letters, digits and `_`")
+            elif name in (*GROUP, *OURS, "let", "reuse"):
+                self._wrong(here, f"`{name}` is a word of the language", "another name")
+            else:
+                fine[name] = dict(body)
+                parameters, let = body.get("parameters") or {}, body.get("let") or {}
+                for key, given, says in (
+                    ("parameters", parameters, "{filters, strides: 1}"),
+                    ("let", let, "{name: value}"),
+                ):
+                    if not isinstance(given, Mapping):
+                        self._wrong((*here, key), f"{shown(given)} is not accepted", says)
+                parameters = parameters if isinstance(parameters, Mapping) else {}
+                let = let if isinstance(let, Mapping) else {}
+                if not isinstance(body.get("nested", False), bool):
+                    self._wrong((*here, "nested"), f"{shown(body['nested'])} is not accepted", "true or false")
+                if not isinstance(body["layers"], list):
+                    self._wrong((*here, "layers"), f"{shown(body['layers'])} is not accepted", "a list of layers")
+                    fine[name]["layers"] = []
+                required = tuple(key for key, default in parameters.items() if default is None)
+                inputs = body.get("inputs") or ["input"]
+                if not isinstance(inputs, list) or not all(isinstance(one, str) for one in inputs):
+                    self._wrong((*here, "inputs"), f"{shown(inputs)} is not accepted", "a list of names")
+                    inputs = ["input"]
+                self.blocks[name] = Block(
+                    name, dict(parameters), required, dict(let), tuple(inputs), bool(body.get("nested", False))
+                )
+                for key in body:
+                    if key not in BLOCK:
+                        close = nearest(key, BLOCK)
+                        self._wrong((*here, key), "no such key", f"a key of a block: {listed(BLOCK)}", close)
+        around = (*self.spec_scope.own, *self.spec_scope.around)
+        scopes = {name: self._block(name, body, around) for name, body in fine.items()}
+        for name, scope in scopes.items():
+            block = self.blocks[name]
+            for kind, keys in (("parameters", block.parameters), ("let", block.let)):
+                for key in keys:
+                    if key not in scope.read:
+                        self._nothing_reads((("blocks", name, kind, key)), key, scope)
+            self.spec_scope.read |= {name for name in scope.read if name not in scope.own}
+        self._recursive(fine)
+
+    def _block(self, name: str, body: dict[str, Any], around: tuple[str, ...]) -> _Scope:
+        block, here = self.blocks[name], ("blocks", name)
+        own: dict[str, Path] = {key: (*here, "parameters", key) for key in block.parameters}
+        own |= {key: (*here, "let", key) for key in block.let if key not in own}
+        declared = dict(_declared(body.get("layers") or [], (*here, "layers")))
+        scope = _Scope(own | {key: path for key, path in declared.items() if key not in own}, around, block.inputs)
+        for key, path in scope.own.items():
+            self._local(key, path, self.spec_scope.around)
+        for kind, values in (("parameters", block.parameters), ("let", block.let)):
+            for key, value in values.items():
+                self._value(value, (*here, kind, key), scope, but=key)
+        block.items = self._items(body["layers"], (*here, "layers"), scope)
+        return scope
+
+    def _recursive(self, fine: Mapping[str, Any]) -> None:
+        calls = {name: set(_calls(body.get("layers"), self.blocks)) for name, body in fine.items()}
+        for name in calls:
+            reached, new = set(calls[name]), set(calls[name])
+            while new:
+                new = set().union(*(calls.get(one, set()) for one in new)) - reached
+                reached |= new
+            if name in reached:
+                self._wrong(("blocks", name), f"`{name}` calls itself", "`repeat` or `for` where it is called")
+                self.whole = False
+                self.blocks[name].items = ()
+
+    def _default_arguments(self, scope: _Scope) -> None:
+        for name, given in list(self.defaults.items()):
+            here: Path = ("defaults", name)
+            entry = catalogue.entry("layers", name)
+            if isinstance(entry, tuple):
+                self._wrong(here, *entry)
+            elif not isinstance(given, Mapping):
+                self._wrong(here, f"{shown(given)} is no mapping of arguments", f"{name}: {{argument: value}}")
+            else:
+                self._value(given, here, scope)
+                self._told(objects.arguments(name, given, {**entry, "required": ()}, here))
+                continue
+            self.defaults = {key: one for key, one in self.defaults.items() if key != name}
+
+    # Items
+
+    def _items(self, raw: Any, path: Path, scope: _Scope, single: bool = False) -> tuple[Item, ...]:
+        made = []
+        for index, one in enumerate(raw):
+            if len(self.problems) >= MOST:
+                self.whole = False
+                break
+            item = self._item(one, path if single else (*path, index), scope)
+            if item is None:
+                self.whole = False
+            else:
+                made.append(item)
+        return tuple(made)
+
+    def _item(self, raw: Any, path: Path, scope: _Scope) -> Item | None:
+        if isinstance(raw, str):
+            return self._call(raw, None, path, scope)
+        if not isinstance(raw, dict):
+            self._wrong(path, f"{shown(raw)} is no item", _AN_ITEM)
+            return None
+        if "layers" in raw or {"for", "in"} & set(raw):
+            return self._group(raw, path, scope)
+        if len(raw) != 1:
+            keys = listed(f"`{key}`" for key in raw) or "none"
+            inside = next((key for key in raw if key in OURS), "")
+            hint = f"{next(iter(raw))}: {{{inside}: ..., ...}}" if inside else ""
+            self._wrong(path, f"an item has one key, this has {keys}", "a layer, its arguments in braces", hint)
+            return None
+        key, body = next(iter(raw.items()))
+        if key == "let":
+            return self._let(body, (*path, key), scope)
+        if key == "reuse":
+            return self._reuse(body, (*path, key), scope)
+        if key in OURS:
+            self._wrong((*path, key), f"`{key}` alone is no item", _AN_ITEM)
+            return None
+        return self._call(key, body, (*path, key), scope)
+
+    def _group(self, raw: dict[str, Any], path: Path, scope: _Scope) -> Item | None:
+        for key in raw:
+            if key not in GROUP:
+                self._wrong((*path, key), "no such key", f"a key of a group: {listed(GROUP)}", nearest(key, GROUP))
+        body = raw.get("layers")
+        if not isinstance(body, list) or not body:
+            missing = "is empty" if "layers" in raw else "is missing"
+            where = (*path, "layers") if "layers" in raw else path
+            self._wrong(where, f"`layers` {missing}", "its items, indented under it")
+            return None
+        given = raw.get("for")
+        variables: list[Any] = given if isinstance(given, list) else [given] if "for" in raw else []
+        if ("for" in raw) != ("in" in raw):
+            has, lacks = ("for", "in") if "for" in raw else ("in", "for")
+            self._wrong(path, f"`{has}` stands without `{lacks}`", "for: i and in: 8")
+            return None
+        if not all(isinstance(one, str) and LOCAL.fullmatch(one) for one in variables):
+            self._wrong((*path, "for"), f"{shown(given)} is not accepted", "a name, or a list of names")
+            return None
+        over = raw.get("in")
+        if isinstance(over, str):
+            self._condition(over, (*path, "in"), scope)
+        else:
+            self._value(over, (*path, "in"), scope)
+        return Group(
+            path, **self._words(raw, path, scope), items=self._items(body, (*path, "layers"), scope),
+            variables=tuple(variables), unpacked=isinstance(given, list), over=over,
+        )  # fmt: skip
+
+    def _let(self, body: Any, path: Path, scope: _Scope) -> Item | None:
+        if not isinstance(body, dict) or not body:
+            self._wrong(path, f"{shown(body)} is not accepted", "{name: value}")
+            return None
+        for name, value in body.items():
+            self._value(value, (*path, name), scope, but=name)
+        return Let(path, values=body)
+
+    def _reuse(self, body: Any, path: Path, scope: _Scope) -> Item | None:
+        if not isinstance(body, dict) or "layer" not in body:
+            self._wrong(path, f"{shown(body)} is not accepted", "{layer: NAME, from: TENSOR}")
+            return None
+        for key in body:
+            if key not in REUSE:
+                self._wrong((*path, key), "no such key", f"one of {listed(REUSE)}", nearest(key, REUSE))
+        for key in ("layer", "name"):
+            self._value(body.get(key), (*path, key), scope)
+        source = self._source(body["from"], (*path, "from"), scope) if "from" in body else None
+        return Reuse(path, source, layer=body["layer"], name=body.get("name"))
+
+    def _call(self, target: str, body: Any, path: Path, scope: _Scope) -> Item | None:
+        block, entry = None, None
+        if target[:1].isupper() or (target not in self.blocks and not LOCAL.fullmatch(target)):
+            self.classes.add(target)
+            found = objects.GAUSSIAN if path[0] == "latent" and target == "Gaussian" else None
+            looked_up = found or catalogue.entry("layers", target)
+            if isinstance(looked_up, tuple):
+                self._wrong(path, *looked_up)
+            else:
+                entry = looked_up
+        elif target in self.blocks:
+            block = self.blocks[target]
+            self.called.add(target)
+            entry = {"arguments": dict.fromkeys(block.parameters), "required": list(block.required)}
+        elif target in (self.data.get("blocks") or {}):
+            self.called.add(target)
+        elif self.blocks:
+            close = nearest(target, self.blocks)
+            self._wrong(path, f"no block `{target}`", f"one of {listed(self.blocks)}", close)
+        else:
+            wrong, expected, hint = catalogue.entry("layers", target)
+            self._wrong(path, wrong, expected, hint)
+        if entry is None:
+            self.whole = False
+            given = dict(body) if isinstance(body, dict) else {}
+            own = {key: given.pop(key) for key in OURS if key in given}
+            return self._made(target, None, {}, own, path, scope, (), known=False)
+        given, own = self._arguments(target, body, entry, path, block is not None)
+        self._value(given, path, scope)
+        usual = {} if block else dict(self.defaults.get(target) or {})
+        arguments = {**usual, **given}
+        if not block:
+            self._inner_classes(arguments)
+        needless = "l2" in own and block is None and entry is not objects.GAUSSIAN
+        if needless and own["l2"] is not None and not objects.kernels(target, arguments):
+            self._wrong((*path, "l2"), "nothing reads it", "a layer with a kernel that has no regularizer of its own")
+        checked = () if block else tuple(key for key, value in arguments.items() if expressions.holds(value))
+        return self._made(target, block, arguments, own, path, scope, checked)
+
+    def _made(
+        self, target: str, block: Block | None, arguments: dict[str, Any], own: dict[str, Any], path: Path,
+        scope: _Scope, checked: tuple[str, ...], known: bool = True,
+    ) -> Item:  # fmt: skip
+        self._value(own.get("name"), (*path, "name"), scope)
+        if "else" in own:
+            self._value(own["else"], (*path, "else"), scope)
+            if "if" not in own:
+                self._wrong((*path, "else"), "`else` stands without `if`", "`if: CONDITION` beside it")
+            elif "repeat" in own:
+                self._wrong((*path, "else"), "`else` stands beside `repeat`", "one of them")
+            elif isinstance(own["else"], (list, dict, bool)) or own["else"] is None:
+                self._wrong((*path, "else"), f"{shown(own['else'])} is not accepted", "the name of one tensor")
+        return Call(
+            path, **self._words(own, path, scope), target=target, block=block, arguments=arguments,
+            name=own.get("name"), otherwise=own.get("else"), checked=checked, known=known,
+        )  # fmt: skip
+
+    def _words(self, own: Mapping[str, Any], path: Path, scope: _Scope) -> dict[str, Any]:
+        """The words that calls and groups share: `from`, `if`, `repeat`, `l2`, `frozen`."""
+        if "if" in own:
+            self._condition(own["if"], (*path, "if"), scope)
+        for key in ("repeat", "l2", "frozen"):
+            self._value(own.get(key), (*path, key), scope)
+        self._plain(own, "l2", objects.is_lambda, objects.LAMBDA, path)
+        self._plain(own, "repeat", objects.is_count, objects.COUNT, path)
+        self._plain(own, "frozen", lambda value: isinstance(value, bool), "true or false", path)
+        return {
+            "source": self._source(own["from"], (*path, "from"), scope) if "from" in own else None,
+            "condition": own.get("if", True), "repeat": own.get("repeat"), "l2": own.get("l2"),
+            "frozen": own.get("frozen"),
+        }  # fmt: skip
+
+    def _plain(self, own: Mapping[str, Any], key: str, accepts: Any, expected: str, path: Path) -> None:
+        value = own.get(key, 0)
+        if key in own and not is_expression(value) and not isinstance(value, ranges.Range) and not accepts(value):
+            self._wrong((*path, key), f"{shown(value)} is not accepted", expected)
+
+    def _arguments(
+        self, target: str, body: Any, entry: Mapping[str, Any], path: Path, block: bool
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The arguments, and the words of ours among them, checked; a lone value is the one required argument."""
+        known = entry["arguments"]
+        usual = () if block else self.defaults.get(target) or ()
+        required = [key for key in entry["required"] if key not in usual]
+        if body is not None and not isinstance(body, dict) and len(required) != 1:
+            needs = " and ".join(f"`{key}`" for key in required) or "no argument"
+            verb = "are" if len(required) > 1 else "is"
+            expected = objects.called(target, required) if required else f"{target}: {{argument: value}}"
+            self._wrong(path, f"{shown(body)} stands alone, and {needs} {verb} required", expected)
+            return {}, {}
+        arguments = dict(body) if isinstance(body, dict) else {required[0]: body} if body is not None else {}
+        own = {key: arguments.pop(key) for key in OURS if key in arguments and key not in known}
+        if ranges.looks_like(arguments) and "default" in arguments and not set(arguments) & set(known):
+            hint = f"{target}: {{{required[0]}: {{...}}}}" if len(required) == 1 else ""
+            self._wrong(path, "a range stands where the arguments do", "it as the value of an argument", hint)
+        elif block:
+            self._told(_of_block(target, arguments, known, required, path))
+        else:
+            self._told(objects.arguments(target, arguments, {**entry, "required": required}, path, item=True))
+        return arguments, own
+
+    def _source(self, raw: Any, path: Path, scope: _Scope) -> Source:
+        if isinstance(raw, dict):
+            for key, value in raw.items():
+                several = value if isinstance(value, list) else [value]
+                if not all(isinstance(one, (str, bool, int)) for one in several):
+                    self._wrong(
+                        (*path, key), f"{shown(value)} is not accepted", "a tensor, a list of them, or a boolean"
+                    )
+                self._value(value, (*path, key), scope)
+            return Source(named=raw)
+        if not isinstance(raw, list):
+            self._value(raw, path, scope)
+            return Source((raw,))
+        if not raw:
+            self._wrong(path, "no tensor at all", "the name of a tensor, or a list of names")
+            self.whole = False
+        parts: list[Any] = []
+        for index, one in enumerate(raw):
+            here = (*path, index)
+            if isinstance(one, list):
+                parts.append(Group(here, items=self._items(one, here, scope)))
+            elif isinstance(one, dict):
+                if "for" in one or "layers" in one:
+                    made = self._item(one, here, scope)
+                    parts += [made] if made else []
+                else:
+                    what = next(iter(one), "")
+                    self._wrong(here, "an item stands where a tensor does", "a branch in brackets", f"[{what}: ...]")
+                    self.whole = False
+            else:
+                self._value(one, here, scope)
+                parts.append(one)
+        return Source(tuple(parts), listed=True)
+
+    # Values and names
+
+    def _condition(self, value: Any, path: Path, scope: _Scope) -> None:
+        """`if` and `in`: text is an expression here, with or without a `$`."""
+        if not isinstance(value, str):
+            self._value(value, path, scope)
+            return
+        try:
+            self._ask(expressions.parse(value).names, path, scope)
+        except Wrong as error:
+            self._expression(error, path, scope)
+
+    def _value(self, value: Any, path: Path, scope: _Scope, but: str = "") -> None:
+        """Look into a value for expressions: they must be readable, and ask for names that are there."""
+        if isinstance(value, str):
+            if is_expression(value):
+                try:
+                    self._ask(expressions.parse(value).names, path, scope, but)
+                except Wrong as error:
+                    self._expression(error, path, scope)
+        elif isinstance(value, Mapping):
+            for key, one in value.items():
+                self._value(one, (*path, key), scope, but)
+        elif isinstance(value, list):
+            for index, one in enumerate(value):
+                self._value(one, (*path, index), scope, but)
+
+    def _expression(self, error: Wrong, path: Path, scope: _Scope) -> None:
+        wrong, expected, hint = error.args
+        word = re.match(r"`([A-Za-z_]\w*)` is a bare word", wrong)
+        if word:  # a name without its `$`, or text without its quotes
+            known = word.group(1) in scope.own or word.group(1) in scope.around
+            hint = f"${word.group(1)}" if known else hint
+        self._wrong(path, wrong, expected, hint)
+        self.whole = False
+
+    def _ask(self, names: Iterable[str], path: Path, scope: _Scope, but: str = "") -> None:
+        for name in sorted(names):
+            if name not in scope.own and name not in scope.around:
+                known = [*scope.own, *scope.around]
+                close = nearest(name, known)
+                expected = f"one of {listed(sorted(known))}"
+                self._wrong(path, f"no name `${name}`", expected, f"${close}" if close else "")
+                self.whole = False
+            elif name != but:
+                scope.read.add(name)
+
+    def _local(self, name: str, path: Path, built_in: Iterable[str]) -> None:
+        if not LOCAL.fullmatch(name) or name in expressions.FUNCTIONS:
+            self._wrong(path, f"`{name}` is no name", "letters, digits and `_`, and no word of the language")
+        elif name in built_in and name in BUILT_IN:
+            self._wrong(path, f"`{name}` is a name that every spec has", "another name")
+
+    def _read_by_training(self, scope: _Scope) -> None:
+        train = self.data.get("train")
+        inside = _Scope(scope.own, (*scope.around, "epochs", "steps"), read=scope.read)
+        self._value(train, ("train",), inside)
+
+    def _inner_classes(self, arguments: Mapping[str, Any]) -> None:
+        for key in ("layer", "cell", "backward_layer"):
+            inner = arguments.get(key)
+            for one in inner if isinstance(inner, list) else [inner]:
+                name = next(iter(one)) if isinstance(one, Mapping) and one else one
+                if isinstance(name, str):
+                    self.classes.add(name)
+                if isinstance(one, Mapping) and isinstance(one.get(name), Mapping):
+                    self._inner_classes(one[name])
+
+    def _unread(self, scope: _Scope, raw: Mapping[str, Any]) -> None:
+        """What the text reads nowhere: a `let`, a block, a class in `defaults`."""
+        if not self.whole:
+            return
+        for name in raw:
+            if name not in scope.read:
+                self._nothing_reads(("let", name), name, scope)
+        for name in self.data.get("blocks") or {}:
+            if name in self.blocks and name not in self.called:
+                self._wrong(("blocks", name), "nothing calls it", "every block to be called")
+        for name in self.defaults:
+            if name not in self.classes:
+                close = nearest(name, self.classes)
+                self._wrong(("defaults", name), "no layer of this class is here", "a class that the spec uses", close)
+
+    def _nothing_reads(self, path: Path, name: str, scope: _Scope) -> None:
+        unread = {other for other in scope.own if other not in scope.read}
+        close = nearest(name, [other for other in scope.own if other not in unread])
+        self._wrong(path, "nothing reads it", f"`${name}` in a value, or no `{name}`", close)
+
+    def _told(self, found: Iterable[objects.Found]) -> None:
+        for one in itertools.islice(found, MOST):
+            self._wrong(*one)
+
+    def _wrong(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
+        if not self.spec.is_told(path):
+            self.problems.append(self.spec.problem(path, wrong, expected, hint))
+
+
+def _of_block(
+    name: str, given: Mapping[str, Any], known: Iterable[str], required: list[str], path: Path
+) -> Iterator[objects.Found]:
+    words = [*known, *OURS]
+    meant = set()
+    for key in given:
+        if key not in known:
+            close = nearest(key, words)
+            meant.add(close)
+            yield (*path, key), "no such parameter", f"one of {listed(words)}", close
+    missing = [key for key in required if key not in {*given, *meant}]
+    if missing:
+        says = " and ".join(f"`{key}`" for key in missing)
+        yield path, f"{says} {'is' if len(missing) == 1 else 'are'} missing", objects.called(name, required), ""
+
+
+def _declared(raw: Any, path: Path) -> Iterator[tuple[str, Path]]:
+    """The names that items give: loop variables and `let`, at any depth."""
+    if isinstance(raw, list):
+        for index, one in enumerate(raw):
+            yield from _declared(one, (*path, index))
+    elif isinstance(raw, dict):
+        for key, value in raw.items():
+            if key == "for":
+                for name in value if isinstance(value, list) else [value]:
+                    if isinstance(name, str):
+                        yield name, (*path, key)
+            elif key == "let" and isinstance(value, dict):
+                for name in value:
+                    yield name, (*path, key, name)
+            elif key in ("layers", "from") or (isinstance(value, dict) and "from" in value):
+                inner = value["from"] if isinstance(value, dict) and "from" in value else value
+                yield from _declared(inner, (*path, key) if inner is value else (*path, key, "from"))
+
+
+def _calls(raw: Any, blocks: Mapping[str, Block]) -> Iterator[str]:
+    """The blocks that a text calls, at any depth."""
+    if isinstance(raw, str) and raw in blocks:
+        yield raw
+    elif isinstance(raw, list):
+        for one in raw:
+            yield from _calls(one, blocks)
+    elif isinstance(raw, dict):
+        for key, value in raw.items():
+            if key in blocks:
+                yield key
+            if isinstance(value, (dict, list)):
+                yield from _calls(value, blocks)

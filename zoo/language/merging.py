@@ -1,0 +1,240 @@
+"""Specs over specs: `extends`, variants and `--set`, all one merge, with the place of every word kept.
+
+Mappings merge deep, null removes, everything else replaces (JSON Merge Patch, RFC 7396); three things replace whole,
+because half of each is nonsense: a range, a named object under another name, and a block.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoo.errors import Mark, Problem, listed, nearest
+from zoo.language import parsing, ranges
+from zoo.language.objects import is_named
+from zoo.language.parsing import Marks, Path, shown, written
+
+CHANGE = "--set"
+"""The place of what a change brought in."""
+
+DEEPEST = 10
+"""So many specs may stand one over the other."""
+
+Find = Callable[[str, str], "tuple[bytes, str, str]"]
+"""The bytes of a spec that another extends, its file, and which of its variants: of (name, the file that asks)."""
+
+
+@dataclass
+class Document:
+    """What a text says and where, and what was found wrong with it."""
+
+    data: Any
+    marks: Marks
+    problems: list[Problem] = field(default_factory=list)
+
+    def problem(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
+        """Note a problem at a path, with the place where that path was written."""
+        self.problems.append(problem_at(self.marks, path, wrong, expected, hint))
+
+
+def place_of(marks: Marks, path: Path) -> Mark | None:
+    """Where a path was written, or what it stands in."""
+    return next((marks[path[:end]] for end in range(len(path), -1, -1) if path[:end] in marks), None)
+
+
+def problem_at(marks: Marks, path: Path, wrong: str, expected: str = "", hint: str = "") -> Problem:
+    """A problem at a path, with its place."""
+    return Problem(wrong, expected, hint, written(path), place_of(marks, path))
+
+
+def document(
+    content: bytes | Mapping[str, Any], file: str, variant: str, find: Find | None, depth: int = 0
+) -> Document:
+    """A spec from the bytes of a file or from a mapping, what it extends and its variant merged into it.
+
+    A file with variants is itself no model; without `variant` its first stands for it where the caller allows that.
+    """
+    read = parsing.parse(content, file) if isinstance(content, bytes) else parsing.copied(content, file)
+    found = Document(*read)
+    if not isinstance(found.data, dict):
+        return found
+    if "extends" in found.data:
+        found = _extended(found, file, find, depth)
+    if "variants" in found.data:
+        found = _varied(found, variant)
+    elif variant:
+        found.problem((), f"no variant `{variant}`", "no variant, as this file has none")
+    return found
+
+
+def _extended(found: Document, file: str, find: Find | None, depth: int) -> Document:
+    name = found.data["extends"]
+    if not isinstance(name, str) or find is None or depth >= DEEPEST:
+        deep = f"more than {DEEPEST} specs one over the other" if depth >= DEEPEST else f"{shown(name)} is not accepted"
+        found.problem(("extends",), deep, "the name of a spec, or the path of a file")
+        del found.data["extends"]
+        return found
+    try:
+        content, base_file, variant = find(name, file)
+    except LookupError as error:
+        found.problem(("extends",), *error.args)
+        del found.data["extends"]
+        return found
+    base = document(content, base_file, variant, find, depth + 1)
+    if not isinstance(base.data, dict):
+        base.problems += found.problems
+        return base
+    base.data.pop("variants", None)
+    over = {key: value for key, value in found.data.items() if key != "extends"}
+    marks = {path: mark for path, mark in found.marks.items() if path[:1] != ("extends",)}
+    made = merged(base, Document(over, marks), ())
+    made.marks[()] = found.marks.get((), made.marks.get(()))  # type: ignore[assignment]
+    made.problems = [*base.problems, *found.problems, *made.problems]
+    return made
+
+
+def _varied(found: Document, name: str) -> Document:
+    variants = found.data.pop("variants")
+    if not isinstance(variants, dict) or not variants:
+        found.problem(("variants",), f"{shown(variants)} is not accepted", "{name: {key: value}}")
+        return found
+    chain: list[str] = []
+    at = name or next(iter(variants))
+    while at:
+        if at not in variants:
+            where: Path = ("variants", chain[-1], "extends") if chain else ()
+            found.problem(where, f"no variant `{at}`", f"one of {listed(variants, 40)}", nearest(at, variants))
+            return found
+        if at in chain:
+            found.problem(("variants", at, "extends"), f"`{at}` extends itself", "another variant")
+            return found
+        chain.append(at)
+        body = variants[at]
+        at = body.get("extends", "") if isinstance(body, dict) else ""
+        if not isinstance(at, str):
+            found.problem(("variants", chain[-1], "extends"), f"{shown(at)} is not accepted", "the name of a variant")
+            return found
+    for one in reversed(chain):
+        body, here = variants[one], ("variants", one)
+        if not isinstance(body, dict):
+            found.problem(here, f"{shown(body)} is not accepted", "a mapping of what is different")
+            continue
+        over = {key: value for key, value in body.items() if key != "extends"}
+        for key in ("spec", "name", "family", "variants"):
+            if key in over:
+                found.problem((*here, key), f"`{key}` cannot be changed", "a key of the network")
+                del over[key]
+        before = found.problems
+        found = merged(found, Document(over, found.marks), here)
+        found.problems = [*before, *found.problems]
+    found.data["name"] = name or chain[0]
+    found.marks[("name",)] = place_of(found.marks, ("variants", chain[0]))  # type: ignore[assignment]
+    return found
+
+
+def varied(data: dict[str, Any], variant: str) -> dict[str, Any]:
+    """The head of a file as one of its variants has it; places do not matter here."""
+    return _varied(Document(data, {(): Mark("", 0, 0)}), variant).data
+
+
+def merged(base: Document, over: Document, at: Path) -> Document:
+    """The base with what lies at a path of the other document merged over it; `over.data` is what lies there."""
+    made = Document(base.data, dict(base.marks))
+    for name in over.data["let"] if isinstance(over.data.get("let"), dict) else ():
+        known = base.data["let"] if isinstance(base.data.get("let"), dict) else {}
+        if name not in known:
+            close = nearest(name, known)
+            expected = f"one of {listed(known)}" if known else "a base with `let`"
+            where = written((*at, "let", name))
+            place = place_of(over.marks, (*at, "let", name))
+            made.problems.append(Problem("the base has no `let` of this name", expected, close, where, place))
+    taken: list[Path] = []
+
+    def both(old: Any, new: Any, path: Path) -> Any:
+        if not _mergeable(old, new, path):
+            taken.append(path)
+            return new
+        result = dict(old)
+        for key, value in new.items():
+            if value is None:
+                result.pop(key, None)
+            elif key in old:
+                result[key] = both(old[key], value, (*path, key))
+            else:
+                taken.append((*path, key))
+                result[key] = value
+            made.marks[(*path, key)] = place_of(over.marks, (*at, *path, key)) or made.marks.get((*path, key))  # type: ignore[assignment]
+        return result
+
+    made.data = both(base.data, over.data, ())
+    for path in taken:
+        for longer in [known for known in made.marks if len(known) > len(path) and known[: len(path)] == path]:
+            del made.marks[longer]
+        start = (*at, *path)
+        for known, mark in over.marks.items():
+            if known[: len(start)] == start:
+                made.marks[known[len(at) :]] = mark
+    return made
+
+
+def _mergeable(old: Any, new: Any, path: Path) -> bool:
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return False
+    if ranges.looks_like(old) or ranges.looks_like(new) or (len(path) == 2 and path[0] == "blocks"):
+        return False
+    return not (is_named(old) and is_named(new) and old.keys() != new.keys())
+
+
+def change(
+    found: Document, path: tuple[str, ...], value: Any, known: Mapping[str, Any], unsaid: Mapping[str, Any]
+) -> None:
+    """Merge one `--set` into a spec whose keys may be those `known`; `unsaid` are the usual values of keys it lacks."""
+    place = Mark(CHANGE, 0, 0)
+    data, at = found.data, found.data
+    inner_unsaid: Any = unsaid
+
+    def wrong(says: str, expected: str, hint: str = "", where: str = ".".join(path)) -> None:
+        found.problems.append(Problem(says, expected, hint, where, place))
+
+    for depth, key in enumerate(path[:-1], 1):
+        if key not in at and isinstance(inner_unsaid, Mapping) and key in inner_unsaid:
+            at[key] = copy.deepcopy(inner_unsaid[key])
+        here = ".".join(path[:depth])
+        if key not in at and at is data and key in known:
+            return wrong(f"this spec has no `{key}`", f"{here}=VALUE")
+        if key not in at:
+            words = known if at is data else at
+            close = nearest(key, words)
+            expected = "a key of a spec" if at is data and close else f"one of {listed(words, 50)}"
+            return wrong("no such key", expected, close, here)
+        if not isinstance(at[key], dict) or ranges.looks_like(at[key]):
+            what = "a range, which is changed as a whole" if ranges.looks_like(at[key]) else "no mapping"
+            return wrong(f"`{here}` is {what}", f"{here}=VALUE")
+        inner = inner_unsaid.get(key) if isinstance(inner_unsaid, Mapping) else None
+        at, inner_unsaid = at[key], inner if isinstance(inner, dict) else {}
+    if path[0] in ("variants", "extends"):
+        return wrong(f"`{path[0]}` cannot be changed", "another spec, or a file of your own")
+    names = [path[1]] if len(path) == 2 and path[0] == "let" else []
+    if path == ("let",) and isinstance(value, dict):
+        names = list(value)
+    for name in names:
+        declared = data.get("let") if isinstance(data.get("let"), dict) else {}
+        if name not in declared:
+            return wrong("this spec has no `let` of this name", f"one of {listed(declared)}", nearest(name, declared))
+    for longer in [one for one in found.marks if one[: len(path)] == path]:
+        del found.marks[longer]
+    found.marks[path] = place
+    if value is None:
+        at.pop(path[-1], None)
+    else:
+        at[path[-1]] = _merged(at.get(path[-1]), value)
+    return None
+
+
+def _merged(old: Any, new: Any) -> Any:
+    if not _mergeable(old, new, ()):
+        return new
+    both = {**old, **{key: _merged(old.get(key), value) for key, value in new.items()}}
+    return {key: value for key, value in both.items() if value is not None or new.get(key, 0) is not None}
