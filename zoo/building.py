@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.errors import Problem, ZooError
 from zoo.language import network
-from zoo.language.network import Network
+from zoo.language.network import Network, Node
 from zoo.language.ranges import Filled
 from zoo.language.spec import Spec
 from zoo.lowering import Adjustable, Plain, lower, optimizer
@@ -40,21 +40,36 @@ class Built:
     @property
     def pieces(self) -> Pieces:
         """What an answer goes through; the network's answer is its last layer that is no criterion."""
-        named = [node.name for node in self.unfolded.nodes if node.part != "criterion"]
-        return Pieces(self.prepare, self.network, named[-1])
+        return Pieces(self.prepare, self.network, _last(self.unfolded).name)
 
     def weights(self) -> dict[str, np.ndarray]:
         """All weights by path; seeds, metrics and the optimizer's are not among them."""
-        return {variable.path: variable.numpy() for variable in self.network.weights}
+        return {path: variable.numpy() for path, variable in _by_path(self.network)}
 
     def load(self, weights: Mapping[str, np.ndarray]) -> None:
         """Set all weights by path. Raises `ZooError` if they are another network's."""
-        here = {variable.path: variable for variable in self.network.weights}
+        here = dict(_by_path(self.network))
         if set(here) != set(weights):
             odd = sorted(set(here) ^ set(weights))[0]
             raise ZooError(f"the weights are of another network: `{odd}` is on one side only")
         for path, variable in here.items():
             variable.assign(weights[path])
+
+
+def _by_path(model: Any, within: str = "") -> Iterator[tuple[str, Any]]:
+    """Every weight by its path, those of a model inside the model after its name: Keras leaves that name out."""
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _by_path(layer, f"{within}{layer.name}/")
+        else:
+            for variable in layer.weights:
+                yield within + variable.path, variable
+
+
+def _last(flat: Network) -> Node:
+    """The layer that answers: the last one that is no criterion, inside a decoder where that comes last."""
+    last = [node for node in flat.nodes if node.part != "criterion"][-1]
+    return _last(last.network) if last.network else last
 
 
 def unfolded(spec: Spec, values: Mapping[str, Any]) -> Network:
@@ -91,7 +106,7 @@ def build(
 
 def _answers(plan: Plan, flat: Network, shape: tuple[int | None, ...]) -> None:
     """Raise `ZooError` at the last layer if the network does not answer what its task asks for."""
-    works, last = plan.works, [node for node in flat.nodes if node.part != "criterion"][-1]
+    works, last = plan.works, _last(flat)
     wanted, stated = works.shape(), last.arguments.get("activation") or "linear"
     if len(shape) != len(wanted) or any(
         None not in pair and pair[0] != pair[1] for pair in zip(shape, wanted, strict=True)
@@ -113,7 +128,7 @@ def reset(built: Built, values: Mapping[str, Any], seed: int) -> None:
     for variable, first in zip(built.network.optimizer.variables, built.start, strict=True):
         variable.assign(first)
     filled = built.plan.spec.fill(values)
-    for node in flat.nodes:
+    for node in flat.walk():
         for value in (node.l2, node.dropout):
             if isinstance(value, Filled) and value.name in built.knobs:
                 built.knobs[value.name].turn(float(value))

@@ -37,7 +37,7 @@ FAMILIES = {
     "cnn": Family("convolutional network", LAYERS, TARGETED),
     "rnn": Family("recurrent network", LAYERS, TARGETED),
     "ae": Family("autoencoder", CODED, ("reconstruction",)),
-    "vae": Family("variational autoencoder", CODED, ("generation",)),
+    "vae": Family("variational autoencoder", CODED, ("generation", "reconstruction")),
     "mlp": Family("feed-forward network", LAYERS, TARGETED),
 }
 
@@ -66,7 +66,7 @@ FACTS = {
 }
 """The tasks, and what a spec must know before the head can be built; data that say otherwise win."""
 
-LIKELIHOODS = {"bernoulli": "sigmoid", "gaussian": "linear"}
+LIKELIHOODS = {"bernoulli": "sigmoid", "gaussian": "linear", "categorical": "softmax"}
 """How an autoencoder reads its output, and the activation that the output then needs."""
 
 DTYPES = ("float32", "int32", "int64", "uint8", "bool", "string")

@@ -674,8 +674,13 @@ class _Unfolding:
             self.whole = False
         gaussian = isinstance(latent, Call) and latent.target == "Gaussian"
         if isinstance(latent, Call) and gaussian:
-            units, before = latent.arguments.get("units"), (encoder.previous,)
-            units = self._evaluated(units, self.table, (*latent.path, "units"))
+            before = (encoder.previous,)
+            units, samples = (
+                self._evaluated(latent.arguments.get(key, 1), self.table, (*latent.path, key))
+                for key in ("units", "samples")
+            )
+            if samples != 1 and len(self.inputs) > 1:
+                self._wrong((*latent.path, "samples"), f"{samples} draws beside several inputs", "`samples: 1`")
             encoder.l2 = None if latent.l2 is None else self._lambda(latent, encoder)
             for name in ("z_mean", "z_log_var"):
                 self._add(encoder, "Dense", {"units": units}, latent.path, name, before)
@@ -688,7 +693,8 @@ class _Unfolding:
         found = self._inside("encoder", encoder, codes, {}, frame)
         frame.part, code = "latent", found[0]
         if gaussian and latent is not None:
-            self._add(frame, "Sampling", {}, latent.path, self._our_name("z", frame), found)
+            several = {} if samples == 1 else {"samples": samples}
+            self._add(frame, "Sampling", dict(several), latent.path, self._our_name("z", frame), found)
             code = "z"
         elif codes[0] in frame.tensors:
             code = codes[0]
@@ -708,9 +714,17 @@ class _Unfolding:
         frame.previous = rebuilt
         if gaussian:
             frame.part = "criterion"
-            given = {"likelihood": spec.likelihood}
-            inputs = (self.inputs[0].name, rebuilt, *found)
+            given = {"likelihood": spec.likelihood, **several, **self._penalties()}
+            inputs = (self.inputs[0].name, rebuilt, *found, code)
             self._add(frame, "EvidenceLowerBound", given, ("latent",), self._our_name("evidence", frame), inputs)
+
+    def _penalties(self) -> dict[str, Any]:
+        """The weights of the bound's parts that are not the usual ones."""
+        given = self.spec.data.get("penalties") or {}
+        kl = given.get("kl", 1.0)
+        found = dict(kl) if isinstance(kl, Mapping) else {"weight": kl}
+        weights = {"kl": found.get("weight", 1.0), "warm_up": found.get("warm_up", 0), "mmd": given.get("mmd", 0.0)}
+        return {key: value for key, value in weights.items() if value != (1.0 if key == "kl" else 0)}
 
     def _inside(
         self, name: str, inside: _Frame, outputs: tuple[str, ...], entries: Mapping[str, str], frame: _Frame

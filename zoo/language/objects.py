@@ -17,7 +17,7 @@ Found = tuple[Path, str, str, str]
 OURS = ("name", "from", "if", "else", "repeat", "l2", "frozen")
 """Words of ours inside an item's braces, beside the layer's own arguments."""
 
-GAUSSIAN: dict[str, Any] = {"arguments": {"units": None}, "required": ["units"]}
+GAUSSIAN: dict[str, Any] = {"arguments": {"units": None, "samples": 1}, "required": ["units"]}
 """What the latent of a variational autoencoder takes, as the catalogue says it of layers."""
 
 COUNT = "a whole number above 0"

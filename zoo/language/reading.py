@@ -59,6 +59,19 @@ def _one_of(words: Iterable[str]) -> tuple[Test, str]:
     return lambda value: value in known, f"one of {listed(known)}"
 
 
+def _is_weight(value: Any) -> bool:
+    return is_lambda(value) or isinstance(value, Range)
+
+
+def _is_penalties(value: Any) -> bool:
+    if not isinstance(value, dict) or not value or set(value) - {"kl", "mmd"}:
+        return False
+    kl = value.get("kl", 1.0)
+    if isinstance(kl, dict):
+        return _is_weight(kl.get("weight", 1.0)) and is_count(kl.get("warm_up", 1)) and not set(kl) - {"weight", "warm_up"}
+    return _is_weight(kl) and _is_weight(value.get("mmd", 0.0))
+
+
 _LAYERS = "a list of layers, such as [Flatten, Dense: {units: 64}]"
 
 FIELDS: dict[str, tuple[Test, str]] = {
@@ -93,6 +106,7 @@ FIELDS: dict[str, tuple[Test, str]] = {
     "latent": (lambda value: isinstance(value, (dict, str)), "one layer, such as Dense: {units: 32}"),
     "decoder": (_is_items, _LAYERS),
     "likelihood": _one_of(LIKELIHOODS),
+    "penalties": (_is_penalties, "{kl: {weight: 4.0, warm_up: 1000}, mmd: 10.0}"),
     "head": (_is_items, _LAYERS),
     "outputs": (lambda value: isinstance(value, list) and bool(value), "a list of names"),
     "train": (_is_mapping, "a mapping with any of optimizer, batch_size and epochs"),
@@ -263,6 +277,13 @@ def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], li
     def body(value: Any, path: Path) -> Any:
         return items(value, path) if isinstance(value, list) else item(value, path)
 
+    def penalties(value: Any, path: Path) -> Any:
+        named = value if isinstance(value, dict) else {}
+        made = {
+            key: (convert if ranges.looks_like(one) else arguments)(one, (*path, key)) for key, one in named.items()
+        }
+        return made or value
+
     def blocks(value: Any, path: Path) -> Any:
         named = value if isinstance(value, dict) else {}
         return {key: block(one, (*path, key)) for key, one in named.items()} if named else value
@@ -271,6 +292,7 @@ def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], li
         **dict.fromkeys(("l2", "dropout"), convert),
         **dict.fromkeys((*BODY, "prepare"), body),
         **dict.fromkeys(("train", "let"), arguments),
+        "penalties": penalties,
         "defaults": item,
         "blocks": blocks,
     }
@@ -389,14 +411,22 @@ def _family(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Pro
                 marks, (), f"`{key}` is missing", f"the body of {family}: {body}" if coded else f"the body of {family}"
             )
     latent = data.get("latent")
-    gaussian = latent == "Gaussian" or (isinstance(latent, dict) and list(latent) == ["Gaussian"])
-    if coded and _accepts(FIELDS, data, "latent") and "latent" in data and gaussian != family.gaussian:
+    name = next(iter(latent), "") if isinstance(latent, dict) else latent
+    gaussian = name == "Gaussian"
+    fits = name in ("Gaussian", "VectorQuantizer") if family.gaussian else not gaussian
+    if coded and _accepts(FIELDS, data, "latent") and "latent" in data and not fits:
         wrong = f"the code of {family} is {'' if family.gaussian else 'not '}a distribution"
-        expected = "Gaussian: {units: 20}" if family.gaussian else "a layer, such as Dense: {units: 32}"
+        expected = "a layer, such as Dense: {units: 32}"
+        if family.gaussian:
+            expected = "Gaussian: {units: 20}, or VectorQuantizer: {codes: 512}"
         yield problem_at(marks, ("latent",), wrong, expected)
+    if "penalties" in data and not gaussian:
+        yield problem_at(marks, ("penalties",), "nothing reads it", "`latent: {Gaussian: ...}`, whose bound it weighs")
     if "likelihood" in data and not coded:
         yield problem_at(marks, ("likelihood",), f"nothing reads it in {family}", "`family: ae` or `family: vae`")
     task = data.get("task", family.task)
+    if coded and "task" in data and task in family.tasks and (task == "generation") != gaussian:
+        yield problem_at(marks, ("task",), f"`{name}` is not for {task}", "no `task`, as `latent` decides it")
     if not _accepts(FIELDS, data, "task"):
         return
     if task not in family.tasks:

@@ -69,6 +69,8 @@ class Spec:
     @property
     def task(self) -> str:
         """What the network is for: what the spec states, else what its family is for."""
+        if self.coded:
+            return "generation" if self.gaussian else "reconstruction"
         return str(self.data.get("task") or FAMILIES[self.family].task)
 
     @property
@@ -94,6 +96,12 @@ class Spec:
     def coded(self) -> bool:
         """Whether the body is an encoder, a latent and a decoder."""
         return "latent" in FAMILIES[self.family].body
+
+    @property
+    def gaussian(self) -> bool:
+        """Whether the code is a distribution, from which new rows can be drawn."""
+        latent = self.data.get("latent")
+        return latent == "Gaussian" or (isinstance(latent, Mapping) and list(latent) == ["Gaussian"])
 
     @property
     def likelihood(self) -> str:

@@ -9,13 +9,14 @@ ROOMS = {
     "Take": "published",
     "LayerScale": "published",
     "NotEqual": "published",
+    "VectorQuantizer": "latent",
     "Sampling": "latent",
     "EvidenceLowerBound": "latent",
     "SinceLast": "preparation",
 }
 """Where each layer stands that a network may hold."""
 
-PUBLIC = ("Take", "LayerScale", "NotEqual")
+PUBLIC = ("Take", "LayerScale", "NotEqual", "VectorQuantizer")
 """Those that a spec may name, beside Keras's own."""
 
 

@@ -11,7 +11,7 @@ from zoo.tasks.contract import Endpoint, Pieces, answers
 from zoo.tasks.reconstruction import Reconstruction
 
 DRAWS = 16
-"""Codes drawn for each row when the bound is reported; training estimates it with one."""
+"""Codes drawn for each row when the bound is reported; training estimates it with one, or with `samples`."""
 
 
 class Generation(Reconstruction):
@@ -54,18 +54,26 @@ class Generation(Reconstruction):
         """`negative_elbo`, `reconstruction_error` and `kl` of each row [nats], over DRAWS codes from fixed seeds."""
         import tensorflow as tf
 
-        from zoo.layers.latent import kl_divergence, negative_log_likelihood
+        from zoo.layers.latent import importance_weighted, kl_divergence, log_ratio, negative_log_likelihood
 
+        samples = pieces.network.get_layer("evidence").samples
+        draws = samples if samples > 1 else DRAWS
         encoder, decoder = pieces.network.get_layer("encoder"), pieces.network.get_layer("decoder")
 
         def bound(x: Any) -> dict[str, Any]:
             features = pieces.prepare(x)
             mean, log_var = encoder(features, training=False)
-            error = tf.zeros(tf.shape(mean)[:1])
-            for draw in range(DRAWS):
+            errors, ratios = [], []
+            for draw in range(draws):
                 code = mean + tf.exp(0.5 * log_var) * tf.random.stateless_normal(tf.shape(mean), (draw, 1))
-                error += negative_log_likelihood(self.spec.likelihood, features, decoder(code, training=False)) / DRAWS
-            kl = kl_divergence(mean, log_var)
-            return {"negative_elbo": error + kl, "reconstruction_error": error, "kl": kl}
+                errors.append(
+                    negative_log_likelihood(self.spec.likelihood, features, decoder(code, training=False))
+                )  # fmt: skip
+                ratios.append(log_ratio(code, mean, log_var))
+            error, kl = tf.reduce_mean(tf.stack(errors, axis=1), axis=1), kl_divergence(mean, log_var)
+            bound = error + kl
+            if samples > 1:
+                bound = -importance_weighted(tf.stack(ratios, axis=1) - tf.stack(errors, axis=1))
+            return {"negative_elbo": bound, "reconstruction_error": error, "kl": kl}
 
         return answers(bound, part.x)

@@ -29,12 +29,15 @@ class Reconstruction(Task):
         return features
 
     def compiled(self) -> dict[str, Any]:
-        """Mean squared error under `gaussian`, binary cross-entropy under `bernoulli`, averaged over the values."""
+        """Mean squared error (gaussian), or cross-entropy (bernoulli, categorical), averaged over the values."""
         import keras
 
-        bernoulli = LIKELIHOODS[self.spec.likelihood] == "sigmoid"
-        loss = keras.losses.BinaryCrossentropy() if bernoulli else keras.losses.MeanSquaredError()
-        return {"loss": loss, "metrics": [keras.metrics.MeanSquaredError(name="mse")]}
+        losses = {
+            "gaussian": keras.losses.MeanSquaredError,
+            "bernoulli": keras.losses.BinaryCrossentropy,
+            "categorical": keras.losses.CategoricalCrossentropy,
+        }
+        return {"loss": losses[self.spec.likelihood](), "metrics": [keras.metrics.MeanSquaredError(name="mse")]}
 
     def shape(self) -> tuple[int | None, ...]:
         """The network's input's shape."""
