@@ -15,6 +15,7 @@ import zoo
 from zoo import runs, selection
 from zoo.building import build
 from zoo.exporting import verify
+from zoo.language.families import FAMILIES
 from zoo.meeting import meet
 from zoo.tasks import TASKS
 

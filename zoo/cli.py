@@ -56,6 +56,14 @@ def _changes(context: click.Context, parameter: click.Parameter, given: Sequence
     return changes
 
 
+def _folder_of_specs(context: click.Context, parameter: click.Parameter, given: str | None) -> None:
+    """`--specs DIR`: from here on the folder's specs have names as ours have."""
+    if given:
+        from zoo import selection
+
+        selection.add(given)
+
+
 def _options(*chosen: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def decorate(function: Any) -> Any:
         for option in reversed(chosen):
@@ -68,10 +76,15 @@ def _options(*chosen: Callable[[Any], Any]) -> Callable[[Any], Any]:
 SET = click.option(
     "--set", "changes", multiple=True, callback=_changes, metavar="KEY=VALUE", help="Change the spec: train.epochs=5."
 )
+SPECS = click.option(
+    "--specs", metavar="DIR", envvar="ZOO_SPECS", expose_value=False, callback=_folder_of_specs, is_eager=True,
+    help="A folder of your own specs, listed beside ours.  [env: ZOO_SPECS]",
+)  # fmt: skip
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 DATA = click.option("--data", required=True, metavar="DATA", help="A data set's name, or an .npz file.")
 STUDY = _options(
     DATA,
+    SPECS,
     click.option("--epochs", type=int, metavar="N", help="Epochs a trial.  [default: the spec's]"),
     click.option("--objective", metavar="METRIC", help="What is optimised.  [default: the task's first]"),
     click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same table."),
@@ -84,66 +97,165 @@ STUDY = _options(
 )
 
 
-@zoo.command("list", epilog="\b\nExamples:\n  zoo list\n  zoo list --json")
+@zoo.command(
+    "list",
+    epilog="\b\nExamples:\n  zoo list\n  zoo list --family cnn --max-params 5M\n  zoo list '*net*' --task binary",
+)
+@click.argument("pattern", required=False)
+@click.option("--family", metavar="FAMILY", help="cnn, rnn, ae, vae or mlp.")
+@click.option("--task", metavar="TASK", help="What the network is for.")
+@click.option("--max-params", metavar="N", help="Parameters at most: 500k, 5M.")
+@SPECS
 @AS_JSON
-def list_(as_json: bool) -> None:
-    """List the specs and the data sets there are."""
+def list_(pattern: str | None, family: str | None, task: str | None, max_params: str | None, as_json: bool) -> None:
+    """List the specs and the data sets there are; PATTERN is a name, or a part of one with `*`."""
     from zoo import selection
     from zoo.datasets.sources import SOURCES
 
-    cards = selection.cards()
+    most = None if max_params is None else _amount(max_params)
+    cards = selection.cards(pattern or "", family or "", task or "", most)
+    chosen = any(one is not None for one in (pattern, family, task, max_params))
+    sources = {} if chosen else {name: says for name, (says, _) in SOURCES.items()}
     if as_json:
-        console.say_json(
-            {"specs": [vars(card) for card in cards], "data": {name: says for name, (says, _) in SOURCES.items()}}
-        )
+        console.say_json({"specs": [vars(card) for card in cards], "data": sources})
         return
     rows = [
-        [card.name, card.family, card.task, card.input, f"{card.parameters:,}" if card.parameters else "-"]
+        [card.name, card.family, card.task, card.input, _short_number(card.parameters), _short_number(card.flops)]
         for card in cards
     ]
-    console.table(["spec", "family", "task", "input", "parameters"], rows, right=[4])
-    console.say()
-    console.table(["data", ""], [[name, says] for name, (says, _) in SOURCES.items()])
+    console.table(["spec", "family", "task", "input", "parameters", "FLOPs"], rows, right=[4, 5])
+    if sources:
+        console.say()
+        console.table(["data", ""], [[name, says] for name, says in sources.items()])
 
 
-@zoo.command(epilog="\b\nExamples:\n  zoo show lenet5\n  zoo show my.yaml --set l2=0.01")
+def _amount(text: str) -> int:
+    """`5M` as a number. Raises `ZooError`."""
+    factor = {"k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9}.get(text[-1:].lower(), 1.0)
+    try:
+        return int(float(text[:-1] if factor > 1 else text) * factor)
+    except ValueError:
+        raise ZooError(f"--max-params is `{text}`; expected a number such as 500k or 5M") from None
+
+
+def _short_number(value: float | None) -> str:
+    """A count in a few letters: 61.7k, 25.6M, 7.72G."""
+    if value is None:
+        return "-"
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return str(value)
+
+
+@zoo.command(
+    epilog="\b\nExamples:\n  zoo show lenet5\n  zoo show resnet50 --layers\n  zoo show unet --diagram --to unet.svg"
+)
 @click.argument("spec")
 @SET
+@click.option("--yaml", "as_yaml", is_flag=True, help="The spec written out: defaults, blocks and loops unfolded.")
+@click.option("--layers", is_flag=True, help="Every layer with shape, parameters and FLOPs; builds the network.")
+@click.option("--diagram", is_flag=True, help="The graph as text, or with --to as an SVG picture.")
+@click.option("--to", metavar="FILE", help="Write it there.")
+@SPECS
 @AS_JSON
-def show(spec: str, changes: dict[str, Any], as_json: bool) -> None:
+def show(
+    spec: str, changes: dict[str, Any], as_yaml: bool, layers: bool, diagram: bool, to: str | None, as_json: bool
+) -> None:
     """Show a spec: what it is, and its layers with lambda and p where they act."""
     from zoo import selection
-    from zoo.language import network
+    from zoo.language import network, writing
 
     found = selection.load(spec, changes)
     flat, problems = network.unfold(found.fill())
     if flat is None:
         raise ZooError(*problems)
+    if as_yaml:
+        _written(writing.dump(writing.written_out(found.fill(), flat)), to)
+        return
+    if diagram:
+        from zoo import diagrams
+
+        _written(diagrams.svg(flat) if to else "\n".join(diagrams.text(flat)) + "\n", to)
+        return
+    if layers:
+        _layers(found, flat, as_json)
+        return
     card = selection.card(found)
     if as_json:
-        console.say_json({**vars(card), "spec": found.written(), "layers": [_row(node) for node in flat.nodes]})
+        rows = [_row(node) for node in flat.walk()]
+        console.say_json({**vars(card), "spec": found.written(), "layers": rows})
         return
     console.say(f"{card.name}: {card.summary}")
     console.say()
     parameters = f"{card.parameters:,}" if card.parameters else "not stated"
     facts = [("family", card.family), ("task", card.task), ("input", card.input), ("parameters", parameters)]
-    facts += [("reference", found.data.get("reference", "-"))]
+    facts += [("FLOPs", _short_number(card.flops))] if card.flops else []
+    told = ("counting", "reference", "year", "regularization", "metric")
+    facts += [(key, str(found.data[key])) for key in told if key in found.data]
     facts += [(name, f"{one.said()}, default {console.number(one.default)}") for name, one in found.ranges().items()]
     facts += [("train", ", ".join(f"{key} {_short(value)}" for key, value in found.fill().train.items()))]
     console.table([], facts)
     console.say()
-    rows = [
-        [row["name"], row["layer"], row["arguments"], row["inputs"], row["l2"], row["dropout"]]
-        for row in map(_row, flat.nodes)
-    ]
-    console.table(["name", "layer", "arguments", "on", "l2", "p"], rows, right=[4, 5])
+    shown = ("name", "layer", "arguments", "inputs", "l2", "dropout")
+    lines = [[row[key] for key in shown] for row in map(_row, flat.walk())]
+    console.table(["name", "layer", "arguments", "on", "l2", "p"], lines, right=[4, 5])
+
+
+def _written(text: str, to: str | None) -> None:
+    """Text to the terminal, or to a new file. Raises `ZooError` if there is one."""
+    if to is None:
+        console.say(text.rstrip("\n"))
+        return
+    from zoo import files
+
+    path = Path(to)
+    if path.exists():
+        raise ZooError(f"{to} is there already; expected the name of a new file")
+    if not path.parent.is_dir():
+        raise ZooError(f"{path.parent} is no folder; expected one for {path.name}")
+    files.write_atomic(path, text)
+    console.say(f"{to} is written")
+
+
+def _layers(found: Any, flat: Any, as_json: bool) -> None:
+    from zoo import measuring
+    from zoo.lowering import Plain, lower
+
+    console.quiet_tensorflow()
+    rows = measuring.measure(flat, lower(flat, Plain()))
+    parameters, trainable, flops = measuring.total(rows)
+    if as_json:
+        told = [
+            {**_row(row.node), "name": row.name, "shape": list(row.shape), "parameters": row.parameters,
+             "trainable": row.trainable, "flops": row.flops}
+            for row in rows
+        ]  # fmt: skip
+        console.say_json({"layers": told, "parameters": parameters, "trainable": trainable, "flops": flops})
+        return
+    table = []
+    for row in rows:
+        sizes = " x ".join("any" if size is None else str(size) for size in row.shape)
+        l2, rate = (
+            console.number(None if one is None else float(one)) for one in (row.node.l2, row.node.dropout)
+        )  # fmt: skip
+        part = measuring.part(row.node)
+        table.append(
+            [row.name, row.node.layer, part, sizes, f"{row.parameters:,}", _short_number(row.flops), l2, rate]
+        )  # fmt: skip
+    head = ["name", "layer", "part", "shape", "parameters", "FLOPs", "l2", "p"]
+    console.table(head, table, right=[4, 5, 6, 7])
+    console.say()
+    console.say(
+        f"{parameters:,} parameters, {trainable:,} trainable; {_short_number(flops)} FLOPs a row, two a multiply-add"
+    )
 
 
 def _row(node: Any) -> dict[str, str]:
     arguments = ", ".join(f"{key}={_short(value)}" for key, value in node.arguments.items())
     l2, rate = (console.number(None if one is None else float(one)) for one in (node.l2, node.dropout))
     return {
-        "name": node.name, "layer": node.layer, "arguments": arguments, "inputs": ", ".join(node.inputs),
+        "name": node.name, "layer": node.layer, "arguments": arguments, "inputs": ", ".join(node.read()),
         "part": node.part, "l2": l2, "dropout": rate,
     }  # fmt: skip
 
@@ -156,33 +268,86 @@ def _short(value: Any) -> str:
     return console.number(value)
 
 
-@zoo.command(epilog="\b\nExamples:\n  zoo check my.yaml\n  zoo check my.yaml --data digits")
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@zoo.command(
+    epilog="\b\nExamples:\n  zoo check my.yaml\n  zoo check my.yaml --build\n  zoo check my.yaml --data digits"
+)
+@click.argument("given", nargs=-1, required=True, metavar="SPEC...")
 @SET
+@click.option("--build", is_flag=True, help="Build the network as well: shapes that do not meet.")
 @click.option("--data", metavar="DATA", help="Say whether the spec fits these data as well.")
+@SPECS
 @AS_JSON
-def check(specs: tuple[str, ...], changes: dict[str, Any], data: str | None, as_json: bool) -> None:
-    """Say everything that is wrong with specs, each problem with its line."""
+def check(given: tuple[str, ...], changes: dict[str, Any], build: bool, data: str | None, as_json: bool) -> None:
+    """Say everything that is wrong with specs, each problem with its line; of a file, all variants are checked."""
     from zoo import selection
 
     problems: list[Any] = []
-    for spec in specs:
+    for spec in given:
         try:
-            found = selection.load(spec, changes)
-            if data is not None:
-                from zoo.datasets import dataset
-                from zoo.meeting import meet
+            found, wrong = selection.all_in(spec, changes)
+            problems += wrong
+            for one in [] if wrong else found:
+                if build:
+                    console.quiet_tensorflow()
+                    import zoo as package
 
-                meet(found, dataset.load(data).description)
-            if not as_json:
-                console.say(f"{spec}: fine")
+                    package.build(one)
+                if data is not None:
+                    from zoo.datasets import dataset
+                    from zoo.meeting import meet
+
+                    meet(one, dataset.load(data).description)
+            if not as_json and not wrong:
+                console.say(f"{spec}: fine" + (f", all {len(found)} of it" if len(found) > 1 else ""))
         except ZooError as error:
             problems += error.problems
+    problems = list(dict.fromkeys(problems))
     if as_json:
         console.say_json([_problem(one) for one in problems])
         sys.exit(USER_ERROR if problems else 0)
     if problems:
         raise ZooError(*problems)
+
+
+@zoo.command(epilog="\b\nExamples:\n  zoo diff resnet50 resnet50v2\n  zoo diff lenet5 my.yaml")
+@click.argument("one")
+@click.argument("other")
+@SPECS
+@AS_JSON
+def diff(one: str, other: str, as_json: bool) -> None:
+    """Say how two specs differ: their keys, and their layers in order."""
+    from zoo import selection
+    from zoo.language import comparing
+
+    rows = comparing.differences(selection.load(one), selection.load(other))
+    if as_json:
+        console.say_json([dict(zip(("what", "one", "other"), row, strict=True)) for row in rows])
+    elif not rows:
+        console.say(f"{one} and {other} are the same network")
+    else:
+        console.table(["", one, other], [list(row) for row in rows])
+
+
+@zoo.command("copy", epilog="\b\nExamples:\n  zoo copy lenet5 my.yaml\n  zoo copy resnet50 specs/mine.yaml")
+@click.argument("spec")
+@click.argument("file")
+@SPECS
+def copy_(spec: str, file: str) -> None:
+    """Copy a spec to a file of your own, comments and all; a variant brings its whole file."""
+    from zoo import selection
+
+    _written(selection.copied(spec, Path(file).stem), file)
+
+
+@zoo.command(epilog="\b\nExamples:\n  zoo schema --to zoo.schema.json")
+@click.option("--to", metavar="FILE", help="Write it there.")
+def schema(to: str | None) -> None:
+    """Print the language as JSON Schema (2020-12), for editors and other tools."""
+    import json
+
+    from zoo.language import schema as language
+
+    _written(json.dumps(language.schema(), indent=1) + "\n", to)
 
 
 def _problem(problem: Any) -> dict[str, Any]:

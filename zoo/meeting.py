@@ -152,6 +152,8 @@ def _task(found: Spec, description: Description) -> str:
         raise ZooError(
             f"{description.name} has no targets or one label alone, and `{found.name}` learns from targets; try {fits}"
         )
+    if stated == "binary" and description.task == "classification" and len(description.classes) == 2:
+        return "binary"
     if stated not in (None, description.task):
         raise ZooError(
             f"`{found.name}` is for {stated}, and the targets of {description.name} ask for {description.task}"
@@ -189,6 +191,8 @@ def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, lis
     shape: tuple[int | None, ...] = shapes[kind]
     if kind == "image":
         size = [want or have for want, have in zip(found.shape[:2], x.shape[:2], strict=True)]
+        if task == "segmentation":  # the answer is a map of the image as it is
+            size = list(x.shape[:2])
         if size != list(x.shape[:2]):
             steps.append({"Resizing": {"height": size[0], "width": size[1]}})
         shape = (*size, x.shape[2])
@@ -197,7 +201,7 @@ def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, lis
     if kind in ("sequence", "tokens") and found.shape[0] is None:
         shape = (None, *shape[1:])
     facts: dict[str, Any] = {"shape": shape}
-    if task == "classification":
+    if task in ("classification", "multilabel", "segmentation"):
         facts["classes"] = len(description.classes)
     elif task == "regression" and y is not None:
         facts["targets"] = y.shape[0]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import fnmatch
 import functools
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import Problem, ZooError, nearest, plainly
+from zoo.errors import Problem, ZooError, listed, nearest, plainly
 from zoo.language import merging, network, parsing, reading
 from zoo.language.families import FACTS, FAMILIES
 from zoo.language.spec import BODY, Spec
@@ -37,7 +39,25 @@ class Card:
 def files() -> dict[str, Path]:
     """The spec files by their own name: the zoo's, the families in the order of their table, then those of folders."""
     folder = Path(str(resources.files("zoo.specs")))
-    return {path.stem: path for family in FAMILIES for path in sorted((folder / family).glob("*.yaml"))}
+    found = {path.stem: path for family in FAMILIES for path in sorted((folder / family).glob("*.yaml"))}
+    for own in _FOLDERS:
+        found |= {path.stem: path for path in sorted(own.rglob("*.yaml"))}
+    return found
+
+
+_FOLDERS: list[Path] = []
+"""Folders of a user's own specs, in the order in which they were added; a later name wins."""
+
+
+def add(folder: str | Path) -> None:
+    """Let the specs of a folder be known by name, beside the zoo's. Raises `ZooError` if there is none."""
+    path = Path(folder)
+    if not path.is_dir():
+        raise ZooError(f"{folder} is no folder; expected one with spec files in it")
+    if path not in _FOLDERS:
+        _FOLDERS.append(path)
+        files.cache_clear()
+        names.cache_clear()
 
 
 @functools.cache
@@ -54,8 +74,33 @@ BODY_KEYS = ("defaults", "blocks", *BODY)
 """Where the head of a file ends: what a card needs stands before these keys."""
 
 
-def cards() -> list[Card]:
-    """A card for each spec of the zoo, from the heads of the files alone."""
+def cards(pattern: str = "", family: str = "", task: str = "", parameters: int | None = None) -> list[Card]:
+    """A card for each spec of the zoo, from the heads of the files alone.
+
+    `pattern` is a name, or part of one with `*`; `family` and `task` choose; `parameters` is the most there may be.
+    Raises `ZooError` for a word that is none, and if nothing is left.
+    """
+    for word, given, known in (("family", family, FAMILIES), ("task", task, FACTS)):
+        if given and given not in known:
+            hint = nearest(given, known)
+            also = f"; did you mean `{hint}`?" if hint else ""
+            raise ZooError(f"no {word} `{given}`; expected one of {listed(known)}{also}")
+    chosen = [
+        one
+        for one in _cards()
+        if (not pattern or fnmatch.fnmatch(plainly(one.name), plainly(pattern)))
+        and family in ("", one.family)
+        and (not task or one.stated == task or (not one.stated and task in FAMILIES[one.family].tasks[:3]))
+        and (parameters is None or (one.parameters or 0) <= parameters)
+    ]
+    if not chosen:
+        hint = nearest(pattern, names()) if pattern else ""
+        also = f"; did you mean `{hint}`?" if hint else ""
+        raise ZooError("no spec is like that; expected a pattern or limits that leave some: zoo list" + also)
+    return chosen
+
+
+def _cards() -> list[Card]:
     made = []
     for name, (path, variant) in names().items():
         data = parsing.head(path.read_bytes(), BODY_KEYS)
@@ -117,6 +162,16 @@ def all_in(source: str, changes: Mapping[str, Any] | None = None) -> tuple[list[
             problems += body_problems(made)
             found.append(made)
     return found, list(dict.fromkeys(problems))
+
+
+def copied(source: str, name: str) -> str:
+    """The text of a spec's file, comments and all, under another name; what it extends stays where it is.
+
+    Raises `ZooError` if there is no such spec.
+    """
+    path, _ = find(source)
+    text = _content(path, source).decode("utf-8-sig")
+    return re.sub(r"(?m)^name: .*$", f"name: {name}", text, count=1)
 
 
 def _variants(content: bytes) -> list[str]:

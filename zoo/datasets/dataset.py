@@ -159,7 +159,7 @@ def _described(
     for part, rows in parts.items():
         if not len(rows):
             raise ZooError(f"{name}: no rows are left for the {part} part; expected more rows")
-    if classes and train.y is not None:
+    if task == "classification" and train.y is not None:
         absent = sorted(set(range(len(classes))) - set(np.unique(train.y).tolist()))
         if absent:
             raise ZooError(
@@ -194,6 +194,10 @@ def _targets(rows: Rows, name: str) -> tuple[str, np.ndarray | None, np.ndarray 
         return "reconstruction", None, None, ()
     if _one_hot(y):
         raise ZooError(f"{name}: y_train is one-hot, a column a class; expected one label a row: y.argmax(axis=1)")
+    if y.dtype.kind in "biu" and y.ndim > 1 and y.shape[1:] != (1,):
+        everywhere = _everywhere(rows.x, y, y_test, rows.classes, name)
+        if everywhere:
+            return everywhere
     if y.dtype.kind != "f":
         return _labelled(sources.as_text(y), None if y_test is None else sources.as_text(y_test), rows.classes, name)
     if y_test is not None and y_test.dtype.kind in "US":
@@ -205,6 +209,29 @@ def _targets(rows: Rows, name: str) -> tuple[str, np.ndarray | None, np.ndarray 
     found, test = (None if one is None else _of_rank(one, rank).astype("float32") for one in (y, y_test))
     _same_width(found, test, name)
     return task, found, test, ()
+
+
+def _everywhere(
+    x: np.ndarray, y: np.ndarray, y_test: np.ndarray | None, names: tuple[str, ...], name: str
+) -> tuple[str, np.ndarray | None, np.ndarray | None, tuple[Any, ...]] | None:
+    """Several labels a row: one for each pixel, for each step, or any number of a few; None for none of these."""
+    _same_width(y, y_test, name)
+    both = [y] if y_test is None else [y, y_test]
+    test = None if y_test is None else y_test.astype("int32")
+    if x.ndim == 4 and y.shape[1:] == x.shape[1:3]:
+        found = np.unique(y)
+        if len(found) < 2 or (y_test is not None and set(np.unique(y_test)) - set(found)):
+            raise ZooError(
+                f"{name}: the pixels of y hold the labels {found.tolist()[:5]}; expected two or more, all known"
+            )
+        numbers = [np.searchsorted(found, one).astype("int32") for one in both]
+        return "segmentation", numbers[0], None if y_test is None else numbers[1], _labels(names, found)
+    if x.ndim == 2 and y.shape == x.shape and x.dtype.kind in "iu" and min(one.min() for one in both) >= 0:
+        return "language", y.astype("int32"), test, ()
+    if y.ndim == 2 and all(np.isin(one, (0, 1)).all() for one in both):
+        labels = names if len(names) == y.shape[1] else tuple(range(y.shape[1]))
+        return "multilabel", y.astype("int32"), test, tuple(labels)
+    return None
 
 
 def _one_hot(y: np.ndarray) -> bool:

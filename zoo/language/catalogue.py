@@ -33,7 +33,19 @@ KERNELS = ("kernel_regularizer", "recurrent_regularizer", "depthwise_regularizer
 DROPOUTS = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout", "AlphaDropout")
 """The layers that take the spec's p when they state no rate of their own."""
 
-COUNTS = ("units", "filters", "groups", "depth_multiplier", "output_dim", "input_dim", "num_heads", "key_dim", "n", "codes", "samples")
+COUNTS = (
+    "units",
+    "filters",
+    "groups",
+    "depth_multiplier",
+    "output_dim",
+    "input_dim",
+    "num_heads",
+    "key_dim",
+    "n",
+    "codes",
+    "samples",
+)
 """Arguments that are whole numbers above 0."""
 
 SIZES = ("kernel_size", "pool_size", "strides", "dilation_rate")

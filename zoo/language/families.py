@@ -31,7 +31,7 @@ class Family:
 
 LAYERS = ("layers",)
 CODED = ("encoder", "latent", "decoder")
-TARGETED = ("classification", "regression", "forecasting")
+TARGETED = ("classification", "regression", "forecasting", "binary", "multilabel", "segmentation", "language")
 
 FAMILIES = {
     "cnn": Family("convolutional network", LAYERS, TARGETED),
@@ -46,6 +46,15 @@ def head(task: str, facts: dict[str, int]) -> list[Any]:
     """The items that end a network whose spec has no `head`; none for an autoencoder, whose end follows its input."""
     if task == "classification":
         return [{"Dense": {"name": "predictions", "units": facts["classes"], "activation": "softmax"}}]
+    if task == "binary":
+        return [{"Dense": {"name": "predictions", "units": 1, "activation": "sigmoid"}}]
+    if task == "multilabel":
+        return [{"Dense": {"name": "predictions", "units": facts["classes"], "activation": "sigmoid"}}]
+    if task == "segmentation":
+        last = {"name": "predictions", "filters": facts["classes"], "kernel_size": 1, "activation": "softmax"}
+        return [{"Conv2D": last}]
+    if task == "language":
+        return [{"Dense": {"name": "predictions", "units": facts["vocabulary"], "activation": "softmax"}}]
     if task == "regression":
         return [{"Dense": {"name": "predictions", "units": facts["targets"]}}]
     if task == "forecasting":
@@ -59,6 +68,10 @@ def head(task: str, facts: dict[str, int]) -> list[Any]:
 
 FACTS = {
     "classification": ("classes",),
+    "binary": (),
+    "multilabel": ("classes",),
+    "segmentation": ("classes",),
+    "language": (),
     "regression": ("targets",),
     "forecasting": ("horizon", "features"),
     "reconstruction": (),

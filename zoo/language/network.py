@@ -746,6 +746,10 @@ class _Unfolding:
             self._run(self.program.sections.get("head", ()), frame)
         elif "outputs" in spec.data:
             return
+        elif spec.task == "language" and "vocabulary" not in spec.facts:
+            where = ("inputs", self.inputs[0].name) if "inputs" in spec.data else ("input",)
+            self._wrong(where, "`vocabulary` is missing", "a whole number above 0, for language without `head`")
+            self.whole = False
         elif all(key in spec.facts for key in FACTS[spec.task]):
             for item in head(spec.task, spec.facts):
                 self._ours(item, frame, ("head",))

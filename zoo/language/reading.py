@@ -68,7 +68,9 @@ def _is_penalties(value: Any) -> bool:
         return False
     kl = value.get("kl", 1.0)
     if isinstance(kl, dict):
-        return _is_weight(kl.get("weight", 1.0)) and is_count(kl.get("warm_up", 1)) and not set(kl) - {"weight", "warm_up"}
+        return (
+            _is_weight(kl.get("weight", 1.0)) and is_count(kl.get("warm_up", 1)) and not set(kl) - {"weight", "warm_up"}
+        )
     return _is_weight(kl) and _is_weight(value.get("mmd", 0.0))
 
 

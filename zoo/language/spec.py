@@ -117,6 +117,9 @@ class Spec:
     def facts(self) -> dict[str, int]:
         """What the head must know: classes, targets, horizon and features, as far as stated."""
         known = {"targets": 1, "features": 1}
+        vocabulary = next(iter(self.inputs.values())).get("vocabulary")
+        if isinstance(vocabulary, int) and is_count(vocabulary):
+            known["vocabulary"] = vocabulary
         return known | {key: self.data[key] for key in STATED if is_count(self.data.get(key))}
 
     def ranges(self) -> dict[str, Range]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from zoo.language import parsing
 from zoo.language.objects import is_named
+
+if TYPE_CHECKING:
+    from zoo.language.network import Network, Node
+    from zoo.language.spec import Spec
 
 
 def dump(value: dict[str, Any]) -> str:
@@ -45,3 +50,115 @@ _Dumper.add_representer(dict, _flow_where_short)
 _Dumper.add_representer(list, _flow_where_short)
 _Dumper.add_representer(float, _number)
 _Dumper.add_representer(str, _text)
+
+
+def written_out(spec: Spec, network: Network) -> dict[str, Any]:
+    """A filled spec with its body unfolded: no blocks, loops, conditions or expressions, every argument as it is built.
+
+    What comes out is a spec again, which unfolds to the same network.
+    """
+    gone = ("let", "blocks", "defaults", "prepare", "layers", "encoder", "latent", "decoder", "head", "outputs")
+    told = {key: value for key, value in spec.written().items() if key not in gone}
+    written = _Written(told.get("l2"), told.get("dropout"))
+    prepare = written.items(network.prepare, network.input)
+    body: dict[str, Any] = {"prepare": prepare} if prepare else {}
+    if spec.coded:
+        encoder, decoder = (
+            next(node for node in network.nodes if node.name == part) for part in ("encoder", "decoder")
+        )  # fmt: skip
+        for part in (encoder, decoder):
+            assert part.network is not None
+            nodes = [node for node in part.network.nodes if not node.path.startswith("latent")]
+            start = part.network.input if part is decoder else network.input
+            body[part.name] = written.items(nodes, start)
+            if part is encoder:
+                body["latent"] = _latent(spec, part.network, written)
+        last = decoder.network.nodes if decoder.network else ()
+        head = [item for item, node in zip(body["decoder"], last, strict=True) if _is_head(node)]
+        body["decoder"] = body["decoder"][: len(body["decoder"]) - len(head)]
+        body |= {"head": head} if head else {}
+    else:
+        nodes = list(network.nodes)
+        items = written.items(nodes, network.input)
+        split = next((index for index, node in enumerate(nodes) if node.part == "head"), len(nodes))
+        body |= {"layers": items[:split]} if split else {}
+        body |= {"head": items[split:]} if split < len(nodes) else {}
+        if len(network.outputs) > 1 or (nodes and network.output != nodes[-1].name):
+            body["outputs"] = list(network.outputs)
+    train = {"train": told.pop("train")} if "train" in told else {}
+    for key, used in (("l2", written.l2_used), ("dropout", written.dropout_used)):
+        if not used:
+            told.pop(key, None)
+    return {**told, **({"blocks": written.blocks} if written.blocks else {}), **body, **train}
+
+
+def _is_head(node: Node) -> bool:
+    return node.path.startswith("head") or (node.path.split(".")[0] == "decoder" and node.name == "reconstruction")
+
+
+def _latent(spec: Spec, encoder: Network, written: _Written) -> Any:
+    if spec.gaussian:
+        node = next(node for node in encoder.nodes if node.name == "z_mean")
+        given = spec.written()["latent"]
+        samples = given["Gaussian"].get("samples") if isinstance(given["Gaussian"], dict) else None
+        l2 = {} if node.l2 == written.l2 else {"l2": node.l2}
+        written.l2_used = written.l2_used or not l2
+        return {"Gaussian": {"units": node.arguments["units"], **({"samples": samples} if samples else {}), **l2}}
+    node = next(node for node in encoder.nodes if node.path.startswith("latent"))
+    return written.item(node, node.inputs[0])
+
+
+class _Written:
+    """Nodes as items; models inside the model become blocks of their own."""
+
+    def __init__(self, l2: Any, dropout: Any) -> None:
+        self.l2, self.dropout = l2, dropout
+        self.l2_used = self.dropout_used = False
+        self.blocks: dict[str, Any] = {}
+
+    def items(self, nodes: Iterable[Node], previous: str) -> list[Any]:
+        """The items of nodes that stand in a row."""
+        made = []
+        for node in nodes:
+            made.append(self.item(node, previous))
+            previous = node.name
+        return made
+
+    def item(self, node: Node, previous: str) -> dict[str, Any]:
+        """One node with its name and all its arguments, and what it is called on where that is not `previous`."""
+        words: dict[str, Any] = {"name": node.name}
+        if node.call:
+            words["from"] = {
+                key: list(value) if isinstance(value, tuple) else value for key, value in node.call.items()
+            }  # fmt: skip
+            if node.inputs and node.inputs != (previous,):
+                words["from"] = {"inputs": node.inputs[0], **words["from"]}
+        elif node.many or node.inputs != (previous,):
+            words["from"] = list(node.inputs) if node.many or len(node.inputs) > 1 else node.inputs[0]
+        if node.reuses:
+            return {"reuse": {"layer": node.reuses, **words}}
+        words |= {"frozen": True} if node.frozen else {}
+        if node.network is not None:
+            inside = node.network
+            name = f"model_{len(self.blocks)}"
+            self.blocks[name] = {}  # its place, before those inside it
+            layers = self.items(inside.nodes, inside.input)
+            self.blocks[name] = {"inputs": [one.name for one in inside.inputs], "nested": True, "layers": layers}
+            return {name: words}
+        if node.l2 is not None and self.l2 is not None and node.l2 == self.l2:
+            self.l2_used = True
+        elif node.l2 is not None:
+            words["l2"] = float(node.l2)
+        if node.dropout is not None and self.dropout is not None and node.dropout == self.dropout:
+            self.dropout_used = True
+        elif node.dropout is not None:
+            words["rate"] = float(node.dropout)
+        return {node.layer: {**words, **_plain(node.arguments)}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return float(value) if isinstance(value, float) else value

@@ -49,7 +49,8 @@ class EvidenceLowerBound(keras.layers.Layer):
     rows [nats]. Kingma & Welling 2014, eq. 10; its KL in closed form, appendix B.
 
     `kl` weighs the divergence in the loss: beta of Higgins et al. 2017, eq. 4. `warm_up` raises that weight linearly
-    from 0 over so many steps of training (Soenderby et al. 2016, Ladder variational autoencoders); the step is a weight that is not trained.
+    from 0 over so many steps of training (Soenderby et al. 2016, Ladder variational autoencoders); the step is a
+    weight that is not trained.
     `mmd` adds so much of the maximum mean discrepancy between the codes and N(0, I) (Zhao, Song & Ermon 2019, InfoVAE).
     `samples` above 1: the importance-weighted bound of Burda et al. 2016, eq. 8, takes the place of the loss above.
 

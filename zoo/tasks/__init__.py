@@ -8,11 +8,13 @@ from __future__ import annotations
 from zoo.tasks.classification import Classification
 from zoo.tasks.contract import Endpoint, Task, in_batches
 from zoo.tasks.generation import Generation
+from zoo.tasks.labelling import LABELLING
 from zoo.tasks.reconstruction import Reconstruction
 from zoo.tasks.regression import Forecasting, Regression
 
 TASKS: dict[str, type[Task]] = {
     "classification": Classification,
+    **LABELLING,
     "regression": Regression,
     "forecasting": Forecasting,
     "reconstruction": Reconstruction,

@@ -1,0 +1,461 @@
+"""A `Network` to plain Keras Python: a text that builds the same model, layer for layer, and needs nothing of ours.
+
+It says what `lowering` does, with the same classes, arguments and names in the same order, so that weights fit one by
+one. What comes in is a network, what goes out is text; Keras is not imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import functools
+import keyword
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoo.language import catalogue
+from zoo.language.network import Input, Network, Node, owner
+from zoo.version import VERSION
+
+WIDTH = 120
+"""The longest line, where a line can be broken; a name longer than that stands out."""
+
+LAYERS = Path(__file__).with_name("layers")
+"""Where the source of our own layers stands."""
+
+CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")
+"""Layers that answer a tensor and a list of states."""
+
+
+def eject(network: Network, command: str = "") -> str:
+    """Write the Python file that builds a network by Keras alone; `command` is what the user typed to get it.
+
+    The file holds `build()`, which gives the model with its weights initialised, and the source of those of our layers
+    that stand in the network, registered as ours are: `.keras` files of either side load on the other.
+    """
+    return _File().written(network, command or f"zoo eject {network.name}")
+
+
+# Text
+
+
+@dataclass(frozen=True)
+class _Bracket:
+    """A bracket with its items: the only place where a line may be broken."""
+
+    opening: str
+    items: tuple[_Parts, ...]
+
+    @property
+    def closing(self) -> str:
+        return {"(": ")", "[": "]", "{": "}"}[self.opening]
+
+
+_Parts = tuple["str | _Bracket", ...]
+"""A piece of code: text that stays on its line, and brackets."""
+
+
+def _bracket(opening: str, items: Iterable[_Parts]) -> _Bracket:
+    return _Bracket(opening, tuple(items))
+
+
+def _call(what: str, *items: _Parts) -> _Parts:
+    return (what, _bracket("(", items))
+
+
+def _flat(parts: _Parts) -> str:
+    """A piece of code on one line."""
+    return "".join(
+        part if isinstance(part, str) else part.opening + ", ".join(map(_flat, part.items)) + part.closing
+        for part in parts
+    )
+
+
+def _laid_out(parts: _Parts, indent: int, behind: str = "") -> str:
+    """A piece of code on as few lines as Ruff's formatter would take; `behind` follows it on its last line."""
+    text = " " * indent
+    for index, part in enumerate(parts):
+        if isinstance(part, str):
+            text += part
+            continue
+        column = len(text) - text.rfind("\n") - 1
+        fits = column + len(_flat((part,))) + len(_up_to_a_break(parts[index + 1 :], behind)) <= WIDTH
+        text += _flat((part,)) if fits or not part.items else _opened(part, indent)
+    return text + behind
+
+
+def _up_to_a_break(parts: _Parts, behind: str) -> str:
+    """What cannot be kept from standing on the line that the parts begin on."""
+    text = ""
+    for part in parts:
+        if isinstance(part, _Bracket):
+            return text + part.opening + ("" if part.items else part.closing)
+        text += part
+    return text + behind
+
+
+def _opened(bracket: _Bracket, indent: int) -> str:
+    """A bracket over several lines: its items on one, if they are arguments and fit, else a line each."""
+    inside = ", ".join(map(_flat, bracket.items))
+    arguments = bracket.opening == "("
+    if arguments and indent + 4 + len(inside) <= WIDTH:
+        lines = " " * (indent + 4) + inside
+    else:
+        comma = "" if arguments and len(bracket.items) == 1 else ","
+        lines = "\n".join(_laid_out(item, indent + 4, comma) for item in bracket.items)
+    return f"{bracket.opening}\n{lines}\n{' ' * indent}{bracket.closing}"
+
+
+def _text(value: str) -> str:
+    """A Python string in double quotes, where that needs no escapes."""
+    plain = repr(value)
+    return f'"{plain[1:-1]}"' if plain[0] == "'" and '"' not in plain else plain
+
+
+def _said(value: str) -> str:
+    """A text as it may stand inside a docstring, on one line."""
+    return " ".join(value.split()).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _keyword(name: str, value: _Parts) -> _Parts:
+    """An argument by name; a name that Python does not take as one is handed over as Keras gets it from a spec."""
+    if name.isidentifier() and not keyword.iskeyword(name):
+        return (f"{name}=", *value)
+    return ("**", _bracket("{", [(f"{_text(name)}: ", *value)]))
+
+
+def _plain(value: Any) -> _Parts:
+    """A value without named objects."""
+    if isinstance(value, list):
+        return (_bracket("[", map(_plain, value)),)
+    if isinstance(value, Mapping):
+        return (_bracket("{", ((f"{_flat(_plain(key))}: ", *_plain(one)) for key, one in value.items())),)
+    if isinstance(value, str):
+        return (_text(value),)
+    return (repr(float(value)) if isinstance(value, float) else repr(value),)
+
+
+# Names
+
+
+@dataclass
+class _Names:
+    """The variables of one function, or of the file: each stands for one thing."""
+
+    taken: set[str] = field(default_factory=set)
+    given: dict[str, str] = field(default_factory=dict)
+
+    def give(self, name: str) -> str:
+        """The variable of a tensor, after its layer; the same for the same tensor."""
+        if name not in self.given:
+            self.given[name] = self.new(name)
+        return self.given[name]
+
+    def new(self, name: str) -> str:
+        """A variable that is nothing else yet, named after a layer: `c1`, `lambda_`, `layer_0`, `a_b_2`."""
+        plain = re.sub(r"\W", "_", name, flags=re.ASCII)
+        plain = plain if plain.isidentifier() else f"layer_{plain}"
+        plain = f"{plain}_" if keyword.iskeyword(plain) or hasattr(builtins, plain) else plain
+        made, count = plain, 1
+        while made in self.taken:
+            count += 1
+            made = f"{plain}_{count}"
+        self.taken.add(made)
+        return made
+
+
+# Our own layers, as source
+
+
+@dataclass(frozen=True)
+class _Module:
+    """The source of a file of ours: what it defines, by name, and what it imports."""
+
+    lines: tuple[str, ...]
+    defined: Mapping[str, ast.stmt]
+    imported: Mapping[str, tuple[str, str]]
+
+    def source(self, name: str) -> str:
+        """The text that defines a name, decorators included."""
+        node = self.defined[name]
+        decorators = getattr(node, "decorator_list", [])
+        first = min(one.lineno for one in (node, *decorators))
+        return "\n".join(self.lines[first - 1 : node.end_lineno])
+
+    def needs(self, name: str) -> set[str]:
+        """All names that a definition reads."""
+        return {node.id for node in ast.walk(self.defined[name]) if isinstance(node, ast.Name)}
+
+
+@functools.cache
+def _modules() -> tuple[_Module, ...]:
+    """The files of our own layers."""
+    return tuple(_module(path.read_text(encoding="utf-8")) for path in sorted(LAYERS.glob("*.py")))
+
+
+def _module(text: str) -> _Module:
+    defined: dict[str, ast.stmt] = {}
+    imported: dict[str, tuple[str, str]] = {}
+    for node in ast.parse(text).body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            defined[node.name] = node
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            defined |= {one.id: node for one in targets if isinstance(one, ast.Name)}
+        elif isinstance(node, ast.Import):
+            imported |= {one.asname or one.name: (one.name, "") for one in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported |= {one.asname or one.name: (node.module or "", one.name) for one in node.names}
+    return _Module(tuple(text.splitlines()), defined, imported)
+
+
+def _is_own(layer: str) -> bool:
+    return any(isinstance(module.defined.get(layer), ast.ClassDef) for module in _modules())
+
+
+def _own_source(layers: Iterable[str]) -> tuple[list[str], dict[str, tuple[str, str]]]:
+    """The definitions that our layers need, in the order of their files, and what these import."""
+    texts: list[str] = []
+    imports: dict[str, tuple[str, str]] = {}
+    for module in _modules():
+        wanted = {name for name in layers if name in module.defined}
+        new = wanted
+        while new:
+            new = set().union(*map(module.needs, new)) & set(module.defined) - wanted
+            wanted |= new
+        texts += [module.source(name) for name in module.defined if name in wanted]
+        read = set().union(*map(module.needs, wanted))
+        imports |= {name: module.imported[name] for name in sorted(read & set(module.imported))}
+    return texts, imports
+
+
+def _imports(found: Mapping[str, tuple[str, str]]) -> str:
+    """The import lines of a file: the standard library's, then the others; whole modules first."""
+    modules, parts = set[str](), dict[str, set[str]]()
+    for name, (module, part) in found.items():
+        if part:
+            parts.setdefault(module, set()).add(part if part == name else f"{part} as {name}")
+        else:
+            modules.add(module if module == name else f"{module} as {name}")
+    lines = [f"import {one}" for one in sorted(modules)]
+    lines += [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(parts.items())]
+    standard = [line for line in lines if line.split()[1].partition(".")[0] in sys.stdlib_module_names]
+    return "\n\n".join("\n".join(group) for group in (standard, [one for one in lines if one not in standard]) if group)
+
+
+# The file
+
+
+class _File:
+    """The state while one file is written: its functions, and those of our layers that they name."""
+
+    def __init__(self) -> None:
+        self.functions: list[str] = []
+        self.own: set[str] = set()
+        self.names = _Names({"keras", "build", "build_prepare", "_"})
+        for module in _modules():
+            self.names.taken |= {*module.defined, *module.imported}
+        self.builders: dict[int, str] = {}
+
+    def written(self, network: Network, command: str) -> str:
+        """The whole text."""
+        self._name_builders(network)
+        names = _Names(set(self.names.taken))
+        inputs = [self._input(one, names) for one in network.inputs]
+        model = _call("keras.Model", *self._laid_out(network, names, inputs), _name(network.name.replace("/", "_")))
+        self._define("build", [], "keras.Model", "Build the network, its weights initialised.", inputs, model)
+        if network.prepare:
+            says = "Make the published preprocessing, which stands outside the network."
+            self._define("build_prepare", [], "keras.Model", says, [], self._sequential("prepare", network.prepare))
+        texts, imports = _own_source(self.own)
+        head = [_docstring(network, command)]
+        head += ["from __future__ import annotations"] * bool(texts)
+        head.append(_imports({"keras": ("keras", ""), **imports}))
+        if texts and not texts[0].startswith(("@", "class ", "def ")):
+            head.append(texts.pop(0))  # a constant stands close below the imports
+        run = 'if __name__ == "__main__":\n    build().summary()'
+        return "\n\n\n".join(["\n\n".join(head), *texts, *self.functions, run]) + "\n"
+
+    # Functions
+
+    def _name_builders(self, network: Network) -> None:
+        """Name the functions that make models inside the model, before the variables of any function are named."""
+        for node in network.nodes:
+            if node.network is not None and not node.reuses:
+                if not _is_list(node):
+                    self.builders[id(node)] = self.names.new(f"build_{node.name}")
+                self._name_builders(node.network)
+
+    def _define(
+        self, name: str, parameters: Iterable[str], answers: str, says: str, body: Iterable[_Parts], result: _Parts
+    ) -> None:
+        """Put a function behind the others."""
+        takes = _bracket("(", [(f"{one}: keras.KerasTensor",) for one in parameters])
+        lines = [_laid_out((f"def {name}", takes), 0, f" -> {answers}:"), f'    """{says}"""']
+        lines += [_laid_out(one, 4) for one in (*body, ("return ", *result))]
+        self.functions.append("\n".join(lines))
+
+    def _define_builder(self, node: Node, network: Network) -> None:
+        """The function that makes a model inside the model, on inputs like the tensors that it is called on."""
+        names = _Names(set(self.names.taken))
+        inputs = [self._input(one, names, inside=True) for one in network.inputs]
+        parameters = [names.give(one.name) for one in network.inputs]
+        name = _name(node.name)
+        model = _call("keras.Model", *self._laid_out(network, names, inputs), name)
+        if node.layer == "Sequential":
+            model = _call("keras.Sequential", (*model, ".layers[1:]"), name)
+        says = f"Build the model `{node.name}` for inputs like these."
+        self._define(self.builders[id(node)], parameters, "keras.Model", says, inputs, model)
+
+    def _input(self, one: Input, names: _Names, inside: bool = False) -> _Parts:
+        """The line that makes an input; inside, its shape and type are those of the tensor that is given."""
+        variable = names.give(one.name)
+        shape, dtype = repr(one.shape), "" if one.dtype == "float32" else _text(one.dtype)
+        if inside:
+            shape, dtype = f"{variable}.shape[1:]", f"{variable}.dtype"
+        typed: list[_Parts] = [(f"dtype={dtype}",)] if dtype else []
+        return (f"{variable} = ", *_call("keras.Input", (shape,), *typed, _name(one.name)))
+
+    def _laid_out(self, network: Network, names: _Names, lines: list[_Parts]) -> tuple[_Parts, _Parts]:
+        """Add a line for each layer of a network; what a model of it takes, and what it answers."""
+        read = {_tensor(one) for node in network.nodes for one in node.read()} | set(map(_tensor, network.outputs))
+        reused = {node.reuses for node in network.nodes}
+        layers: dict[str, str] = {}
+        for node in network.nodes:
+            if node.reuses:
+                layers[node.name] = layers[node.reuses]
+            elif node.name in reused:
+                layers[node.name] = names.new(f"{node.name}_layer")
+                lines.append((f"{layers[node.name]} = ", *self._layer(node, names)))
+            layer = (layers[node.name],) if node.name in layers else self._layer(node, names)
+            given = _bracket("(", self._given(node, names))
+            lines.append((f"{self._answers(node, names, read)} = ", *layer, given))
+        inputs = [names.give(one.name) for one in network.inputs]
+        return _one(inputs), _one([names.give(_tensor(one)) for one in network.outputs])
+
+    def _answers(self, node: Node, names: _Names, read: set[str]) -> str:
+        """The variables that take what a layer answers."""
+        tensors = [node.name, *(f"{node.name}.{index}" for index in range(1, node.outputs))]
+        found = [names.give(one) if one in read or one == node.name else "_" for one in tensors]
+        kept = [*found]
+        while len(kept) > 1 and kept[-1] == "_":
+            kept.pop()
+        more = len(kept) < len(found) or _answers_more(node)
+        return ", ".join([*kept, "*_"] if more else kept)
+
+    def _given(self, node: Node, names: _Names) -> list[_Parts]:
+        """What a layer is called on: tensors, or one list of them, and what goes by the names of the call."""
+        inputs = [names.give(_tensor(one)) for one in node.inputs]
+        given = [_listed(inputs) if node.many else _one(inputs)] if inputs else []
+        for key, value in node.call.items():
+            if isinstance(value, bool):
+                given.append(_keyword(key, (repr(value),)))
+            elif isinstance(value, str):
+                given.append(_keyword(key, (names.give(_tensor(value)),)))
+            else:
+                given.append(_keyword(key, _listed([names.give(_tensor(one)) for one in value])))
+        return given
+
+    # Layers
+
+    def _layer(self, node: Node, names: _Names) -> _Parts:
+        """A node's layer, or the model that it is."""
+        if node.network is None:
+            return self._made(node.layer, node.arguments, node.l2, node.dropout, node.name, node.frozen)
+        if _is_list(node):
+            return self._sequential(node.name, node.network.nodes)
+        self._define_builder(node, node.network)
+        return _call(self.builders[id(node)], *((names.give(_tensor(one)),) for one in node.inputs))
+
+    def _sequential(self, name: str, nodes: Iterable[Node]) -> _Parts:
+        layers = _bracket("[", (self._layer(node, _Names()) for node in nodes))
+        return _call("keras.Sequential", (layers,), _name(name))
+
+    def _made(
+        self, layer: str, arguments: Mapping[str, Any], l2: float | None, rate: float | None, name: str,
+        frozen: bool = False,
+    ) -> _Parts:  # fmt: skip
+        """A layer with its arguments, as `lowering.make` makes it."""
+        entry = catalogue.catalogue()["layers"].get(layer)
+        known = entry["arguments"] if entry else {}
+        given = [] if rate is None else [_keyword("rate", _plain(float(rate)))]
+        given += [_keyword(key, self._value(key, value, l2)) for key, value in arguments.items()]
+        if l2:
+            penalty = _call("keras.regularizers.L2", _plain(float(l2)))
+            given += [_keyword(key, penalty) for key in catalogue.KERNELS if key in known and key not in arguments]
+        if frozen:
+            given.append(("trainable=False",))
+        if _is_own(layer):
+            self.own.add(layer)
+            return _call(layer, *given, _name(name))
+        return _call(f"keras.layers.{layer}", *given, _name(name))
+
+    def _value(self, key: str, value: Any, l2: float | None) -> _Parts:
+        """The value of an argument, a named object made, as `lowering` makes it."""
+        module = catalogue.module_of(key)
+        if isinstance(value, Mapping) and len(value) == 1 and module:
+            name, inner = next(iter(value.items()))
+            body = dict(inner or {})
+            if module == "layers":
+                given = body.pop("name", None) or key
+                return self._made(name, body, l2, None, given)
+            where = "optimizers.schedules" if module == "schedules" else module
+            return _call(f"keras.{where}.{name}", *(_keyword(k, self._value(k, v, l2)) for k, v in body.items()))
+        if isinstance(value, str) and module == "layers":
+            return self._made(value, {}, l2, None, key)
+        if isinstance(value, list):
+            return (_bracket("[", (self._value(key, one, l2) for one in value)),)
+        return _plain(value)
+
+
+def _docstring(network: Network, command: str) -> str:
+    """What the file is and where it comes from."""
+    mark = next((node.mark for node in network.walk() if node.mark), None)
+    source = f"`{_said(mark.file)}`" if mark else "a spec"
+    return (
+        f'"""The network `{_said(network.name)}` in plain Keras.\n\n'
+        f"Written by zoo {VERSION} from {source}:\n\n    {_said(command)}\n"
+        '"""'
+    )
+
+
+def _name(name: Any) -> _Parts:
+    return _keyword("name", _plain(name))
+
+
+def _tensor(name: str) -> str:
+    """A tensor by the one name that it has here: `lstm.0` is `lstm`."""
+    return owner(name) if name.endswith(".0") else name
+
+
+def _listed(names: Iterable[str]) -> _Parts:
+    return (_bracket("[", ((name,) for name in names)),)
+
+
+def _one(names: Sequence[str]) -> _Parts:
+    return (names[0],) if len(names) == 1 else _listed(names)
+
+
+def _is_list(node: Node) -> bool:
+    """Whether a model inside the model can be written as a list of layers: a chain, and so are those in it."""
+    inner = node.network.nodes if node.network else ()
+    return node.layer == "Sequential" and all(one.network is None or _is_list(one) for one in inner)
+
+
+def _answers_more(node: Node) -> bool:
+    """Whether Keras answers a list where the node counts one tensor: what follows is called on its first."""
+    if node.network is not None:
+        last = node.network.nodes[-1]
+        return node.layer == "Sequential" and (last.outputs > 1 or _answers_more(last))
+    arguments = node.arguments
+    return (
+        node.layer in CELLS
+        or (node.layer == "RNN" and bool(arguments.get("return_state")))
+        or (node.layer == "Bidirectional" and arguments.get("merge_mode", "concat") is None)
+        or (node.layer == "Identity" and node.many)
+        or node.call.get("return_attention_scores") is True
+    )

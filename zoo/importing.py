@@ -1,0 +1,728 @@
+"""A Keras model to a spec in plain data: `lowering.py` backwards, then folded.
+
+Functional and sequential models, their nested models as blocks, calls of one layer again as `reuse`. Building the spec
+gives the same layers under the same names in the same order, so that weights copy in order. What a spec cannot say is
+refused with a sentence that names the layer.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from zoo import layers as ours
+from zoo.errors import ZooError, listed
+from zoo.language import catalogue, folding, network, reading
+from zoo.language.expressions import is_expression
+from zoo.language.families import DTYPES, FACTS, KINDS, kinds
+from zoo.language.items import GROUP
+from zoo.language.network import owner, snake_case
+from zoo.language.objects import OURS, kernels
+from zoo.language.spec import NAME, NAMES
+
+if TYPE_CHECKING:
+    import keras
+
+Item = Any
+"""An item of a body as the language writes it: a class alone, or a mapping of one key."""
+
+UNSAID = ("name", "trainable", "dtype")
+"""What the config of every layer holds, and is said otherwise."""
+
+SIZED = ("kernel_size", "strides", "pool_size", "dilation_rate", "size", "padding", "cropping")
+"""Arguments for which one number stands for a row of equal ones."""
+
+MERGED = {"Add": "Add", "Subtract": "Subtract", "Multiply": "Multiply", "Maximum": "Maximum", "Minimum": "Minimum"}
+"""Operations of `keras.ops` on two tensors of one rank, and the layers that compute the same."""
+
+ACTIVATED = {"Relu": "relu", "Relu6": "relu6", "Sigmoid": "sigmoid", "Silu": "silu", "Tanh": "tanh"}
+"""Operations of `keras.ops` on one tensor, and the activations that they are."""
+
+FIRST = ("query", "inputs", "sequences")
+"""First arguments of calls for which the language puts no `previous` when they are named."""
+
+
+def spec_of(model: keras.Model, name: str = "", folded: bool = True) -> dict[str, Any]:
+    """The spec of a functional or sequential model, as plain data that `zoo.load` takes.
+
+    `name` is the spec's (default: the model's own). Without `folded`, every layer stands on a line of its own.
+    Raises `ZooError` with every layer that no spec can say.
+    """
+    flat = _Import().spec(model, name)
+    spec, problems = reading.read(flat, "the imported spec", {})
+    problems = problems + (network.unfold(spec.fill())[1] if spec else [])
+    if problems:
+        raise ZooError(*problems)
+    return folding.fold(flat) if folded else flat
+
+
+class _Refused(Exception):
+    """Why a layer cannot be said; told together with the others."""
+
+
+@dataclass
+class _Import:
+    """What the bodies of one model share: the blocks made so far, and what was refused."""
+
+    blocks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+
+    def spec(self, model: Any, name: str) -> dict[str, Any]:
+        """The whole spec, flat."""
+        _check(model)
+        inputs = [_input(tensor) for tensor in model.inputs]
+        names = _input_names(model, inputs)
+        body = _Body(self, model, names)
+        body.run()
+        self._refuse()
+        outputs = [body.tensor(one) for one in model.outputs]
+        read = {owner(one) for item in body.items for one in folding.tensors([item])} | set(map(owner, outputs))
+        unread = [one for one in names if one not in read and body.items and (one, len(names)) != (names[0], 1)]
+        if unread:
+            raise ZooError(f"the input `{unread[0]}` leads to no output; expected every input to be used")
+        task, facts = _task(model)
+        layers, head = body.items, list[Item]()
+        if outputs == [body.previous] and (cut := _head(layers)):
+            layers, head = layers[:cut], _sized(layers[cut:], facts)
+        knobs = _knobs([*layers, *head, *(one for block in self.blocks.values() for one in block["layers"])])
+        one = len(names) == 1 and names[0] == "input"
+        spec = {
+            "spec": 1,
+            "name": name or _spec_name(model.name),
+            "family": _family(body.classes),
+            "task": task,
+            "summary": f"Imported from the Keras model {model.name}.",
+            **facts,
+            **({"input": inputs[0]} if one else {"inputs": dict(zip(names, inputs, strict=True))}),
+            **knobs,
+            **({"blocks": self.blocks} if self.blocks else {}),
+            "layers": [_plain_item(item) for item in layers],
+            **({"head": [_plain_item(item) for item in head]} if head else {"outputs": outputs}),
+        }
+        for block in self.blocks.values():
+            block["layers"] = [_plain_item(item) for item in block["layers"]]
+        return spec
+
+    def _refuse(self) -> None:
+        if self.refused:
+            raise ZooError(*self.refused)
+
+
+def _check(model: Any) -> None:
+    """Raise `ZooError` for a model without a graph of layers."""
+    import keras
+
+    name = type(model).__name__
+    if not isinstance(model, keras.Model) or type(model).__module__.split(".")[0] != "keras":
+        raise ZooError(f"`{name}` is a class of its own; expected a functional or a sequential model of Keras")
+    if not model.built or not hasattr(model, "operations") and not isinstance(model, keras.Sequential):
+        what = "has no input yet" if isinstance(model, keras.Sequential) else "has no graph of layers"
+        raise ZooError(f"`{model.name}` {what}; expected a functional model, or a sequential one with an `Input`")
+
+
+# Bodies: a model's graph to items
+
+
+@dataclass
+class _Call:
+    """One call of a layer or an operation: on what, and with what by name."""
+
+    operation: Any
+    outputs: list[Any]
+    first: Any
+    named: dict[str, Any]
+    argument: str = "inputs"
+
+
+class _Body:
+    """The items of one model: the whole one, or one inside."""
+
+    def __init__(self, whole: _Import, model: Any, inputs: Sequence[str], frozen: bool = False) -> None:
+        self.whole, self.model, self.frozen = whole, model, frozen
+        self.items: list[Item] = []
+        self.classes: list[str] = []
+        self.names = {_key(tensor): name for tensor, name in zip(model.inputs, inputs, strict=True)}
+        self.used = {*inputs, *({kinds(_input(model.inputs[0]))[0]} if list(inputs) == ["input"] else ())}
+        self.counts: Counter[str] = Counter()
+        self.previous = inputs[0]
+        self.made: dict[int, str] = {}  # what stands already: the layer, and what it is called here
+
+    def run(self) -> None:
+        """Make the items of all calls; what cannot be said is noted."""
+        calls = _calls(self.model, self.whole.refused)
+        self.future = {call.operation.name for call in calls}
+        for call in calls:
+            try:
+                self._call(call)
+            except _Refused as refused:
+                self.whole.refused.append(f"the layer `{call.operation.name}` {refused}")
+                self.names |= {_key(one): self.previous for one in call.outputs}
+
+    def tensor(self, tensor: Any) -> str:
+        """What a tensor is called in this body."""
+        return self.names[_key(tensor)]
+
+    def _call(self, call: _Call) -> None:
+        import keras
+
+        operation = call.operation
+        if id(operation) in self.made:
+            self._again(call)
+        elif isinstance(operation, keras.Model):
+            self._model(call)
+        elif isinstance(operation, keras.layers.Layer):
+            for target, arguments, name, first in _layers(call):
+                self._put(target, arguments, name, call, first)
+        else:
+            target, arguments, first = _operation(call)
+            self._put(target, arguments, operation.name, call, first)
+        self.made[id(operation)] = self.previous
+
+    def _put(self, target: str, arguments: dict[str, Any], name: str, call: _Call, first: Any) -> None:
+        layer = call.operation
+        if not getattr(layer, "trainable", True) and layer.weights and not self.frozen:
+            arguments = {**arguments, "frozen": True}
+        self.classes.append(target)
+        self._item(target, arguments, name, call, first)
+        count = catalogue.outputs(target, arguments)
+        for index, one in enumerate(call.outputs):
+            self.names[_key(one)] = name if index == 0 else f"{name}.{index}"
+            if index >= count:
+                self.names[_key(one)] = f"{name}.none"
+
+    def _item(self, target: str, arguments: dict[str, Any], name: str, call: _Call, first: Any) -> None:
+        """Write an item: its name where it would not have it anyway, and `from` where it is not called on `previous`."""
+        if not NAME.fullmatch(name) or owner(name) != name or name in ("previous", "input"):
+            raise _Refused(f"cannot be called so in a spec; expected {NAMES}")
+        source, begin = self._source(call, first)
+        words = {} if self._usual_name(target, name) else {"name": name}
+        words |= {} if source is None else {"from": source}
+        item = {target: {**words, **arguments}}
+        self.items.append({"from": begin, "layers": [item]} if begin else item)
+        self.used.add(name)
+        self.previous = name
+
+    def _source(self, call: _Call, first: Any) -> tuple[Any, str]:
+        """What `from` says, None where nothing must be said; and the tensor that a group around the item begins at."""
+        if isinstance(first, list):
+            tensors = [self._read(one) for one in first]
+            if not call.named:
+                return tensors, ""
+            if call.argument not in FIRST:
+                raise _Refused(f"is called on a list and on {listed(call.named)}; expected one tensor first")
+            return {call.argument: tensors, **self._named(call)}, ""
+        tensor = self._read(first)
+        if not call.named:
+            return (None if tensor == "previous" else tensor), ""
+        # Named as well, the first tensor would come in another order, and with it the layers and their weights.
+        return self._named(call), "" if tensor == "previous" else tensor
+
+    def _named(self, call: _Call) -> dict[str, Any]:
+        def told(value: Any) -> Any:
+            if isinstance(value, bool):
+                return value
+            return [self._read(one) for one in value] if isinstance(value, list) else self._read(value)
+
+        return {key: told(value) for key, value in call.named.items()}
+
+    def _read(self, tensor: Any) -> str:
+        name = self.tensor(tensor)
+        if name.endswith(".none"):
+            raise _Refused(f"reads another output of `{name[:-5]}` than its first; the language knows one")
+        return "previous" if name == self.previous else name
+
+    def _usual_name(self, target: str, name: str) -> bool:
+        """Whether an item goes by this name without being given it; it is then counted."""
+        snake, count = snake_case(target), self.counts[snake_case(target)]
+        while (usual := f"{snake}_{count}" if count else snake) in self.used:
+            count += 1
+        if usual == name:
+            self.counts[snake] = count + 1
+        return usual == name
+
+    def _again(self, call: _Call) -> None:
+        """A layer that stands already, called once more."""
+        layer = self.made[id(call.operation)]
+        source, begin = self._source(call, call.first)
+        source = begin if begin and source is None else source
+        if begin and isinstance(source, dict):
+            raise _Refused("is called again with arguments by name, and not on what stands before it")
+        snake, name = snake_case(layer), ""
+        for count in range(1, len(self.future) + len(self.used) + 2):
+            name = f"{snake}_{count}"
+            if name not in self.used and name not in self.future:
+                break
+        words = {"layer": layer, **({} if source is None else {"from": source})}
+        self.items.append({"reuse": {**words, **({} if self._usual_name(layer, name) else {"name": name})}})
+        self.used.add(name)
+        for index, one in enumerate(call.outputs):
+            self.names[_key(one)] = name if index == 0 else f"{name}.{index}"
+        self.previous = name
+        call_of, self.made[id(call.operation)] = layer, layer
+        assert call_of
+
+    def _model(self, call: _Call) -> None:
+        """A model inside the model: a block with `nested: true`, and its call."""
+        import keras
+
+        model = call.operation
+        if call.named:
+            raise _Refused(f"is a model called with {listed(call.named)}; expected its inputs alone")
+        if len(model.outputs) != 1:
+            raise _Refused(f"is a model with {len(model.outputs)} outputs; expected one of a model inside the model")
+        _check(model)
+        first = keras.tree.flatten(call.first)
+        inputs = ["input"] if len(model.inputs) == 1 else [_operation_of(one).name for one in model.inputs]
+        if not all(NAME.fullmatch(one) and one != "previous" for one in inputs):
+            raise _Refused(f"has an input that cannot be called so in a spec; expected {NAMES}")
+        frozen = self.frozen or not model.trainable
+        inside = _Body(self.whole, model, inputs, frozen)
+        inside.run()
+        if not inside.items or inside.tensor(model.outputs[0]) != inside.previous:
+            raise _Refused("is a model whose output is not its last layer's")
+        block = {**({} if len(inputs) == 1 else {"inputs": inputs}), "nested": True, "layers": inside.items}
+        name = self._block_name(model.name, block)
+        self.whole.blocks[name] = block
+        self.classes += inside.classes
+        self._item(name, {"frozen": True} if frozen and not self.frozen else {}, model.name, call, first if first[1:] else first[0])
+        self.names[_key(call.outputs[0])] = model.name
+
+    def _block_name(self, name: str, block: dict[str, Any]) -> str:
+        """A name for a block, or that of an equal one."""
+        base = re.sub(r"[^a-z0-9_]", "_", snake_case(name))
+        base = base if re.match("[a-z_]", base) else f"model_{base}"
+        known, count = self.whole.blocks, 0
+        while True:
+            found = f"{base}_{count}" if count else base
+            free = found not in known and found not in (*GROUP, *OURS, "let", "reuse")
+            if free or json.dumps(known.get(found)) == json.dumps(block):
+                return found
+            count += 1
+
+
+def _key(tensor: Any) -> tuple[int, int, int]:
+    operation, node, index = tensor._keras_history
+    return id(operation), node, index
+
+
+def _operation_of(tensor: Any) -> Any:
+    return tensor._keras_history.operation
+
+
+def _calls(model: Any, refused: list[str]) -> list[_Call]:
+    """The calls of a model's graph, each after those whose tensors it reads, depth first from the outputs.
+
+    The order of the text only: the order of a model's weights follows from its graph.
+    """
+    inputs, done, order = {_key(one) for one in model.inputs}, set[tuple[int, int]](), list[_Call]()
+    made: dict[tuple[int, int], _Call] = {}
+
+    def call_of(key: tuple[int, int], tensor: Any) -> _Call:
+        if key not in made:
+            operation, node = tensor._keras_history[:2]
+            try:
+                made[key] = _call_of(operation._inbound_nodes[node])
+            except _Refused as error:
+                refused.append(f"the layer `{operation.name}` {error}")
+                made[key] = _Call(operation, list(operation._inbound_nodes[node].outputs), None, {})
+        return made[key]
+
+    waiting = [(tensor, False) for tensor in reversed(model.outputs)]
+    while waiting:
+        tensor, ready = waiting.pop()
+        key = _key(tensor)[:2]
+        if key in done or _key(tensor) in inputs:
+            continue
+        call = call_of(key, tensor)
+        if ready:
+            done.add(key)
+            order.append(call)
+        else:
+            waiting.append((tensor, True))
+            # What is named comes before what it is called on, which then is `previous`.
+            waiting += [(one, False) for one in reversed([*_tensors(call.named), *_tensors(call.first)])]
+    return [call for call in order if call.first is not None]
+
+
+def _tensors(value: Any) -> list[Any]:
+    import keras
+
+    return [one for one in keras.tree.flatten(value) if isinstance(one, keras.KerasTensor)]
+
+
+def _call_of(node: Any) -> _Call:
+    """What a node of the graph says: masks that Keras hands on by itself, and arguments at their default, are left out."""
+    import keras
+
+    operation, given = node.operation, node.arguments
+    if not isinstance(operation, keras.layers.Layer):
+        return _Call(operation, list(node.outputs), list(given.args) + list(given.kwargs.values()), {})
+    signature = inspect.signature(operation.call)
+    try:
+        bound = signature.bind(*given.args, **given.kwargs).arguments
+    except TypeError:
+        raise _Refused(f"is called with {listed(given.kwargs)}, which its call does not name") from None
+    (argument, first), *more = bound.items()
+    call = _Call(operation, list(node.outputs), first, {}, argument)
+    if not isinstance(operation, keras.Model):
+        call.first = list(first) if isinstance(first, (list, tuple)) else first
+        found = call.first if isinstance(call.first, list) else [call.first]
+        if not found or not all(isinstance(one, keras.KerasTensor) for one in found):
+            raise _Refused("is called on something else than tensors; expected a tensor, or a list of them")
+    for key, value in more:
+        usual = signature.parameters[key].default if key in signature.parameters else None
+        if value is None or (isinstance(value, bool) and value == usual) or _is_handed_on(key, value, first, bound):
+            continue
+        several = list(value) if isinstance(value, (list, tuple)) else value
+        told = several if isinstance(several, list) else [several]
+        if not isinstance(value, bool) and not (told and all(isinstance(one, keras.KerasTensor) for one in told)):
+            raise _Refused(f"is called with {key}={value!r}; expected a tensor, a list of them, true or false")
+        call.named[key] = several
+    return call
+
+
+def _is_handed_on(key: str, value: Any, first: Any, bound: Mapping[str, Any]) -> bool:
+    """Whether a mask is the one that Keras takes from the tensor itself (of an `Embedding`, a `Masking`)."""
+    import keras
+
+    masked = first if key == "mask" else bound.get(key.removesuffix("_mask")) if key.endswith("_mask") else None
+    if masked is None:
+        return False
+    masks = keras.tree.flatten([value])
+    usual = [getattr(one, "_keras_mask", None) for one in keras.tree.flatten(masked)]
+    return len(masks) == len(usual) and all(_same(*pair) for pair in zip(masks, usual, strict=True))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two tensors are computed alike: one and the same, or by equal operations of equal ones."""
+    import keras
+
+    if not isinstance(one, keras.KerasTensor) or not isinstance(other, keras.KerasTensor):
+        return one is other or (not hasattr(one, "shape") and one == other)
+    if one is other or _key(one) == _key(other):
+        return True
+    operations = [_operation_of(tensor) for tensor in (one, other)]
+    if any(isinstance(found, keras.layers.Layer) for found in operations) or type(operations[0]) is not type(operations[1]):
+        return False
+    configs = [{k: v for k, v in vars(found).items() if isinstance(v, (int, float, str, bool, tuple))} for found in operations]
+    configs = [{k: v for k, v in config.items() if k not in ("name", "_name")} for config in configs]
+    read = [
+        keras.tree.flatten([node.arguments.args, node.arguments.kwargs])
+        for found, tensor in zip(operations, (one, other), strict=True)
+        for node in [found._inbound_nodes[tensor._keras_history.node_index]]
+    ]
+    same = len(read[0]) == len(read[1]) and all(_same(*pair) for pair in zip(*read, strict=True))
+    return same and configs[0] == configs[1]
+
+
+# Layers: class and arguments
+
+
+def _layers(call: _Call) -> Iterator[tuple[str, dict[str, Any], str, Any]]:
+    """What stands for a layer: its class, its arguments, its name, what it is called on. Mostly one, itself."""
+    layer = call.operation
+    made = _published(call)
+    if made is not None:
+        yield from made
+        return
+    target = type(layer).__name__
+    entry = _entry(type(layer), layer)
+    yield target, _arguments(layer, entry), layer.name, call.first
+
+
+def _published(call: _Call) -> list[tuple[str, dict[str, Any], str, Any]] | None:
+    """Layers that `keras.applications` makes for itself, said by layers that everybody has."""
+    layer, first = call.operation, call.first
+    if not type(layer).__module__.startswith("keras.src.applications"):
+        return None
+    _float32(layer)
+    kind, name = type(layer).__name__, layer.name
+    if kind == "LayerScale":
+        return [("LayerScale", {"init_values": layer.init_values}, name, first)]
+    if kind == "StochasticDepth":
+        noise = [None, *[1] * (len(first.shape) - 1)]
+        return [("Dropout", {"rate": layer.drop_path_rate, "noise_shape": noise}, name, first)]
+    if kind == "CustomScaleLayer":
+        scaled = f"{name}_scale"
+        return [("Rescaling", {"scale": layer.scale}, scaled, first[1]), ("Add", {}, name, [first[0], _Made(scaled)])]
+    return None
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A tensor of an item that stands for a part of a layer."""
+
+    name: str
+
+
+def _entry(kind: type, layer: Any) -> Mapping[str, Any]:
+    """What the catalogue says of a layer's class. Raises for what no spec can hold."""
+    import keras
+
+    name = kind.__name__
+    entry = catalogue.entry("layers", name)
+    if name in catalogue.REFUSED and kind.__module__.split(".")[0] == "keras":
+        raise _Refused(f"is a {name}: {catalogue.REFUSED[name]}")
+    known = getattr(keras.layers, name, None) or (ours.find(name) if name in ours.PUBLIC else None)
+    if isinstance(entry, tuple) or kind is not known:
+        raise _Refused(f"is a {name}, which is no layer of Keras; expected layers that everybody has")
+    _float32(layer)
+    if getattr(layer, "stateful", False):
+        raise _Refused("keeps its state from batch to batch; expected `stateful` to be false")
+    return entry
+
+
+def _float32(layer: Any) -> None:
+    policy = layer.dtype_policy.name
+    if policy != "float32":
+        raise _Refused(f"computes in {policy}; expected float32, the type that every spec is built in")
+
+
+def _arguments(layer: Any, entry: Mapping[str, Any], inside: str = "") -> dict[str, Any]:
+    """The arguments of a layer that differ from Keras's defaults, in the order of its signature."""
+    config = layer.get_config()
+    usual = type(layer).from_config(_copied({key: config[key] for key in ("name", *entry["required"])})).get_config()
+    found = {}
+    for key, value in config.items():
+        skipped = key in UNSAID or (inside and key in ("zero_output_for_mask", "go_backwards"))
+        if skipped or (key not in entry["required"] and _unnamed(value) == _unnamed(usual.get(key))):
+            continue
+        if key not in entry["arguments"]:
+            raise _Refused(f"has {key}={value!r}, which is no argument of {type(layer).__name__}")
+        found[key] = _value(key, value)
+    order = list(entry["arguments"])
+    return {key: found[key] for key in sorted(found, key=order.index)}
+
+
+def _copied(value: Any) -> Any:
+    """A config of its own: reading one may change it."""
+    if isinstance(value, dict):
+        return {key: _copied(one) for key, one in value.items()}
+    return [_copied(one) for one in value] if isinstance(value, list) else value
+
+
+def _unnamed(value: Any) -> Any:
+    """A config without the names in it, and without what a wrapper sets by itself, to be compared."""
+    if isinstance(value, dict):
+        return {key: _unnamed(one) for key, one in value.items() if key != "name"}
+    return [_unnamed(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _value(key: str, value: Any) -> Any:
+    """A value of a config as a spec writes it."""
+    if isinstance(value, dict) and "class_name" in value:
+        return _object(key, value)
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        made = [_value("", one) for one in value]
+        return _sized_value(made) if key in SIZED else made
+    if isinstance(value, str) and key.endswith("activation") and value not in catalogue.words("activation"):
+        raise _Refused(f"has the activation {value}, which is none of Keras's")
+    if isinstance(value, str) and is_expression(value):
+        raise _Refused(f"has {key}={value!r}, which a spec reads as an expression")
+    if value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise _Refused(f"has a {key or 'value'} that cannot be written in a spec: {str(value)[:60]}")
+
+
+def _sized_value(made: list[Any]) -> Any:
+    """One number for equal ones: 3 for [3, 3], and for [[3, 3], [3, 3]]."""
+    made = [one[0] if isinstance(one, list) and len(set(one)) == 1 else one for one in made]
+    single = all(one == made[0] for one in made) and not isinstance(made[0], list)
+    return made[0] if single else made
+
+
+def _object(key: str, value: Mapping[str, Any]) -> Any:
+    """An initialiser, regulariser, constraint or wrapped layer as a name or a named object."""
+    import keras
+
+    module, kind, config = catalogue.module_of(key), str(value["class_name"]), value["config"]
+    if module == "layers":
+        looked_up = catalogue.entry("layers", kind)
+        if isinstance(looked_up, tuple):
+            raise _Refused(f"holds a {kind}, which no wrapper can hold in a spec")
+        inner = keras.saving.deserialize_keras_object(dict(value))
+        arguments = _arguments(inner, _entry(type(inner), inner), inside=key)
+        arguments |= {} if inner.trainable else {"trainable": False}
+        return {kind: arguments} if arguments else kind
+    entry = catalogue.catalogue().get(module, {}).get(kind)
+    if entry is None or not str(value.get("module", "")).startswith("keras") or not isinstance(config, Mapping):
+        what = config if kind == "function" else kind
+        raise _Refused(f"has the {key} {what}, which is none of Keras's own")
+    class_ = getattr(getattr(keras, module), kind)
+    usual = class_(**{one: config[one] for one in entry["required"]}).get_config()
+    given = {one: _value(one, got) for one, got in config.items() if one in entry["required"] or usual.get(one) != got}
+    if kind == "L2":  # its number is what the spec's own lambda is compared with
+        given = {"l2": config["l2"]}
+    word = snake_case(kind)
+    return {kind: given} if given else word if word in catalogue.words(key) else kind
+
+
+def _operation(call: _Call) -> tuple[str, dict[str, Any], Any]:
+    """The layer that computes what an operation of `keras.ops` does, its arguments, and what it is called on."""
+    import keras
+
+    kind = type(call.operation).__name__
+    tensors = [one for one in call.first if isinstance(one, keras.KerasTensor)]
+    numbers = [one for one in call.first if isinstance(one, (int, float)) and not isinstance(one, bool)]
+    floats = all(one.dtype == "float32" for one in tensors)
+    if len(tensors) + len(numbers) == len(call.first) and floats and type(call.operation).__module__.startswith("keras."):
+        if kind in MERGED and len(tensors) == 2 and len({len(one.shape) for one in tensors}) == 1:
+            return MERGED[kind], {}, tensors
+        if kind in ACTIVATED and len(call.first) == 1:
+            return "Activation", {"activation": ACTIVATED[kind]}, tensors[0]
+        if len(tensors) == 1 and len(numbers) == 1:
+            number, behind = float(numbers[0]), call.first[0] is tensors[0]
+            if kind == "Add":
+                return "Rescaling", {"scale": 1.0, "offset": number}, tensors[0]
+            if kind == "Subtract" and behind:
+                return "Rescaling", {"scale": 1.0, "offset": -number}, tensors[0]
+            if kind == "Multiply":
+                return "Rescaling", {"scale": number}, tensors[0]
+    if kind == "NotEqual" and len(tensors) == len(numbers) == 1 and call.first[0] is tensors[0]:
+        return "NotEqual", {"value": numbers[0]} if numbers[0] else {}, tensors[0]
+    raise _Refused(f"is the operation {kind} of keras.ops, for which Keras has no layer; expected layers alone")
+
+
+# What stands around the layers
+
+
+def _input(tensor: Any) -> dict[str, Any]:
+    """An input's shape and type. Raises `ZooError` for one that no spec can state."""
+    name, shape = _operation_of(tensor).name, list(tensor.shape[1:])
+    if len(shape) not in KINDS:
+        raise ZooError(f"the input `{name}` has {len(shape)} sizes; expected {min(KINDS)} to {max(KINDS)}")
+    if tensor.shape[0] is not None:
+        raise ZooError(f"the input `{name}` takes batches of {tensor.shape[0]} rows alone; expected any number")
+    if tensor.dtype not in DTYPES or getattr(tensor, "sparse", False):
+        kind = "sparse" if getattr(tensor, "sparse", False) else tensor.dtype
+        raise ZooError(f"the input `{name}` is {kind}; expected one of {listed(DTYPES)}")
+    return {"shape": shape, **({"dtype": tensor.dtype} if tensor.dtype != "float32" else {})}
+
+
+def _input_names(model: Any, inputs: list[dict[str, Any]]) -> list[str]:
+    """What the inputs are called in the spec: a single one `input`, unless a layer is called as it will be."""
+    layers = {one.name for one in model.layers}
+    names = [_operation_of(one).name for one in model.inputs]
+    if len(names) == 1 and not {kinds(inputs[0])[0]} & (layers - set(names)):
+        return ["input"]
+    for name in names:
+        if not NAME.fullmatch(name) or owner(name) != name or name in ("previous", "input"):
+            raise ZooError(f"the input `{name}` cannot be called so in a spec; expected {NAMES}, and no word of ours")
+    return names
+
+
+def _task(model: Any) -> tuple[str, dict[str, int]]:
+    """What the network is for, as its first output tells: its shape and its last activation."""
+    output = model.outputs[0]
+    shape, layer = output.shape[1:], _operation_of(output)
+    activation = getattr(getattr(layer, "activation", None), "__name__", type(layer).__name__.lower())
+    last = shape[-1] if shape else None
+    if last and len(shape) == 1 and activation == "softmax":
+        return "classification", {"classes": last}
+    if "segmentation" in FACTS and last and len(shape) == 3 and activation == "softmax":
+        return "segmentation", {"classes": last}
+    if "binary" in FACTS and activation == "sigmoid" and shape == (1,):
+        return "binary", {}
+    if "multilabel" in FACTS and last and len(shape) == 1 and activation == "sigmoid":
+        return "multilabel", {"classes": last}
+    if len(shape) == 2 and None not in shape:
+        return "forecasting", {"horizon": shape[0], "features": shape[1]}
+    return "regression", {"targets": last} if last and len(shape) == 1 else {}
+
+
+def _head(items: list[Item]) -> int:
+    """Where the head begins: at the last `Dense`, or at the last item; 0 if nothing would be left before it."""
+    cut = len(items) - 1
+    while cut > 0 and "Activation" in items[cut] or "Softmax" in items[cut]:
+        cut -= 1
+    return cut if "Dense" in items[cut] else len(items) - 1
+
+
+def _sized(head: list[Item], facts: Mapping[str, int]) -> list[Item]:
+    """The head, its units the spec's `classes` or `targets`, so that data that know better are taken at their word."""
+    first = head[0].get("Dense")
+    for key in ("classes", "targets"):
+        if first and facts.get(key) == first["units"]:
+            return [{"Dense": {**first, "units": f"${key}"}}, *head[1:]]
+    return head
+
+
+def _family(classes: Iterable[str]) -> str:
+    """The family that the layers are of."""
+    found = set(classes)
+    if found & {*catalogue.STATES, "RNN", "Bidirectional"}:
+        return "rnn"
+    return "cnn" if any("Conv" in one or "Pooling" in one for one in found) else "mlp"
+
+
+def _spec_name(name: str) -> str:
+    made = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).lstrip("_.-")
+    return made or "imported"
+
+
+# Lambda and p
+
+
+def _knobs(items: list[Item]) -> dict[str, float]:
+    """The spec's `l2` and `dropout`: what all kernels, and all dropout layers, have in common; it is taken from them."""
+    bodies = [(target, body) for item in items for target, body in _bodies(item)]
+    found: dict[str, float] = {}
+    every = [body.get(key) for target, body in bodies for key in _kernel_keys(target)]
+    lambdas = {json.dumps(one) for one in every}
+    if len(lambdas) == 1 and isinstance(every[0], dict) and list(every[0]) == ["L2"]:
+        found["l2"] = every[0]["L2"]["l2"]
+        for target, body in bodies:
+            for key in _kernel_keys(target):
+                del body[key]
+    elif any(kernels(target, body) for target, body in bodies):
+        found["l2"] = 0
+    dropouts = [body for item in items for target, body in _bodies(item, wrapped=False) if target in catalogue.DROPOUTS]
+    rates = {body["rate"] for body in dropouts}
+    if len(rates) == 1:
+        found["dropout"] = rates.pop()
+        for body in dropouts:
+            del body["rate"]
+    return found
+
+
+def _kernel_keys(target: str) -> list[str]:
+    known = catalogue.catalogue()["layers"].get(target, {"arguments": ()})["arguments"]
+    return [key for key in catalogue.KERNELS if key in known]
+
+
+def _bodies(item: Item, wrapped: bool = True) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The layers of an item with their arguments, those that it wraps included."""
+    if "layers" in item:
+        for one in item["layers"]:
+            yield from _bodies(one, wrapped)
+        return
+    target, body = next(iter(item.items()))
+    if not target[:1].isupper():
+        return
+    yield target, body
+    for key in ("layer", "cell", "backward_layer") if wrapped else ():
+        inner = body.get(key)
+        if isinstance(inner, str):
+            inner = body[key] = {inner: {}}
+        if isinstance(inner, dict):
+            yield from _bodies(inner)
+
+
+def _plain_item(item: Item) -> Item:
+    """An item without empty braces."""
+    if "layers" in item:
+        return {**item, "layers": [_plain_item(one) for one in item["layers"]]}
+    target, body = next(iter(item.items()))
+    for key in ("layer", "cell", "backward_layer"):
+        inner = body.get(key)
+        if isinstance(inner, dict) and target != "reuse" and not next(iter(inner.values())):
+            body = {**body, key: next(iter(inner))}
+    return {target: body} if body else target

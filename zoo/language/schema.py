@@ -1,0 +1,391 @@
+"""The language as JSON Schema (draft 2020-12), from the tables that the checks use: for editors, and other tools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zoo.language import catalogue, expressions, objects
+from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS
+from zoo.language.parsing import FARTHEST
+from zoo.language.spec import BODY
+
+Schema = dict[str, Any]
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+EXPRESSION: Schema = {"type": "string", "pattern": r"\$|^[-+(0-9.][-+*/%() 0-9.eE]* [-+*/%]{1,2} "}
+"""Text with a `$` in it, or arithmetic on plain numbers."""
+
+COUNT: Schema = {"type": "integer", "minimum": 1}
+NAME: Schema = {"type": ["string", "integer"], "not": {"enum": ["previous", "input", ""]}}
+
+
+def schema() -> Schema:
+    """The schema of a spec file. What no schema can say (names that are there, shapes that meet) `zoo check` says."""
+    return {
+        "$schema": DIALECT,
+        "title": "A model spec of the zoo",
+        "description": "Keras's layers and their arguments, lambda (`l2`) and p (`dropout`), ranges to search.",
+        "type": "object",
+        "properties": {**_keys(), "variants": _variants()},
+        "additionalProperties": False,
+        "required": ["spec"],
+        "anyOf": [{"required": ["extends"]}, {"required": ["name", "family"]}],
+        "allOf": [_family(name) for name in FAMILIES],
+        "$defs": _definitions(),
+    }
+
+
+def _family(name: str) -> Schema:
+    """What the family decides: the body that there must be, and what is for others alone."""
+    family = FAMILIES[name]
+    others = [key for key in BODY if key not in (*family.body, "head")]
+    others += [] if "latent" in family.body else ["likelihood", "penalties"]
+    of_family = {"properties": {"family": {"const": name}}, "required": ["family"]}
+    then: Schema = {
+        "properties": {**dict.fromkeys(others, False), "task": {"enum": list(family.tasks)}},
+        "required": list(family.body),
+    }
+    if "latent" in family.body:
+        then["properties"] |= dict.fromkeys(("classes", "targets", "horizon", "features"), False)
+    return {"if": {**of_family, "not": {"required": ["extends"]}}, "then": then}
+
+
+def _described(says: str, of: Schema) -> Schema:
+    return {"description": says, **of}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _either(*schemas: Schema) -> Schema:
+    return {"anyOf": list(schemas)}
+
+
+def _keys() -> dict[str, Schema]:
+    """The keys of a spec, in the order in which the specs write them."""
+    text = {"type": "string", "pattern": r"\S"}
+    items = _ref("items")
+    return {
+        "spec": _described("The version of the language.", {"const": 1}),
+        "extends": _described("A spec, or a file, over which this one is laid.", text),
+        "name": _described("What the spec is called.", {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$"}),
+        "family": _described("The kind of network.", {"enum": list(FAMILIES)}),
+        "task": _described("What it is for; decides head, loss and metrics.", {"enum": list(FACTS)}),
+        "summary": _described("One sentence that helps to choose.", text),
+        "reference": _described("Where the network was published.", text),
+        "year": _described("The year in which it was published.", COUNT),
+        "counting": _described("How the parameters are counted.", text),
+        "regularization": _described("The lambda and p of the publication.", text),
+        "metric": _described("What it reached, on which data, and where that is written.", text),
+        "parameters": _described("The number of parameters at the defaults.", COUNT),
+        "flops": _described("The floating-point operations of one answer at the defaults.", COUNT),
+        "classes": _described("How many classes there are; data that say otherwise win.", COUNT),
+        "targets": _described("How many numbers a row are predicted.", COUNT),
+        "horizon": _described("How many steps are forecast.", COUNT),
+        "features": _described("How many features a step are forecast.", COUNT),
+        "input": _described("What the network is given.", _ref("input")),
+        "inputs": _described(
+            "The same by name, where there are several.",
+            {"type": "object", "additionalProperties": _ref("input"), "minProperties": 1},
+        ),
+        "likelihood": _described("How an autoencoder's output is read.", {"enum": list(LIKELIHOODS)}),
+        "l2": _described("lambda: the loss gains lambda * sum(w^2) for every kernel. Default 0.001.", _ref("lambda")),
+        "dropout": _described("p: the rate of every dropout layer that states none. Default 0.5.", _ref("rate")),
+        "prepare": _described("The published preprocessing, outside the network.", items),
+        "penalties": _described("The weights of the parts of a variational autoencoder's bound.", _ref("penalties")),
+        "let": _described("Names for values, computed once.", _ref("table")),
+        "defaults": _described("Arguments for every layer of a class.", _ref("defaults")),
+        "blocks": _described(
+            "Groups of layers with parameters, to be called like layers.",
+            {
+                "type": "object",
+                "propertyNames": {"pattern": "^[a-z_][a-z0-9_]*$"},
+                "additionalProperties": _ref("block"),
+            },
+        ),
+        "layers": _described("The body of a network.", items),
+        "encoder": _described("From the input to the code.", items),
+        "latent": _described("The layer that makes the code.", _ref("latent")),
+        "decoder": _described("From the code back to the input.", items),
+        "head": _described("The last layers, in place of those that the task brings.", items),
+        "outputs": _described("The tensors that the network answers.", {"type": "array", "items": text, "minItems": 1}),
+        "train": _described("How it is trained.", _ref("train")),
+    }
+
+
+def _variants() -> Schema:
+    inside = {key: one for key, one in _keys().items() if key not in ("spec", "name", "family")}
+    inside["let"] = _described("New values for names of the file's `let`.", _ref("table"))
+    loose = {key: _either(one, {"type": "null"}) for key, one in inside.items()}
+    loose |= {key: {"type": "object"} for key in ("input", "train", "defaults") if key in loose}
+    body = {"type": "object", "properties": loose, "additionalProperties": False}
+    says = "Several specs in one file: what each changes. The file's own name is then no spec."
+    return _described(says, {"type": "object", "minProperties": 1, "additionalProperties": body})
+
+
+def _definitions() -> dict[str, Schema]:
+    value = _ref("value")
+    number = {"type": "number", "minimum": -FARTHEST, "maximum": FARTHEST}
+    tensor = {"type": ["string", "integer"]}
+    words = {
+        "name": _described("The layer's name, and the name of its output.", NAME),
+        "from": _described("What it is called on.", _ref("from")),
+        "if": _described("Whether it is there.", _ref("condition")),
+        "else": _described("The tensor that stands in its place where it is not.", tensor),
+        "repeat": _described("How many times in a row.", _either(COUNT, EXPRESSION)),
+        "l2": _described("lambda for the kernels in it.", _ref("lambda")),
+        "frozen": _described("Whether its weights stay as they are.", _either({"type": "boolean"}, EXPRESSION)),
+    }
+    known = catalogue.catalogue()
+    layers = {name: _ref(name) for name in known["layers"]}
+    objects_of = {module: _named(module) for module in ("initializers", "regularizers", "constraints", "schedules")}
+    bare = _either({"enum": sorted(known["layers"])}, {"pattern": "^[a-z_]"})
+    group = {
+        "layers": _ref("items"),
+        "for": _either({"type": "string"}, {"type": "array", "items": {"type": "string"}}),
+        "in": {"type": ["integer", "string", "array", "object"]},
+        **{key: words[key] for key in ("repeat", "if", "from", "l2", "frozen")},
+    }
+    call = {"type": "object", "minProperties": 1, "maxProperties": 1, "properties": layers}
+    return {
+        "expression": EXPRESSION,
+        "condition": {"type": ["boolean", "number", "string"]},
+        "value": _described(
+            "A plain value, an expression, a range, or a named object `{Name: {argument: value}}`.",
+            {"type": ["number", "string", "boolean", "null", "array", "object"]},
+        ),
+        "range": _range(),
+        "lambda": _either({"type": "number", "minimum": 0}, EXPRESSION, _ref("range")),
+        "rate": _either({"type": "number", "minimum": 0, "exclusiveMaximum": 1}, EXPRESSION, _ref("range")),
+        "count": _either(COUNT, EXPRESSION, _ref("range")),
+        "number": _either(number, EXPRESSION, _ref("range")),
+        "boolean": _either({"type": "boolean"}, EXPRESSION, _ref("range")),
+        "table": {
+            "type": "object",
+            "propertyNames": {
+                "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
+                "not": {"enum": sorted(expressions.FUNCTIONS)},
+            },
+            "additionalProperties": value,
+        },
+        "input": {
+            "type": "object",
+            "properties": {
+                "shape": _described(
+                    "The sizes without the batch; null where any will do.",
+                    {"type": "array", "maxItems": max(KINDS), "items": {"type": ["integer", "null"], "minimum": 1}},
+                ),
+                "dtype": {"enum": list(DTYPES)},
+                "kind": {"enum": sorted({kind for row in KINDS.values() for kind in row})},
+                "vocabulary": _described("How many tokens there are.", COUNT),
+                "classes": _described("How many labels there are.", COUNT),
+                "columns": {"type": ["array", "string"]},
+            },
+            "additionalProperties": False,
+            "required": ["shape"],
+        },
+        "items": {"type": "array", "items": _ref("item"), "minItems": 1},
+        "item": {
+            "anyOf": [
+                {"type": "string", **bare},
+                {"type": "object", "properties": group, "required": ["layers"], "additionalProperties": False},
+                {
+                    "type": "object",
+                    "properties": {"let": _ref("table")},
+                    "required": ["let"],
+                    "additionalProperties": False,
+                },
+                {
+                    "type": "object",
+                    "properties": {
+                        "reuse": {
+                            "type": "object",
+                            "properties": {"layer": tensor, "from": _ref("from"), "name": NAME},
+                            "required": ["layer"],
+                            "additionalProperties": False,
+                        }
+                    },
+                    "required": ["reuse"],
+                    "additionalProperties": False,
+                },
+                {
+                    **call,
+                    "patternProperties": {"^[a-z_][a-z0-9_]*$": _described("A call of a block.", value)},
+                    "propertyNames": {"not": {"enum": ["let", "reuse", "layers", *objects.OURS]}},
+                    "additionalProperties": False,
+                },
+            ]
+        },
+        "from": _either(
+            tensor,
+            {
+                "type": "array",
+                "minItems": 1,
+                "items": _either(
+                    tensor, {"type": "array", "items": _ref("item")}, {"type": "object", "required": ["layers"]}
+                ),
+            },
+            {"type": "object", "additionalProperties": {"type": ["string", "integer", "boolean", "array"]}},
+        ),
+        "latent": _either(
+            {"enum": sorted(["Gaussian", *known["layers"]])},
+            {
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": 1,
+                "properties": {
+                    "Gaussian": _either(
+                        COUNT,
+                        EXPRESSION,
+                        {
+                            "type": "object",
+                            "properties": {"units": _ref("count"), "samples": _ref("count"), "l2": _ref("lambda")},
+                            "required": ["units"],
+                            "additionalProperties": False,
+                        },
+                    ),
+                    **layers,
+                },
+                "additionalProperties": False,
+            },
+        ),
+        "block": {
+            "type": "object",
+            "properties": {
+                "parameters": _described("Its parameters with their defaults; null: must be given.", _ref("table")),
+                "let": _ref("table"),
+                "inputs": _described(
+                    "The names of the tensors that it is called on.", {"type": "array", "items": {"type": "string"}}
+                ),
+                "nested": _described("Whether each call is a model of its own.", {"type": "boolean"}),
+                "layers": _ref("items"),
+            },
+            "required": ["layers"],
+            "additionalProperties": False,
+        },
+        "defaults": {
+            "type": "object",
+            "properties": {name: _object("layers", name, {}, required=False) for name in known["layers"]},
+            "additionalProperties": False,
+        },
+        "penalties": {
+            "type": "object",
+            "minProperties": 1,
+            "properties": {
+                "kl": _either(
+                    _ref("lambda"),
+                    {
+                        "type": "object",
+                        "properties": {"weight": _ref("lambda"), "warm_up": COUNT},
+                        "additionalProperties": False,
+                    },
+                ),
+                "mmd": _ref("lambda"),
+            },
+            "additionalProperties": False,
+        },
+        "train": {
+            "type": "object",
+            "properties": {
+                "optimizer": _either({"enum": sorted(known["optimizers"])}, _named("optimizers")),
+                "batch_size": _ref("count"),
+                "epochs": _ref("count"),
+            },
+            "additionalProperties": False,
+        },
+        "words": {"properties": words},
+        "wrapped": _either(
+            {"enum": sorted(known["layers"])},
+            {
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": 1,
+                "properties": {name: _ref(f"{name} in a wrapper") for name in known["layers"]},
+                "additionalProperties": False,
+            },
+            {"type": ["null", "array"]},
+        ),
+        **objects_of,
+        **{f"{name} in a wrapper": _object("layers", name, {"name": NAME}, required=False) for name in known["layers"]},
+        **{
+            name: _object("layers", name, {key: {"$ref": f"#/$defs/words/properties/{key}"} for key in words})
+            for name in known["layers"]
+        },
+    }
+
+
+def _range() -> Schema:
+    number = _either({"type": "number"}, EXPRESSION)
+    interval = {
+        "min_value": number,
+        "max_value": number,
+        "step": _either({"type": "number", "exclusiveMinimum": 0}, EXPRESSION),
+        "sampling": {"enum": ["linear", "log"]},
+        "zero": {"type": "boolean"},
+        "default": number,
+    }
+    values = {"values": {"type": "array", "minItems": 1}, "default": {}}
+    zero = {
+        "if": {"properties": {"zero": {"const": True}}, "required": ["zero"]},
+        "then": {"properties": {"sampling": {"const": "log"}}, "required": ["sampling"]},
+    }
+    return _described(
+        "Values to search: an interval, or a list.",
+        _either(
+            {
+                "type": "object",
+                "properties": interval,
+                "required": ["min_value", "max_value", "default"],
+                "additionalProperties": False,
+                **zero,
+            },
+            {"type": "object", "properties": values, "required": ["values", "default"], "additionalProperties": False},
+        ),
+    )
+
+
+def _object(module: str, name: str, words: dict[str, Schema], required: bool = True) -> Schema:
+    """The arguments of a class; a lone value stands where one argument is required."""
+    entry = catalogue.catalogue()[module][name]
+    arguments = {key: _argument(name, key, entry) for key in entry["arguments"]}
+    arguments |= {key: one for key, one in words.items() if key not in arguments}
+    needed = [key for key in entry["required"] if key != "rate"] if required else []
+    body: Schema = {"type": "object", "properties": arguments, "additionalProperties": False}
+    if not needed:
+        body["type"] = ["object", "null"]
+    if not required or not words:
+        return body
+    # `defaults` may give what is required, so that a schema cannot ask for it; a lone value is what is missing.
+    return _either(body, {"type": ["number", "string", "boolean", "array"]}) if entry["required"] else body
+
+
+def _named(module: str) -> Schema:
+    classes = {name: _object(module, name, {}) for name in catalogue.catalogue()[module]}
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "properties": classes,
+        "additionalProperties": False,
+    }
+
+
+def _argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
+    default = entry["arguments"][key]
+    if key in ("dropout", "recurrent_dropout") or (key == "rate" and name in catalogue.DROPOUTS):
+        return _ref("rate")
+    if key in catalogue.COUNTS:
+        return _either(_ref("count"), {"type": "null"}) if key not in entry["required"] else _ref("count")
+    if isinstance(default, bool):
+        return _ref("boolean")
+    module = catalogue.module_of(key)
+    if module == "layers":
+        return _ref("wrapped")
+    words = catalogue.words(key)
+    if words and (default is None or isinstance(default, str)):
+        plain = [*words, *([default] if default is not None and default not in words else [])]
+        objects_of = _ref(module) if module else {"type": "null"}
+        return _either({"enum": plain}, EXPRESSION, objects_of, {"type": "null"})
+    return _ref("value")
