@@ -35,12 +35,19 @@ def load(source: Source, set: Mapping[str, Any] | None = None) -> Spec:
 
 
 def build(
-    source: Source, l2: float | None = None, dropout: float | None = None, seed: int | None = None, **values: Any
+    source: Source,
+    l2: float | None = None,
+    dropout: float | None = None,
+    seed: int | None = None,
+    weights: str | Path | None = None,
+    **values: Any,
 ) -> keras.Model:
     """Build the plain `keras.Model` of a spec, its published output activation included, compiled for its task.
 
     `l2` is lambda (default: the spec's, 0.001 if it has none), `dropout` is p (default: the spec's, 0.5); `values` fill
     other ranges of the spec by name, the rest take their defaults. With a `seed` two builds have equal weights.
+    `weights`: `imagenet` (Keras's published ones, which are downloaded), `keras:NAME`, `run:NAME`, or a file that Keras
+    saved (.weights.h5, .h5, .keras); a head of other classes begins anew, a stem of other channels is adapted.
     Raises `ZooError` for a spec or a value that does not fit.
     """
     from zoo import building
@@ -59,7 +66,28 @@ def build(
     unknown = [name for name in values if name not in ranges]
     if unknown:
         raise ZooError(f"`{found.name}` has no range `{unknown[0]}`; expected one of {listed(ranges) or 'none'}")
+    if weights is not None:
+        found = Spec({**found.data, "weights": str(weights)}, found.marks, found.source)
+        found = _with_weights(found, published=source)
     return building.build(alone(found), filled, seed).network
+
+
+def _with_weights(found: Spec, published: Source | None = None) -> Spec:
+    """The spec with `run:NAME` as that run's file, and weights known to be for what the zoo's own spec says."""
+    given = found.data.get("weights")
+    if isinstance(given, str) and given.startswith("run:"):
+        run = runs.read(given.removeprefix("run:"))
+        if run.best is None:
+            raise ZooError(f"{run.folder} has no finished trial; expected one whose weights can be taken")
+        given = str(run.weights_file(run.best.trial))
+    if isinstance(given, str):
+        origin = selection.load(published) if isinstance(published, (str, Path)) else found
+        if (origin.name != found.name and found.name in selection.names()) or found.name in selection.names():
+            origin = selection.load(found.name)
+        classes = {"classes": origin.data["classes"]} if "classes" in origin.data else {}
+        stated = {"source": given, "shape": list(origin.shape), **classes}
+        return Spec({**found.data, "weights": stated}, found.marks, found.source)
+    return found
 
 
 def data(source: Any, name: str = "data") -> Dataset:
@@ -160,7 +188,7 @@ def tune(
     if type(seed) is not int:
         raise ZooError(f"seed is {seed!r}; expected a whole number")
     oracles.check(oracle)
-    found = load(source, {**(set or {}), **({} if epochs is None else {"train.epochs": epochs})})
+    found = _with_weights(load(source, {**(set or {}), **({} if epochs is None else {"train.epochs": epochs})}))
     rows = data(on)
     folder = _folder(found, rows, run)
     if threads is None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from zoo import pretrained
 from zoo.errors import Problem, ZooError
 from zoo.language import network
 from zoo.language.network import Network, Node
 from zoo.language.ranges import Filled
 from zoo.language.spec import Spec
-from zoo.lowering import Adjustable, Plain, lower, optimizer
+from zoo.lowering import Adjustable, Plain, lower, optimizer, weights_by_path
 from zoo.meeting import Plan
 from zoo.preparing import prepare_model
 from zoo.tasks.contract import Pieces
@@ -36,6 +37,8 @@ class Built:
     knobs: dict[str, Any]
     prepare: Any
     start: list[np.ndarray] = field(default_factory=list)
+    begin: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """The weights that training starts from by path, where the spec names some."""
 
     @property
     def pieces(self) -> Pieces:
@@ -44,26 +47,16 @@ class Built:
 
     def weights(self) -> dict[str, np.ndarray]:
         """All weights by path; seeds, metrics and the optimizer's are not among them."""
-        return {path: variable.numpy() for path, variable in _by_path(self.network)}
+        return {path: variable.numpy() for path, variable in weights_by_path(self.network)}
 
     def load(self, weights: Mapping[str, np.ndarray]) -> None:
         """Set all weights by path. Raises `ZooError` if they are another network's."""
-        here = dict(_by_path(self.network))
+        here = dict(weights_by_path(self.network))
         if set(here) != set(weights):
             odd = sorted(set(here) ^ set(weights))[0]
             raise ZooError(f"the weights are of another network: `{odd}` is on one side only")
         for path, variable in here.items():
             variable.assign(weights[path])
-
-
-def _by_path(model: Any, within: str = "") -> Iterator[tuple[str, Any]]:
-    """Every weight by its path, those of a model inside the model after its name: Keras leaves that name out."""
-    for layer in model.layers:
-        if hasattr(layer, "layers"):
-            yield from _by_path(layer, f"{within}{layer.name}/")
-        else:
-            for variable in layer.weights:
-                yield within + variable.path, variable
 
 
 def _last(flat: Network) -> Node:
@@ -92,6 +85,8 @@ def build(
     flat = unfolded(plan.spec, values)
     model = lower(flat, how, seed, portable)
     _answers(plan, flat, tuple(model.output_shape[1:]))
+    begin = pretrained.weights(plan.spec.fill(values), flat, model) if "weights" in plan.spec.data else {}
+    _begin(model, begin)
     model.compile(
         optimizer=optimizer(plan.spec.fill(values).train["optimizer"], plan.spec.place(("train", "optimizer"))),
         jit_compile=False if adjustable else "auto",  # the engine's own loop is compiled as a whole
@@ -99,7 +94,7 @@ def build(
     )
     model.optimizer.build(model.trainable_variables)
     prepare = prepare_model(plan.steps, plan.description.x.shape, plan.description.x.dtype, plan.spec.kind)
-    made = Built(plan, model, flat, getattr(how, "knobs", {}), prepare)
+    made = Built(plan, model, flat, getattr(how, "knobs", {}), prepare, begin=begin)
     made.start = [variable.numpy() for variable in model.optimizer.variables]
     return made
 
@@ -119,12 +114,19 @@ def _answers(plan: Plan, flat: Network, shape: tuple[int | None, ...]) -> None:
         raise ZooError(Problem(wrong, expected, "", last.path, last.mark))
 
 
+def _begin(model: Any, begin: Mapping[str, np.ndarray]) -> None:
+    here = dict(weights_by_path(model)) if begin else {}
+    for path, array in begin.items():
+        here[path].assign(array)
+
+
 def reset(built: Built, values: Mapping[str, Any], seed: int) -> None:
     """Turn the knobs to the values and set every variable to what a fresh build with this seed would hold."""
     flat = unfolded(built.plan.spec, values)
     fresh = lower(flat, Adjustable(), seed)
     for variable, first in zip(built.network.variables, fresh.variables, strict=True):
         variable.assign(first)
+    _begin(built.network, built.begin)
     for variable, first in zip(built.network.optimizer.variables, built.start, strict=True):
         variable.assign(first)
     filled = built.plan.spec.fill(values)

@@ -8,6 +8,7 @@ refused with a sentence that names the layer.
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 import math
 import re
@@ -75,55 +76,49 @@ class _Import:
 
     def spec(self, model: Any, name: str) -> dict[str, Any]:
         """The whole spec, flat."""
-        _check(model)
+        if wrong := _without_graph(model):
+            raise ZooError(wrong)
         inputs = [_input(tensor) for tensor in model.inputs]
         names = _input_names(model, inputs)
-        body = _Body(self, model, names)
-        body.run()
-        self._refuse()
-        outputs = [body.tensor(one) for one in model.outputs]
-        read = {owner(one) for item in body.items for one in folding.tensors([item])} | set(map(owner, outputs))
-        unread = [one for one in names if one not in read and body.items and (one, len(names)) != (names[0], 1)]
-        if unread:
+        single = names == ["input"]
+        body = _Body(self, model, names, {kinds(inputs[0])[0]} if single else set())
+        outputs = body.run()
+        if self.refused:
+            raise ZooError(*self.refused)
+        if unread := [one for one in names if one not in body.read and one not in outputs]:
             raise ZooError(f"the input `{unread[0]}` leads to no output; expected every input to be used")
         task, facts = _task(model)
-        layers, head = body.items, list[Item]()
-        if outputs == [body.previous] and (cut := _head(layers)):
-            layers, head = layers[:cut], _sized(layers[cut:], facts)
-        knobs = _knobs([*layers, *head, *(one for block in self.blocks.values() for one in block["layers"])])
-        one = len(names) == 1 and names[0] == "input"
-        spec = {
+        cut = _head(body.items) if outputs == [body.previous] else 0
+        layers, head = body.items[: cut or None], _sized(body.items[cut:], facts) if cut else []
+        blocks = self.blocks.values()
+        knobs = _knobs([*layers, *head, *(one for block in blocks for one in block["layers"])])
+        for block in blocks:
+            block["layers"] = list(map(_bare, block["layers"]))
+        return {
             "spec": 1,
             "name": name or _spec_name(model.name),
             "family": _family(body.classes),
             "task": task,
             "summary": f"Imported from the Keras model {model.name}.",
             **facts,
-            **({"input": inputs[0]} if one else {"inputs": dict(zip(names, inputs, strict=True))}),
+            **({"input": inputs[0]} if single else {"inputs": dict(zip(names, inputs, strict=True))}),
             **knobs,
-            **({"blocks": self.blocks} if self.blocks else {}),
-            "layers": [_plain_item(item) for item in layers],
-            **({"head": [_plain_item(item) for item in head]} if head else {"outputs": outputs}),
+            **({"blocks": self.blocks} if blocks else {}),
+            "layers": list(map(_bare, layers)),
+            **({"head": list(map(_bare, head))} if head else {"outputs": outputs}),
         }
-        for block in self.blocks.values():
-            block["layers"] = [_plain_item(item) for item in block["layers"]]
-        return spec
-
-    def _refuse(self) -> None:
-        if self.refused:
-            raise ZooError(*self.refused)
 
 
-def _check(model: Any) -> None:
-    """Raise `ZooError` for a model without a graph of layers."""
+def _without_graph(model: Any) -> str:
+    """Why a model has no graph of layers, an empty text if it has one."""
     import keras
 
     name = type(model).__name__
     if not isinstance(model, keras.Model) or type(model).__module__.split(".")[0] != "keras":
-        raise ZooError(f"`{name}` is a class of its own; expected a functional or a sequential model of Keras")
-    if not model.built or not hasattr(model, "operations") and not isinstance(model, keras.Sequential):
-        what = "has no input yet" if isinstance(model, keras.Sequential) else "has no graph of layers"
-        raise ZooError(f"`{model.name}` {what}; expected a functional model, or a sequential one with an `Input`")
+        return f"`{name}` is a class of its own; expected a functional or a sequential model of Keras"
+    if not model.built:
+        return f"`{model.name}` has no input yet; expected a sequential model with an `Input`"
+    return ""
 
 
 # Bodies: a model's graph to items
@@ -136,26 +131,37 @@ class _Call:
     operation: Any
     outputs: list[Any]
     first: Any
-    named: dict[str, Any]
+    named: dict[str, Any] = field(default_factory=dict)
     argument: str = "inputs"
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A tensor that an item makes, and no layer of the model: where two items stand for one layer."""
+
+    name: str
 
 
 class _Body:
     """The items of one model: the whole one, or one inside."""
 
-    def __init__(self, whole: _Import, model: Any, inputs: Sequence[str], frozen: bool = False) -> None:
+    def __init__(
+        self, whole: _Import, model: Any, inputs: Sequence[str], used: Iterable[str] = (), frozen: bool = False
+    ) -> None:
         self.whole, self.model, self.frozen = whole, model, frozen
         self.items: list[Item] = []
         self.classes: list[str] = []
         self.names = {_key(tensor): name for tensor, name in zip(model.inputs, inputs, strict=True)}
-        self.used = {*inputs, *({kinds(_input(model.inputs[0]))[0]} if list(inputs) == ["input"] else ())}
+        self.used = {*inputs, *used}
         self.counts: Counter[str] = Counter()
         self.previous = inputs[0]
-        self.made: dict[int, str] = {}  # what stands already: the layer, and what it is called here
+        self.read: set[str] = set()
+        self.made: dict[int, str] = {}  # layers that stand already, and what they are called
 
-    def run(self) -> None:
-        """Make the items of all calls; what cannot be said is noted."""
-        calls = _calls(self.model, self.whole.refused)
+    def run(self) -> list[str]:
+        """Make the items of all calls, and name the tensors that the model answers. What cannot be said is noted."""
+        calls = _calls(self.model)
         self.future = {call.operation.name for call in calls}
         for call in calls:
             try:
@@ -163,83 +169,72 @@ class _Body:
             except _Refused as refused:
                 self.whole.refused.append(f"the layer `{call.operation.name}` {refused}")
                 self.names |= {_key(one): self.previous for one in call.outputs}
-
-    def tensor(self, tensor: Any) -> str:
-        """What a tensor is called in this body."""
-        return self.names[_key(tensor)]
+        return [self.names[_key(one)] for one in self.model.outputs]
 
     def _call(self, call: _Call) -> None:
         import keras
 
         operation = call.operation
+        if call.refused:
+            raise _Refused(call.refused)
         if id(operation) in self.made:
             self._again(call)
         elif isinstance(operation, keras.Model):
             self._model(call)
         elif isinstance(operation, keras.layers.Layer):
+            frozen = not operation.trainable and operation.weights and not self.frozen
             for target, arguments, name, first in _layers(call):
-                self._put(target, arguments, name, call, first)
+                self.classes.append(target)
+                self._item(target, {**arguments, **({"frozen": True} if frozen else {})}, name, call, first)
         else:
             target, arguments, first = _operation(call)
-            self._put(target, arguments, operation.name, call, first)
-        self.made[id(operation)] = self.previous
-
-    def _put(self, target: str, arguments: dict[str, Any], name: str, call: _Call, first: Any) -> None:
-        layer = call.operation
-        if not getattr(layer, "trainable", True) and layer.weights and not self.frozen:
-            arguments = {**arguments, "frozen": True}
-        self.classes.append(target)
-        self._item(target, arguments, name, call, first)
-        count = catalogue.outputs(target, arguments)
-        for index, one in enumerate(call.outputs):
-            self.names[_key(one)] = name if index == 0 else f"{name}.{index}"
-            if index >= count:
-                self.names[_key(one)] = f"{name}.none"
+            self._item(target, arguments, operation.name, call, first)
+        self.made.setdefault(id(operation), self.previous)
 
     def _item(self, target: str, arguments: dict[str, Any], name: str, call: _Call, first: Any) -> None:
-        """Write an item: its name where it would not have it anyway, and `from` where it is not called on `previous`."""
+        """Write an item: its name where it would not have it anyway, `from` where it is not called on `previous`."""
         if not NAME.fullmatch(name) or owner(name) != name or name in ("previous", "input"):
             raise _Refused(f"cannot be called so in a spec; expected {NAMES}")
         source, begin = self._source(call, first)
-        words = {} if self._usual_name(target, name) else {"name": name}
+        words = {} if self._is_usual(target, name) else {"name": name}
         words |= {} if source is None else {"from": source}
-        item = {target: {**words, **arguments}}
+        self._write({target: {**words, **arguments}}, begin, name, call, catalogue.outputs(target, arguments))
+
+    def _write(self, item: Item, begin: str, name: str, call: _Call, outputs: int) -> None:
         self.items.append({"from": begin, "layers": [item]} if begin else item)
         self.used.add(name)
+        for index, one in enumerate(call.outputs):
+            self.names[_key(one)] = name if index == 0 else f"{name}.{index if index < outputs else 'none'}"
         self.previous = name
 
     def _source(self, call: _Call, first: Any) -> tuple[Any, str]:
         """What `from` says, None where nothing must be said; and the tensor that a group around the item begins at."""
-        if isinstance(first, list):
-            tensors = [self._read(one) for one in first]
-            if not call.named:
-                return tensors, ""
+        named = {key: self._tensors(value) for key, value in call.named.items()}
+        tensors = self._tensors(first)
+        if not named:
+            return (None if tensors == "previous" else tensors), ""
+        if isinstance(tensors, list):
             if call.argument not in FIRST:
-                raise _Refused(f"is called on a list and on {listed(call.named)}; expected one tensor first")
-            return {call.argument: tensors, **self._named(call)}, ""
-        tensor = self._read(first)
-        if not call.named:
-            return (None if tensor == "previous" else tensor), ""
-        # Named as well, the first tensor would come in another order, and with it the layers and their weights.
-        return self._named(call), "" if tensor == "previous" else tensor
+                raise _Refused(f"is called on a list and on {listed(named)}; expected one tensor first")
+            return {call.argument: tensors, **named}, ""
+        # Were the first tensor named as well, Keras would go through them in another order, and so would the weights.
+        return named, "" if tensors == "previous" else tensors
 
-    def _named(self, call: _Call) -> dict[str, Any]:
-        def told(value: Any) -> Any:
-            if isinstance(value, bool):
-                return value
-            return [self._read(one) for one in value] if isinstance(value, list) else self._read(value)
-
-        return {key: told(value) for key, value in call.named.items()}
-
-    def _read(self, tensor: Any) -> str:
-        name = self.tensor(tensor)
+    def _tensors(self, value: Any) -> Any:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, list):
+            return [self._tensors(one) for one in value]
+        name = value.name if isinstance(value, _Made) else self.names[_key(value)]
         if name.endswith(".none"):
-            raise _Refused(f"reads another output of `{name[:-5]}` than its first; the language knows one")
+            raise _Refused(f"reads an output of `{name[:-5]}` beside its first, which the language does not know")
+        self.read.add(owner(name))
         return "previous" if name == self.previous else name
 
-    def _usual_name(self, target: str, name: str) -> bool:
-        """Whether an item goes by this name without being given it; it is then counted."""
-        snake, count = snake_case(target), self.counts[snake_case(target)]
+    def _is_usual(self, target: str, name: str) -> bool:
+        """Whether an item goes by this name without being given it; it is counted then."""
+        snake = snake_case(target)
+        count = self.counts[snake]
         while (usual := f"{snake}_{count}" if count else snake) in self.used:
             count += 1
         if usual == name:
@@ -249,61 +244,48 @@ class _Body:
     def _again(self, call: _Call) -> None:
         """A layer that stands already, called once more."""
         layer = self.made[id(call.operation)]
+        if type(call.operation).__name__ == "CustomScaleLayer":
+            raise _Refused("is called again, and two layers stand for it")
         source, begin = self._source(call, call.first)
-        source = begin if begin and source is None else source
-        if begin and isinstance(source, dict):
-            raise _Refused("is called again with arguments by name, and not on what stands before it")
-        snake, name = snake_case(layer), ""
-        for count in range(1, len(self.future) + len(self.used) + 2):
-            name = f"{snake}_{count}"
-            if name not in self.used and name not in self.future:
-                break
+        taken, snake = self.used | self.future, snake_case(layer)
+        name = next(one for one in (f"{snake}_{count}" for count in itertools.count(1)) if one not in taken)
         words = {"layer": layer, **({} if source is None else {"from": source})}
-        self.items.append({"reuse": {**words, **({} if self._usual_name(layer, name) else {"name": name})}})
-        self.used.add(name)
-        for index, one in enumerate(call.outputs):
-            self.names[_key(one)] = name if index == 0 else f"{name}.{index}"
-        self.previous = name
-        call_of, self.made[id(call.operation)] = layer, layer
-        assert call_of
+        words |= {} if self._is_usual(layer, name) else {"name": name}
+        self._write({"reuse": words}, begin, name, call, len(call.outputs))
 
     def _model(self, call: _Call) -> None:
         """A model inside the model: a block with `nested: true`, and its call."""
-        import keras
-
         model = call.operation
+        if wrong := _without_graph(model):
+            raise _Refused(f"is a model inside the model: {wrong}")
         if call.named:
             raise _Refused(f"is a model called with {listed(call.named)}; expected its inputs alone")
-        if len(model.outputs) != 1:
-            raise _Refused(f"is a model with {len(model.outputs)} outputs; expected one of a model inside the model")
-        _check(model)
-        first = keras.tree.flatten(call.first)
         inputs = ["input"] if len(model.inputs) == 1 else [_operation_of(one).name for one in model.inputs]
         if not all(NAME.fullmatch(one) and one != "previous" for one in inputs):
             raise _Refused(f"has an input that cannot be called so in a spec; expected {NAMES}")
         frozen = self.frozen or not model.trainable
-        inside = _Body(self.whole, model, inputs, frozen)
-        inside.run()
-        if not inside.items or inside.tensor(model.outputs[0]) != inside.previous:
-            raise _Refused("is a model whose output is not its last layer's")
+        inside = _Body(self.whole, model, inputs, frozen=frozen)
+        outputs = inside.run()
+        if not inside.items or outputs != [inside.previous]:
+            raise _Refused("is a model inside the model that answers something else than its last layer does alone")
+        if not set(inputs) <= inside.read:
+            raise _Refused("is a model inside the model with an input that leads to no output")
         block = {**({} if len(inputs) == 1 else {"inputs": inputs}), "nested": True, "layers": inside.items}
         name = self._block_name(model.name, block)
         self.whole.blocks[name] = block
         self.classes += inside.classes
-        self._item(name, {"frozen": True} if frozen and not self.frozen else {}, model.name, call, first if first[1:] else first[0])
-        self.names[_key(call.outputs[0])] = model.name
+        self._item(name, {"frozen": True} if frozen and not self.frozen else {}, model.name, call, call.first)
 
     def _block_name(self, name: str, block: dict[str, Any]) -> str:
         """A name for a block, or that of an equal one."""
         base = re.sub(r"[^a-z0-9_]", "_", snake_case(name))
         base = base if re.match("[a-z_]", base) else f"model_{base}"
-        known, count = self.whole.blocks, 0
-        while True:
-            found = f"{base}_{count}" if count else base
+        known = self.whole.blocks
+        for found in itertools.chain([base], (f"{base}_{count}" for count in itertools.count(1))):
             free = found not in known and found not in (*GROUP, *OURS, "let", "reuse")
             if free or json.dumps(known.get(found)) == json.dumps(block):
                 return found
-            count += 1
+        raise AssertionError
 
 
 def _key(tensor: Any) -> tuple[int, int, int]:
@@ -315,110 +297,117 @@ def _operation_of(tensor: Any) -> Any:
     return tensor._keras_history.operation
 
 
-def _calls(model: Any, refused: list[str]) -> list[_Call]:
+def _calls(model: Any) -> list[_Call]:
     """The calls of a model's graph, each after those whose tensors it reads, depth first from the outputs.
 
-    The order of the text only: the order of a model's weights follows from its graph.
+    This orders the text only: the order of a model's weights follows from its graph.
     """
-    inputs, done, order = {_key(one) for one in model.inputs}, set[tuple[int, int]](), list[_Call]()
-    made: dict[tuple[int, int], _Call] = {}
-
-    def call_of(key: tuple[int, int], tensor: Any) -> _Call:
-        if key not in made:
-            operation, node = tensor._keras_history[:2]
-            try:
-                made[key] = _call_of(operation._inbound_nodes[node])
-            except _Refused as error:
-                refused.append(f"the layer `{operation.name}` {error}")
-                made[key] = _Call(operation, list(operation._inbound_nodes[node].outputs), None, {})
-        return made[key]
-
+    inputs = {_key(one) for one in model.inputs}
+    made, order = dict[tuple[int, int], _Call](), list[_Call]()
     waiting = [(tensor, False) for tensor in reversed(model.outputs)]
+    done = set[tuple[int, int]]()
     while waiting:
         tensor, ready = waiting.pop()
-        key = _key(tensor)[:2]
+        operation, node, _ = tensor._keras_history
+        key = (id(operation), node)
         if key in done or _key(tensor) in inputs:
             continue
-        call = call_of(key, tensor)
+        if key not in made:
+            made[key] = _call_of(operation._inbound_nodes[node])
         if ready:
             done.add(key)
-            order.append(call)
+            order.append(made[key])
         else:
             waiting.append((tensor, True))
             # What is named comes before what it is called on, which then is `previous`.
-            waiting += [(one, False) for one in reversed([*_tensors(call.named), *_tensors(call.first)])]
-    return [call for call in order if call.first is not None]
+            read = [*_keras_tensors(made[key].named), *_keras_tensors(made[key].first)]
+            waiting += [(one, False) for one in reversed(read)]
+    return order
 
 
-def _tensors(value: Any) -> list[Any]:
+def _keras_tensors(value: Any) -> list[Any]:
     import keras
 
     return [one for one in keras.tree.flatten(value) if isinstance(one, keras.KerasTensor)]
 
 
 def _call_of(node: Any) -> _Call:
-    """What a node of the graph says: masks that Keras hands on by itself, and arguments at their default, are left out."""
+    """What a node of the graph says, without masks that Keras hands on by itself, and without arguments at their default."""
     import keras
 
     operation, given = node.operation, node.arguments
+    outputs, everything = list(node.outputs), [*given.args, *given.kwargs.values()]
     if not isinstance(operation, keras.layers.Layer):
-        return _Call(operation, list(node.outputs), list(given.args) + list(given.kwargs.values()), {})
+        return _Call(operation, outputs, everything)
     signature = inspect.signature(operation.call)
     try:
         bound = signature.bind(*given.args, **given.kwargs).arguments
+        (argument, first), *more = bound.items()
+        call = _Call(operation, outputs, _first(operation, first), argument=argument)
+        for key, value in more:
+            usual = signature.parameters[key].default
+            at_default = value is None or (isinstance(value, bool) and value == usual)
+            if not at_default and not _is_handed_on(key, value, bound):
+                call.named[key] = _told(key, value)
     except TypeError:
-        raise _Refused(f"is called with {listed(given.kwargs)}, which its call does not name") from None
-    (argument, first), *more = bound.items()
-    call = _Call(operation, list(node.outputs), first, {}, argument)
-    if not isinstance(operation, keras.Model):
-        call.first = list(first) if isinstance(first, (list, tuple)) else first
-        found = call.first if isinstance(call.first, list) else [call.first]
-        if not found or not all(isinstance(one, keras.KerasTensor) for one in found):
-            raise _Refused("is called on something else than tensors; expected a tensor, or a list of them")
-    for key, value in more:
-        usual = signature.parameters[key].default if key in signature.parameters else None
-        if value is None or (isinstance(value, bool) and value == usual) or _is_handed_on(key, value, first, bound):
-            continue
-        several = list(value) if isinstance(value, (list, tuple)) else value
-        told = several if isinstance(several, list) else [several]
-        if not isinstance(value, bool) and not (told and all(isinstance(one, keras.KerasTensor) for one in told)):
-            raise _Refused(f"is called with {key}={value!r}; expected a tensor, a list of them, true or false")
-        call.named[key] = several
+        return _Call(operation, outputs, everything, refused=f"is called with {listed(given.kwargs)}, unlike any layer")
+    except _Refused as refused:
+        return _Call(operation, outputs, everything, refused=str(refused))
     return call
 
 
-def _is_handed_on(key: str, value: Any, first: Any, bound: Mapping[str, Any]) -> bool:
+def _first(operation: Any, value: Any) -> Any:
+    """What a layer is called on: a tensor, or a list of them."""
+    import keras
+
+    found = list(value) if isinstance(value, (list, tuple)) else [value]
+    if isinstance(operation, keras.Model):
+        found = keras.tree.flatten(value)
+        return found if len(found) > 1 else found[0]
+    if not found or not all(isinstance(one, keras.KerasTensor) for one in found):
+        raise _Refused("is called on something else than tensors; expected a tensor, or a list of them")
+    return found if isinstance(value, (list, tuple)) else value
+
+
+def _told(key: str, value: Any) -> Any:
+    """What goes by an argument's name: a boolean, a tensor, or a list of them."""
+    import keras
+
+    several = list(value) if isinstance(value, (list, tuple)) else [value]
+    if isinstance(value, bool):
+        return value
+    if not several or not all(isinstance(one, keras.KerasTensor) for one in several):
+        raise _Refused(f"is called with {key}={str(value)[:60]}; expected a tensor, a list of them, true or false")
+    return several if isinstance(value, (list, tuple)) else value
+
+
+def _is_handed_on(key: str, value: Any, bound: Mapping[str, Any]) -> bool:
     """Whether a mask is the one that Keras takes from the tensor itself (of an `Embedding`, a `Masking`)."""
     import keras
 
-    masked = first if key == "mask" else bound.get(key.removesuffix("_mask")) if key.endswith("_mask") else None
-    if masked is None:
+    masked = next(iter(bound.values())) if key == "mask" else bound.get(key.removesuffix("_mask"))
+    if masked is None or not key.endswith("mask"):
         return False
-    masks = keras.tree.flatten([value])
+    masks = list(value) if isinstance(value, (list, tuple)) else [value]
     usual = [getattr(one, "_keras_mask", None) for one in keras.tree.flatten(masked)]
     return len(masks) == len(usual) and all(_same(*pair) for pair in zip(masks, usual, strict=True))
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two tensors are computed alike: one and the same, or by equal operations of equal ones."""
+    """Whether two values of a graph are one: equal constants, one tensor, or equal operations of equal values."""
     import keras
 
     if not isinstance(one, keras.KerasTensor) or not isinstance(other, keras.KerasTensor):
-        return one is other or (not hasattr(one, "shape") and one == other)
-    if one is other or _key(one) == _key(other):
+        return type(one) is type(other) and bool(one == other)
+    if _key(one) == _key(other):
         return True
-    operations = [_operation_of(tensor) for tensor in (one, other)]
-    if any(isinstance(found, keras.layers.Layer) for found in operations) or type(operations[0]) is not type(operations[1]):
+    operations = [_operation_of(one), _operation_of(other)]
+    if isinstance(operations[0], keras.layers.Layer) or type(operations[0]) is not type(operations[1]):
         return False
-    configs = [{k: v for k, v in vars(found).items() if isinstance(v, (int, float, str, bool, tuple))} for found in operations]
-    configs = [{k: v for k, v in config.items() if k not in ("name", "_name")} for config in configs]
-    read = [
-        keras.tree.flatten([node.arguments.args, node.arguments.kwargs])
-        for found, tensor in zip(operations, (one, other), strict=True)
-        for node in [found._inbound_nodes[tensor._keras_history.node_index]]
-    ]
-    same = len(read[0]) == len(read[1]) and all(_same(*pair) for pair in zip(*read, strict=True))
-    return same and configs[0] == configs[1]
+    given = [found._inbound_nodes[at].arguments for found, at, _ in (one._keras_history, other._keras_history)]
+    read = [keras.tree.flatten([list(each.args), each.kwargs]) for each in given]
+    settings = [{k: v for k, v in vars(found).items() if k in ("axis", "keepdims")} for found in operations]
+    return settings[0] == settings[1] and len(read[0]) == len(read[1]) and all(map(_same, *read))
 
 
 # Layers: class and arguments
@@ -454,13 +443,6 @@ def _published(call: _Call) -> list[tuple[str, dict[str, Any], str, Any]] | None
     return None
 
 
-@dataclass(frozen=True)
-class _Made:
-    """A tensor of an item that stands for a part of a layer."""
-
-    name: str
-
-
 def _entry(kind: type, layer: Any) -> Mapping[str, Any]:
     """What the catalogue says of a layer's class. Raises for what no spec can hold."""
     import keras
@@ -484,20 +466,25 @@ def _float32(layer: Any) -> None:
         raise _Refused(f"computes in {policy}; expected float32, the type that every spec is built in")
 
 
-def _arguments(layer: Any, entry: Mapping[str, Any], inside: str = "") -> dict[str, Any]:
-    """The arguments of a layer that differ from Keras's defaults, in the order of its signature."""
-    config = layer.get_config()
-    usual = type(layer).from_config(_copied({key: config[key] for key in ("name", *entry["required"])})).get_config()
-    found = {}
-    for key, value in config.items():
-        skipped = key in UNSAID or (inside and key in ("zero_output_for_mask", "go_backwards"))
-        if skipped or (key not in entry["required"] and _unnamed(value) == _unnamed(usual.get(key))):
-            continue
-        if key not in entry["arguments"]:
-            raise _Refused(f"has {key}={value!r}, which is no argument of {type(layer).__name__}")
-        found[key] = _value(key, value)
+def _arguments(layer: Any, entry: Mapping[str, Any], twice: bool = False) -> dict[str, Any]:
+    """The arguments of a layer that differ from Keras's defaults, in the order of its signature.
+
+    One default may follow from another argument (`strides` from `pool_size`), so a layer is made with what was found.
+    """
+    kind, config = type(layer), layer.get_config()
+    given = {key: config[key] for key in ("name", *entry["required"])}
+    usual = _unnamed(kind.from_config(_copied(given)).get_config())
     order = list(entry["arguments"])
-    return {key: found[key] for key in sorted(found, key=order.index)}
+    for key in sorted(config, key=lambda key: order.index(key) if key in order else len(order)):
+        skipped = key in UNSAID or (twice and key == "zero_output_for_mask")  # which `Bidirectional` sets by itself
+        if skipped or key in given or _unnamed(config[key]) == usual.get(key):
+            continue
+        if key not in order:
+            raise _Refused(f"has {key}={config[key]!r}, which is no argument of {kind.__name__}")
+        given[key] = config[key]
+        usual = _unnamed(kind.from_config(_copied(given)).get_config())
+    both = kind.__name__ == "Bidirectional"
+    return {key: _value(key, given[key], both) for key in order if key in given}
 
 
 def _copied(value: Any) -> Any:
@@ -514,13 +501,15 @@ def _unnamed(value: Any) -> Any:
     return [_unnamed(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
-def _value(key: str, value: Any) -> Any:
-    """A value of a config as a spec writes it."""
+def _value(key: str, value: Any, twice: bool = False) -> Any:
+    """A value of a config as a spec writes it; `twice` in a layer that goes both ways."""
     if isinstance(value, dict) and "class_name" in value:
-        return _object(key, value)
+        return _object(key, value, twice)
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
+        if any(isinstance(one, dict) for one in value):
+            raise _Refused(f"holds several objects under {key}, which a spec cannot write")
         made = [_value("", one) for one in value]
         return _sized_value(made) if key in SIZED else made
     if isinstance(value, str) and key.endswith("activation") and value not in catalogue.words("activation"):
@@ -539,7 +528,7 @@ def _sized_value(made: list[Any]) -> Any:
     return made[0] if single else made
 
 
-def _object(key: str, value: Mapping[str, Any]) -> Any:
+def _object(key: str, value: Mapping[str, Any], twice: bool) -> Any:
     """An initialiser, regulariser, constraint or wrapped layer as a name or a named object."""
     import keras
 
@@ -549,7 +538,7 @@ def _object(key: str, value: Mapping[str, Any]) -> Any:
         if isinstance(looked_up, tuple):
             raise _Refused(f"holds a {kind}, which no wrapper can hold in a spec")
         inner = keras.saving.deserialize_keras_object(dict(value))
-        arguments = _arguments(inner, _entry(type(inner), inner), inside=key)
+        arguments = _arguments(inner, _entry(type(inner), inner), twice)
         arguments |= {} if inner.trainable else {"trainable": False}
         return {kind: arguments} if arguments else kind
     entry = catalogue.catalogue().get(module, {}).get(kind)
@@ -573,7 +562,11 @@ def _operation(call: _Call) -> tuple[str, dict[str, Any], Any]:
     tensors = [one for one in call.first if isinstance(one, keras.KerasTensor)]
     numbers = [one for one in call.first if isinstance(one, (int, float)) and not isinstance(one, bool)]
     floats = all(one.dtype == "float32" for one in tensors)
-    if len(tensors) + len(numbers) == len(call.first) and floats and type(call.operation).__module__.startswith("keras."):
+    if (
+        len(tensors) + len(numbers) == len(call.first)
+        and floats
+        and type(call.operation).__module__.startswith("keras.")
+    ):
         if kind in MERGED and len(tensors) == 2 and len({len(one.shape) for one in tensors}) == 1:
             return MERGED[kind], {}, tensors
         if kind in ACTIVATED and len(call.first) == 1:
@@ -621,8 +614,12 @@ def _input_names(model: Any, inputs: list[dict[str, Any]]) -> list[str]:
 
 def _task(model: Any) -> tuple[str, dict[str, int]]:
     """What the network is for, as its first output tells: its shape and its last activation."""
+    import keras
+
     output = model.outputs[0]
-    shape, layer = output.shape[1:], _operation_of(output)
+    shape, layer = tuple(output.shape[1:]), _operation_of(output)
+    while isinstance(layer, keras.Model):
+        layer = _operation_of(layer.outputs[0])
     activation = getattr(getattr(layer, "activation", None), "__name__", type(layer).__name__.lower())
     last = shape[-1] if shape else None
     if last and len(shape) == 1 and activation == "softmax":
@@ -639,11 +636,11 @@ def _task(model: Any) -> tuple[str, dict[str, int]]:
 
 
 def _head(items: list[Item]) -> int:
-    """Where the head begins: at the last `Dense`, or at the last item; 0 if nothing would be left before it."""
-    cut = len(items) - 1
-    while cut > 0 and "Activation" in items[cut] or "Softmax" in items[cut]:
+    """Where the head begins: at the last `Dense` if only an activation follows it, else at the last item; 0: nowhere."""
+    cut = last = len(items) - 1
+    while cut > 0 and any(one in items[cut] and "from" not in items[cut][one] for one in ("Activation", "Softmax")):
         cut -= 1
-    return cut if "Dense" in items[cut] else len(items) - 1
+    return cut if "Dense" in items[cut] else last
 
 
 def _sized(head: list[Item], facts: Mapping[str, int]) -> list[Item]:
@@ -672,7 +669,7 @@ def _spec_name(name: str) -> str:
 
 
 def _knobs(items: list[Item]) -> dict[str, float]:
-    """The spec's `l2` and `dropout`: what all kernels, and all dropout layers, have in common; it is taken from them."""
+    """The spec's `l2` and `dropout`: what all kernels, and all dropout layers, have in common, and then no longer say."""
     bodies = [(target, body) for item in items for target, body in _bodies(item)]
     found: dict[str, float] = {}
     every = [body.get(key) for target, body in bodies for key in _kernel_keys(target)]
@@ -716,10 +713,10 @@ def _bodies(item: Item, wrapped: bool = True) -> Iterator[tuple[str, dict[str, A
             yield from _bodies(inner)
 
 
-def _plain_item(item: Item) -> Item:
+def _bare(item: Item) -> Item:
     """An item without empty braces."""
     if "layers" in item:
-        return {**item, "layers": [_plain_item(one) for one in item["layers"]]}
+        return {**item, "layers": [_bare(one) for one in item["layers"]]}
     target, body = next(iter(item.items()))
     for key in ("layer", "cell", "backward_layer"):
         inner = body.get(key)

@@ -165,6 +165,16 @@ def _layer(
     return keras.Sequential(model.layers[1:], name=node.name) if node.layer == "Sequential" else model
 
 
+def weights_by_path(model: Any, within: str = "") -> Iterator[tuple[str, Any]]:
+    """Every weight by its path, those of a model inside the model after its name: Keras leaves that name out."""
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from weights_by_path(layer, f"{within}{layer.name}/")
+        else:
+            for variable in layer.weights:
+                yield within + variable.path, variable
+
+
 @contextmanager
 def _drawn_from(seed: int | None) -> Iterator[None]:
     """Let every seed that Keras draws in the block follow from ours; the user's own random state is left as it was.

@@ -63,7 +63,7 @@ def counted(spec: Spec) -> tuple[int, int, int | None]:
 
 
 def part(node: Node) -> str:
-    """The part of a network that a layer belongs to: middle, feed-forward or output, else what its section is called."""
+    """The part of a network that a layer belongs to: middle, feed-forward or output, else its section."""
     if node.part in ("layers", "encoder", "decoder"):
         return "feed-forward" if node.layer in FEED_FORWARD else "middle"
     return "output" if node.part == "head" else node.part

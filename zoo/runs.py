@@ -126,6 +126,10 @@ class Run:
             if int(path.stem) not in kept:
                 path.unlink()
 
+    def weights_file(self, trial: int) -> Path:
+        """Where the kept weights of a trial lie."""
+        return self._weights(trial)
+
     def _weights(self, trial: int) -> Path:
         return self.folder / "weights" / f"{trial:04d}.npz"
 

@@ -30,6 +30,12 @@ LONGEST = 200
 MOST_INPUTS = 3
 """A block on more tensors than these reads worse than its layers."""
 
+FEWEST = 3
+"""The rounds that make a loop."""
+
+STEPPED = 4
+"""The rounds from which on numbers that grow by more than 1 are believed to be counted."""
+
 TRIED = 5
 """So many proposals of a step are proved before the step is given up."""
 
@@ -640,10 +646,10 @@ def _looped(
             while end + size < len(body) and shapes[end] and shapes[end] == shapes[end + size]:
                 end += 1
             rounds = (end - start) // size + 1
-            if rounds > 1:
+            if rounds >= FEWEST:
                 spare = end + size - start - rounds * size
                 found += [(size, start + shift, rounds) for shift in range(spare + 1)]
-                found += [(size, start + size, rounds - 1)] if rounds > 2 else []
+                found += [(size, start + size, rounds - 1)] if rounds > FEWEST else []
             start = max(end, start) + 1
     found.sort(key=lambda one: -one[0] * (one[2] - 1))
     best = 0
@@ -673,15 +679,14 @@ def _group(rounds: list[list[Any]], unnamed: set[str], blocks: Mapping[str, Any]
             template.append(columns.item(list(ones)))
         except ValueError:
             return None
-    taken = set(taken)
     index = next(one for one in map(chr, range(ord("i"), ord("z") + 1)) if one not in taken)
-    counted = [_counted(values) for values in columns.values]
+    counted, taken = [_counted(values) for values in columns.values], {index, *taken}
     begins = [pieces[1][0] for pieces in counted if pieces and len(pieces) > 1 and pieces[1][1] == 1]
     begin = begins[0] if begins else 0
     names, texts = list[str](), list[str]()
     for key, pieces in zip(columns.keys, counted, strict=True):
         if pieces is None:
-            names.append(_free_name(key, {index, *taken}) if False else _free_name(key, taken))
+            names.append(_free_name(key, taken))
             texts.append(f"${names[-1]}")
         else:
             texts.append(_counting(pieces, index, begin))
@@ -722,6 +727,8 @@ def _counted(values: list[Any]) -> list[Any] | None:
             return None
         numbers = [int(one) for one in ones]
         step = numbers[1] - numbers[0]
+        if step != 1 and len(values) < STEPPED:
+            return None
         if numbers != [numbers[0] + step * row for row in range(len(numbers))]:
             return None
         pieces += [(numbers[0], step), ""]

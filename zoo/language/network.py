@@ -187,11 +187,12 @@ class _Unfolding:
             Input(name, tuple(one["shape"]), one.get("dtype", "float32")) for name, one in spec.inputs.items()
         )
         self.frame = frame = self._start(self.inputs[0].name, "layers")
+        frame.frozen = spec.data.get("frozen") is True
         if spec.coded:
             self._coded(frame)
         else:
             self._run(self.program.sections.get("layers", ()), frame)
-            frame.part = "head"
+            frame.part, frame.frozen = "head", False
             self._head(frame)
         outputs = self._outputs(frame)
         network = Network(spec.name, self.inputs, tuple(frame.nodes), outputs, self._prepare())
@@ -668,6 +669,7 @@ class _Unfolding:
         """Encoder, latent and decoder: two models inside the model, and between them the code."""
         spec = self.spec
         encoder = self._start(self.inputs[0].name, "encoder")
+        encoder.frozen = frame.frozen  # the decoder is what is learnt then
         self._run(self.program.sections.get("encoder", ()), encoder)
         latent = (self.program.sections.get("latent") or (None,))[0]
         if latent is None:

@@ -74,6 +74,11 @@ def _is_penalties(value: Any) -> bool:
     return _is_weight(kl) and _is_weight(value.get("mmd", 0.0))
 
 
+def _is_weights(value: Any) -> bool:
+    named = isinstance(value, dict) and set(value) <= {"source", "classes", "shape"} and _is_text(value.get("source"))
+    return _is_text(value) or named
+
+
 _LAYERS = "a list of layers, such as [Flatten, Dense: {units: 64}]"
 
 FIELDS: dict[str, tuple[Test, str]] = {
@@ -111,6 +116,8 @@ FIELDS: dict[str, tuple[Test, str]] = {
     "penalties": (_is_penalties, "{kl: {weight: 4.0, warm_up: 1000}, mmd: 10.0}"),
     "head": (_is_items, _LAYERS),
     "outputs": (lambda value: isinstance(value, list) and bool(value), "a list of names"),
+    "weights": (_is_weights, "imagenet, keras:NAME, run:NAME, or a file of weights"),
+    "frozen": (lambda value: isinstance(value, bool), "true or false"),
     "train": (_is_mapping, "a mapping with any of optimizer, batch_size and epochs"),
 }
 """The keys of a spec, what each accepts, and how that is said."""

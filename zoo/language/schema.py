@@ -111,6 +111,10 @@ def _keys() -> dict[str, Schema]:
         "decoder": _described("From the code back to the input.", items),
         "head": _described("The last layers, in place of those that the task brings.", items),
         "outputs": _described("The tensors that the network answers.", {"type": "array", "items": text, "minItems": 1}),
+        "weights": _described(
+            "Where its weights begin: imagenet, keras:NAME, run:NAME, or a file.", {"type": ["string", "object"]}
+        ),
+        "frozen": _described("Whether all but the head stays as it begins.", {"type": "boolean"}),
         "train": _described("How it is trained.", _ref("train")),
     }
 
