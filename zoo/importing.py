@@ -7,6 +7,7 @@ refused with a sentence that names the layer.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import itertools
 import json
@@ -332,7 +333,7 @@ def _keras_tensors(value: Any) -> list[Any]:
 
 
 def _call_of(node: Any) -> _Call:
-    """What a node of the graph says, without masks that Keras hands on by itself, and without arguments at their default."""
+    """What a node of the graph says, without the masks that Keras hands on by itself and what is at its default."""
     import keras
 
     operation, given = node.operation, node.arguments
@@ -471,27 +472,43 @@ def _arguments(layer: Any, entry: Mapping[str, Any], twice: bool = False) -> dic
 
     One default may follow from another argument (`strides` from `pool_size`), so a layer is made with what was found.
     """
-    kind, config = type(layer), layer.get_config()
-    given = {key: config[key] for key in ("name", *entry["required"])}
-    usual = _unnamed(kind.from_config(_copied(given)).get_config())
-    order = list(entry["arguments"])
+    kind, config, order = type(layer), layer.get_config(), list(entry["arguments"])
+    found: dict[str, Any] = {}
+    given: dict[str, Any] = {"name": layer.name}  # or else Keras would count it, and the user's next layers after it
+
+    def take(key: str) -> None:
+        found[key] = _value(key, config[key], kind.__name__ == "Bidirectional")
+        given[key] = _made_of(config[key])
+
+    for key in entry["required"]:
+        take(key)
+    usual = _usual(kind, given, {})
     for key in sorted(config, key=lambda key: order.index(key) if key in order else len(order)):
         skipped = key in UNSAID or (twice and key == "zero_output_for_mask")  # which `Bidirectional` sets by itself
         if skipped or key in given or _unnamed(config[key]) == usual.get(key):
             continue
         if key not in order:
             raise _Refused(f"has {key}={config[key]!r}, which is no argument of {kind.__name__}")
-        given[key] = config[key]
-        usual = _unnamed(kind.from_config(_copied(given)).get_config())
-    both = kind.__name__ == "Bidirectional"
-    return {key: _value(key, given[key], both) for key in order if key in given}
+        take(key)
+        usual = _usual(kind, given, usual)
+    return {key: found[key] for key in order if key in found}
 
 
-def _copied(value: Any) -> Any:
-    """A config of its own: reading one may change it."""
-    if isinstance(value, dict):
-        return {key: _copied(one) for key, one in value.items()}
-    return [_copied(one) for one in value] if isinstance(value, list) else value
+def _usual(kind: type, given: Mapping[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """The config of a layer with these arguments; that of before where they go only with others still to come."""
+    try:
+        return _unnamed(kind(**given).get_config())
+    except (TypeError, ValueError):
+        return before
+
+
+def _made_of(value: Any) -> Any:
+    """The object of a config; values are as they are."""
+    import keras
+
+    # A copy: reading a config may change it.
+    named = isinstance(value, dict) and "class_name" in value
+    return keras.saving.deserialize_keras_object(copy.deepcopy(value)) if named else value
 
 
 def _unnamed(value: Any) -> Any:
@@ -537,7 +554,7 @@ def _object(key: str, value: Mapping[str, Any], twice: bool) -> Any:
         looked_up = catalogue.entry("layers", kind)
         if isinstance(looked_up, tuple):
             raise _Refused(f"holds a {kind}, which no wrapper can hold in a spec")
-        inner = keras.saving.deserialize_keras_object(dict(value))
+        inner = _made_of(value)
         arguments = _arguments(inner, _entry(type(inner), inner), twice)
         arguments |= {} if inner.trainable else {"trainable": False}
         return {kind: arguments} if arguments else kind
@@ -636,7 +653,7 @@ def _task(model: Any) -> tuple[str, dict[str, int]]:
 
 
 def _head(items: list[Item]) -> int:
-    """Where the head begins: at the last `Dense` if only an activation follows it, else at the last item; 0: nowhere."""
+    """Where the head begins: at the last `Dense` with its activation, else at the last item; 0 for nowhere."""
     cut = last = len(items) - 1
     while cut > 0 and any(one in items[cut] and "from" not in items[cut][one] for one in ("Activation", "Softmax")):
         cut -= 1
@@ -669,7 +686,7 @@ def _spec_name(name: str) -> str:
 
 
 def _knobs(items: list[Item]) -> dict[str, float]:
-    """The spec's `l2` and `dropout`: what all kernels, and all dropout layers, have in common, and then no longer say."""
+    """The spec's `l2` and `dropout`: what all kernels and all dropout layers have in common, taken out of them."""
     bodies = [(target, body) for item in items for target, body in _bodies(item)]
     found: dict[str, float] = {}
     every = [body.get(key) for target, body in bodies for key in _kernel_keys(target)]

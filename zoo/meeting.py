@@ -111,6 +111,11 @@ def meet(
 
     Raises `ZooError` where the two do not fit, naming the specs that would; for an unknown objective; for `val_loss`.
     """
+    if len(found.inputs) > 1:
+        raise ZooError(
+            f"`{found.name}` takes {len(found.inputs)} inputs ({listed(found.inputs)}), and a data set here holds one; "
+            "expected a spec with one `input`: build this one by zoo.build and train it by model.fit"
+        )
     task = _task(found, description)
     fitted, steps = _fitted(found, description, task)
     unfolded, problems = network.unfold(fitted.fill())

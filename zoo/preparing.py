@@ -39,7 +39,8 @@ def restored(steps: Sequence[Mapping[str, Any]], shape: Sequence[int]) -> list[d
         layer, arguments = next(iter(step.items()))
         if layer == "Rescaling":
             scale, offset = arguments["scale"], arguments.get("offset", 0.0)
-            back.insert(0, {"Rescaling": {"scale": 1 / scale, "offset": -offset / scale}})
+            undone = [-one / scale for one in offset] if isinstance(offset, list) else -offset / scale
+            back.insert(0, {"Rescaling": {"scale": 1 / scale, "offset": undone}})
         elif layer == "Normalization":
             back.insert(0, {"Normalization": {**arguments, "invert": True}})
         elif layer == "Reshape":

@@ -272,9 +272,10 @@ class _Columns:
             return first
         if all(isinstance(one, dict) and list(one) == list(first) for one in values):
             return {inner: self.one(inner, [one[inner] for one in values]) for inner in first}
-        same = (isinstance(one, list) and len(one) == len(first) for one in values)
-        if key == "from" and isinstance(first, list) and all(same):
-            return [self.one(key, list(ones)) for ones in zip(*values, strict=True)]
+        if isinstance(first, list) and all(isinstance(one, list) and len(one) == len(first) for one in values):
+            places = [list(ones) for ones in zip(*values, strict=True)]
+            if key == "from" or sum(any(one != ones[0] for one in ones) for ones in places) == 1:
+                return [self.one(key, ones) for ones in places]
         if key == "from" and not all(isinstance(one, str) for one in values):
             raise ValueError("one tensor beside several")
         if values not in self.values:

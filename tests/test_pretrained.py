@@ -1,0 +1,126 @@
+"""Weights that a network starts from, in each of Keras's formats; what is adapted, and what is refused."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo.errors import ZooError
+
+SIZE = 32
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """A network of Keras's, its weights disturbed so that none is what it begins with."""
+    model = keras.applications.MobileNet(weights=None, alpha=0.25, input_shape=(SIZE, SIZE, 3), classes=20)
+    rng = np.random.default_rng(0)
+    for one in model.weights:
+        one.assign(rng.uniform(0.5, 1.0, one.shape) if "variance" in one.path else rng.normal(0, 0.1, one.shape))
+    return model
+
+
+@pytest.fixture(scope="module", params=[".weights.h5", ".h5", ".keras"])
+def file(request, reference, tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / f"reference{request.param}"
+    (reference.save_weights if request.param == ".weights.h5" else reference.save)(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def saved(reference, tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "saved.keras"
+    reference.save(path)
+    return path
+
+
+def spec(**changes):
+    stated = {"let.alpha": 0.25, "classes": 20, "input.shape": [SIZE, SIZE, 3]}
+    return zoo.load("mobilenet", {**stated, **changes})
+
+
+def stated(file):
+    return {"source": str(file), "classes": 20, "shape": [SIZE, SIZE, 3]}
+
+
+def answers(model):
+    images = np.random.default_rng(1).uniform(-1, 1, (4, SIZE, SIZE, 3)).astype("float32")
+    return np.asarray(model(images, training=False))
+
+
+def test_a_file_of_keras_gives_the_answers_of_the_network_that_was_saved(file, reference):
+    ours = zoo.build(spec(weights=stated(file)), seed=1)
+
+    np.testing.assert_allclose(answers(ours), answers(reference), atol=1e-6)
+
+
+def test_a_head_of_other_classes_begins_anew_and_the_body_does_not(file, reference):
+    ours = zoo.build(spec(classes=3, weights=stated(file)), seed=1)
+
+    assert ours.output_shape == (None, 3)
+    assert (ours.get_layer("conv1").kernel.numpy() == reference.get_layer("conv1").kernel.numpy()).all()
+    last = "conv_pw_13_bn"
+    assert (ours.get_layer(last).gamma.numpy() == reference.get_layer(last).gamma.numpy()).all()
+
+
+@pytest.mark.parametrize("channels", [1, 4, 6])
+def test_a_stem_of_other_channels_answers_equal_channels_as_before(channels, saved, reference):
+    ours = zoo.build(spec(**{"input.shape": [SIZE, SIZE, channels]}, weights=stated(saved)), seed=1)
+    before, after = (model.get_layer("conv1").kernel.numpy() for model in (reference, ours))
+
+    assert after.shape[2] == channels
+    if channels in (1, 6):
+        np.testing.assert_allclose(after.sum(axis=2), before.sum(axis=2), rtol=1e-5, atol=1e-6)
+
+
+def test_a_frozen_body_leaves_the_head_to_be_trained(saved):
+    ours = zoo.build(spec(frozen=True, classes=3, weights=stated(saved)), seed=1)
+
+    assert [path.path for path in ours.trainable_weights] == ["conv_preds/kernel", "conv_preds/bias"]
+
+
+def test_training_starts_from_the_weights_and_a_second_run_from_the_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = zoo.data("digits")
+    small = {"spec": 1, "name": "small", "family": "mlp", "input": {"shape": [64]}, "l2": 0, "layers": [{"Dense": 16}]}
+
+    first = zoo.train(small, rows, epochs=2, run="first")
+    frozen = zoo.train({**small, "weights": "run:first", "frozen": True}, rows, epochs=1, run="second")
+
+    kept, after = (study.run.weights(0) for study in (first, frozen))
+    assert (kept["dense/kernel"] == after["dense/kernel"]).all()
+    assert (kept["predictions/kernel"] != after["predictions/kernel"]).any()
+
+
+@pytest.mark.parametrize(
+    ("weights", "says"),
+    [
+        ("keras:MobilNet", "did you mean `keras:MobileNet`?"),
+        ("nothere.h5", "nothere.h5 is not there; expected imagenet, keras:NAME, run:NAME or a file"),
+        ("pyproject.toml", "no file of weights|is not there"),
+        ("run:nothere", "nothere"),
+    ],
+)
+def test_weights_that_are_not_there_are_refused_in_a_sentence(weights, says):
+    with pytest.raises(ZooError, match=says.replace("?", r"\?")):
+        zoo.build("mobilenet", weights=weights)
+
+
+def test_weights_of_another_network_are_refused(reference, tmp_path):
+    path = tmp_path / "other.weights.h5"
+    reference.save_weights(path)
+
+    with pytest.raises(ZooError, match=r"other\.weights\.h5 holds no weights of `resnet50`"):
+        zoo.build("resnet50", weights=path)
+
+
+def test_weights_that_cannot_be_downloaded_are_an_error_of_one_sentence(monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("URL fetch failure")
+
+    monkeypatch.setattr(keras.utils, "get_file", refuse)
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", refuse)
+    with pytest.raises(ZooError, match="the published weights of MobileNet could not be had: URL fetch failure"):
+        zoo.build("mobilenet", weights="imagenet")
