@@ -356,7 +356,11 @@ def test_several_inputs_and_outputs_keep_their_order_and_types():
 
 def test_what_is_frozen_is_not_trained():
     blocks = {"stem": {"nested": True, "layers": [{"Dense": 4}, "BatchNormalization"]}}
-    items = [{"stem": {"name": "s", "frozen": True}}, {"Dense": {"units": 5, "frozen": True}}, {"Dense": 3}]
+    items = [
+        {"stem": {"name": "s", "frozen": True}},
+        {"Dense": {"units": 5, "frozen": True, "trainable": True}},
+        {"Dense": 3},
+    ]
     _, theirs = assert_same(written(items, blocks=blocks))
 
     assert len(theirs.trainable_variables) == 4

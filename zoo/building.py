@@ -93,7 +93,7 @@ def build(
         **plan.works.compiled(),
     )
     model.optimizer.build(model.trainable_variables)
-    prepare = prepare_model(plan.steps, plan.description.x.shape, plan.description.x.dtype, plan.spec.kind)
+    prepare = prepare_model(plan.steps, plan.description.x.shape, plan.description.x.dtype, plan.works.entry)
     made = Built(plan, model, flat, getattr(how, "knobs", {}), prepare, begin=begin)
     made.start = [variable.numpy() for variable in model.optimizer.variables]
     return made

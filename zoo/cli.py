@@ -339,6 +339,38 @@ def copy_(spec: str, file: str) -> None:
     _written(selection.copied(spec, Path(file).stem), file)
 
 
+@zoo.command("import", epilog="\b\nExamples:\n  zoo import model.keras\n  zoo import model.keras --to specs/mine.yaml")
+@click.argument("file")
+@click.option("--name", default="", metavar="NAME", help="What the spec is called.  [default: the model's name]")
+@click.option("--to", metavar="FILE", help="Write it there.")
+def import_(file: str, name: str, to: str | None) -> None:
+    """Write the spec of a Keras model, functional or sequential, repeated groups of layers folded into blocks."""
+    from zoo.language import writing
+
+    if not Path(file).is_file():
+        raise ZooError(f"{file} is not there; expected a model that Keras saved, such as model.keras")
+    console.quiet_tensorflow()
+    from zoo import importing
+
+    _written(writing.dump(importing.spec_of(importing.read(Path(file)), name)), to)
+
+
+@zoo.command(epilog="\b\nExamples:\n  zoo eject lenet5\n  zoo eject resnet50 --to resnet50.py")
+@click.argument("spec")
+@SET
+@click.option("--to", metavar="FILE", help="Write it there.")
+@SPECS
+def eject(spec: str, changes: dict[str, Any], to: str | None) -> None:
+    """Write plain Keras code that builds the same model without us."""
+    from zoo import ejecting, selection
+    from zoo.language import network
+
+    flat, problems = network.unfold(selection.load(spec, changes).fill())
+    if flat is None:
+        raise ZooError(*problems)
+    _written(ejecting.eject(flat, f"zoo eject {spec}"), to)
+
+
 @zoo.command(epilog="\b\nExamples:\n  zoo schema --to zoo.schema.json")
 @click.option("--to", metavar="FILE", help="Write it there.")
 def schema(to: str | None) -> None:

@@ -365,7 +365,8 @@ class _File:
     def _layer(self, node: Node, names: _Names) -> _Parts:
         """A node's layer, or the model that it is."""
         if node.network is None:
-            return self._made(node.layer, node.arguments, node.l2, node.dropout, node.name, node.frozen)
+            arguments = {**node.arguments, "trainable": False} if node.frozen else node.arguments
+            return self._made(node.layer, arguments, node.l2, node.dropout, node.name)
         if _is_list(node):
             return self._sequential(node.name, node.network.nodes)
         self._define_builder(node, node.network)
@@ -376,9 +377,8 @@ class _File:
         return _call("keras.Sequential", (layers,), _name(name))
 
     def _made(
-        self, layer: str, arguments: Mapping[str, Any], l2: float | None, rate: float | None, name: str,
-        frozen: bool = False,
-    ) -> _Parts:  # fmt: skip
+        self, layer: str, arguments: Mapping[str, Any], l2: float | None, rate: float | None, name: str
+    ) -> _Parts:
         """A layer with its arguments, as `lowering.make` makes it."""
         entry = catalogue.catalogue()["layers"].get(layer)
         known = entry["arguments"] if entry else {}
@@ -387,8 +387,6 @@ class _File:
         if l2:
             penalty = _call("keras.regularizers.L2", _plain(float(l2)))
             given += [_keyword(key, penalty) for key in catalogue.KERNELS if key in known and key not in arguments]
-        if frozen:
-            given.append(("trainable=False",))
         if _is_own(layer):
             self.own.add(layer)
             return _call(layer, *given, _name(name))

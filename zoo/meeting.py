@@ -111,11 +111,7 @@ def meet(
 
     Raises `ZooError` where the two do not fit, naming the specs that would; for an unknown objective; for `val_loss`.
     """
-    if len(found.inputs) > 1:
-        raise ZooError(
-            f"`{found.name}` takes {len(found.inputs)} inputs ({listed(found.inputs)}), and a data set here holds one; "
-            "expected a spec with one `input`: build this one by zoo.build and train it by model.fit"
-        )
+    found = _labelled(found, description)
     task = _task(found, description)
     fitted, steps = _fitted(found, description, task)
     unfolded, problems = network.unfold(fitted.fill())
@@ -145,6 +141,26 @@ def alone(found: Spec) -> Plan:
     description = Description(found.name, x, y, found.task, classes, {}, "rows", None, None, "")
     objective, direction = _objective(None, found.task)
     return Plan(found, description, found.task, (), objective, direction, "random", 1, 0, 1, 1)
+
+
+def _labelled(found: Spec, description: Description) -> Spec:
+    """A spec of several inputs with what the data know of them: beside rows, data hold the label of each.
+
+    Raises `ZooError` for inputs that a data set cannot hold, and for data without labels.
+    """
+    label = found.label
+    if len(found.inputs) == 1:
+        return found
+    if label is None or list(found.inputs)[1:] != [label]:
+        raise ZooError(
+            f"`{found.name}` takes {len(found.inputs)} inputs ({listed(found.inputs)}), and a data set holds one, with "
+            "labels beside it; expected a spec with one `input`, or an autoencoder that is given the label as well: "
+            "build this one by zoo.build and train it by model.fit"
+        )
+    if description.task != "classification":
+        raise ZooError(f"`{found.name}` is given the label of each row, and {description.name} has none")
+    inputs = {**found.data["inputs"], label: {**found.inputs[label], "classes": len(description.classes)}}
+    return Spec({**found.data, "inputs": inputs}, found.marks, found.source)
 
 
 def _task(found: Spec, description: Description) -> str:

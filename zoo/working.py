@@ -83,10 +83,10 @@ class Workshop:
         self._benches[key] = self._benches.pop(key)
         return self._benches[key]
 
-    def _prepared(self, built: Built, part: Part) -> tuple[np.ndarray, np.ndarray | None]:
+    def _prepared(self, built: Built, part: Part) -> tuple[Any, np.ndarray | None]:
         """Features and targets of a part: `prepare` runs once over the rows, before the study."""
         features = built.prepare.predict(part.x, batch_size=256, verbose=0)
-        return features, self.plan.works.targets(part, features)
+        return self.plan.works.inputs(part, features), self.plan.works.targets(part, features)
 
 
 def seed_of(plan: Plan, trial: int, parent: int | None = None) -> int:

@@ -35,7 +35,8 @@ def export(run: Run, target: Path) -> dict[str, Any]:
     endpoints = run.plan.works.endpoints(built.pieces)
     evidence = open_npz(run.folder / "evidence.npz")
     _same_model(run, built, evidence)
-    probes = _probes(endpoints, evidence["x"])
+    labels = {} if run.plan.spec.label is None else {run.plan.spec.label: evidence["y"]}
+    probes = _probes(endpoints, evidence["x"], labels)
     with new_folder(target, ours=ARTIFACT) as folder:
         _write(built, endpoints, folder)
         np.savez_compressed(folder / "probes.npz", **probes)
@@ -81,9 +82,12 @@ def _by_position(endpoint: Endpoint) -> Any:
     return call
 
 
-def _probes(endpoints: Mapping[str, Endpoint], rows: np.ndarray) -> dict[str, Any]:
+def _probes(
+    endpoints: Mapping[str, Endpoint], rows: np.ndarray, labels: Mapping[str, np.ndarray]
+) -> dict[str, Any]:  # fmt: skip
     """Inputs and the model's own answers, for batches of several sizes, as `endpoint/size/in or out/name`."""
     rows = np.resize(rows, (max(BATCHES), *rows.shape[1:]))
+    labels = {name: np.resize(one, max(BATCHES)) for name, one in labels.items()}
     code = endpoints["encode"].function if "encode" in endpoints else None
     probes: dict[str, Any] = {}
     for name, endpoint in endpoints.items():
@@ -92,7 +96,11 @@ def _probes(endpoints: Mapping[str, Endpoint], rows: np.ndarray) -> dict[str, An
             given: dict[str, Any] = {}
             for key, (shape, dtype) in endpoint.inputs.items():
                 if key == "code" and code is not None:
-                    given[key] = next(iter(code(**{next(iter(endpoints["encode"].inputs)): batch}).values())).numpy()
+                    raw = next(iter(endpoints["encode"].inputs))
+                    told = {name: one[:size] for name, one in labels.items()}
+                    given[key] = next(iter(code(**{raw: batch}, **told).values())).numpy()
+                elif key in labels:
+                    given[key] = labels[key][:size].astype(dtype)
                 else:
                     given[key] = batch if shape else np.asarray(size, dtype)
             for key, value in given.items():

@@ -98,6 +98,12 @@ class Spec:
         return "latent" in FAMILIES[self.family].body
 
     @property
+    def label(self) -> str | None:
+        """The input that is given the label of each row, in an autoencoder that is told it; None if there is none."""
+        named = [name for name, one in self.inputs.items() if kinds(one)[0] == "label"]
+        return named[0] if self.coded and len(named) == 1 else None
+
+    @property
     def gaussian(self) -> bool:
         """Whether the code is a distribution, from which new rows can be drawn."""
         latent = self.data.get("latent")

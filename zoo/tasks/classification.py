@@ -50,7 +50,7 @@ class Classification(Task):
         answer = self.answer(pieces)
 
         def serve(**inputs: Any) -> dict[str, Any]:
-            return answer(pieces.network(pieces.prepare(inputs[self.spec.kind]), training=False))
+            return answer(pieces.network(pieces.prepare(inputs[self.entry]), training=False))
 
         return {"serve": Endpoint(self.raw_input(), serve)}
 

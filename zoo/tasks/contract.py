@@ -44,6 +44,15 @@ class Task(ABC):
     def __init__(self, spec: Spec, description: Description, steps: Sequence[Mapping[str, Any]]) -> None:
         self.spec, self.description, self.steps = spec, description, steps
 
+    @property
+    def entry(self) -> str:
+        """The name of the network's first input, under which raw rows are served."""
+        return next(iter(self.spec.inputs))
+
+    def inputs(self, part: Part, features: np.ndarray) -> Any:
+        """What the network reads of a part whose features are given: those, or a tuple for several inputs."""
+        return features if self.spec.label is None else (features, part.y)
+
     @abstractmethod
     def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
         """What the network is to answer for a part whose features are given; None if its loss is in the graph."""
@@ -67,7 +76,7 @@ class Task(ABC):
     def evidence(self, pieces: Pieces, part: Part) -> dict[str, np.ndarray]:
         """What figures are computed from, one row each: `answer`, what the network's output serves, and `truth`."""
         serve = self.endpoints(pieces)["serve"].function
-        found = answers(lambda x: {"answer": serve(**{self.spec.kind: x})[pieces.output]}, part.x)
+        found = answers(lambda x: {"answer": serve(**{self.entry: x})[pieces.output]}, part.x)
         assert part.y is not None, "a task without targets has evidence of its own"
         return {**found, "truth": part.y}
 
@@ -81,7 +90,8 @@ class Task(ABC):
 
     def raw_input(self) -> dict[str, tuple[tuple[int | None, ...], str]]:
         """The input of an endpoint that takes raw rows, as the data hold them."""
-        return {self.spec.kind: ((None, *self.description.x.shape), self.description.x.dtype)}
+        label = {} if self.spec.label is None else {self.spec.label: ((None,), "int32")}
+        return {self.entry: ((None, *self.description.x.shape), self.description.x.dtype), **label}
 
 
 def in_batches(function: Callable[..., Any], *arrays: np.ndarray, size: int = 256) -> Iterator[Any]:
@@ -90,11 +100,11 @@ def in_batches(function: Callable[..., Any], *arrays: np.ndarray, size: int = 25
         yield function(*(array[begin : begin + size] for array in arrays))
 
 
-def answers(function: Callable[..., dict[str, Any]], x: np.ndarray) -> dict[str, np.ndarray]:
-    """All answers of a function of a batch for the rows, as arrays."""
+def answers(function: Callable[..., dict[str, Any]], *arrays: np.ndarray) -> dict[str, np.ndarray]:
+    """All answers of a function of batches for the rows, as arrays."""
     import tensorflow as tf
 
-    signature = [tf.TensorSpec((None, *x.shape[1:]), x.dtype)]
+    signature = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in arrays]
     traced = tf.function(function, input_signature=signature)
-    found = [{key: value.numpy() for key, value in batch.items()} for batch in in_batches(traced, x)]
+    found = [{key: value.numpy() for key, value in batch.items()} for batch in in_batches(traced, *arrays)]
     return {key: np.concatenate([batch[key] for batch in found]) for key in found[0]}

@@ -8,7 +8,7 @@ import numpy as np
 
 from zoo.datasets.dataset import Part
 from zoo.tasks.contract import Endpoint, Pieces, answers
-from zoo.tasks.reconstruction import Reconstruction
+from zoo.tasks.reconstruction import Reconstruction, decoded, encoded
 
 DRAWS = 16
 """Codes drawn for each row when the bound is reported; training estimates it with one, or with `samples`."""
@@ -28,17 +28,21 @@ class Generation(Reconstruction):
         return {}
 
     def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
-        """An autoencoder's, and `sample`: `count` new rows, the same for the same `seed`."""
+        """An autoencoder's, and `sample`: `count` new rows, or one for each label; the same for the same `seed`."""
         import tensorflow as tf
 
         found = super().endpoints(pieces)
         units = found["decode"].inputs["code"][0][-1]
+        label = self.spec.label
 
-        def sample(count: Any, seed: Any) -> dict[str, Any]:
+        def sample(seed: Any, **inputs: Any) -> dict[str, Any]:
+            told = {} if label is None else {label: inputs[label]}
+            count = inputs["count"] if label is None else tf.shape(inputs[label])[0]
             code = tf.random.stateless_normal((count, units), tf.stack([seed, 0]))
-            return {"sample": found["decode"].function(code=code)["reconstruction"]}
+            return {"sample": found["decode"].function(code=code, **told)["reconstruction"]}
 
-        return {**found, "sample": Endpoint({"count": ((), "int32"), "seed": ((), "int32")}, sample)}
+        how = {"count": ((), "int32")} if label is None else {label: ((None,), "int32")}
+        return {**found, "sample": Endpoint({**how, "seed": ((), "int32")}, sample)}
 
     def code(self, encoded: Any) -> Any:
         """The mean of the code's distribution."""
@@ -58,16 +62,15 @@ class Generation(Reconstruction):
 
         samples = pieces.network.get_layer("evidence").samples
         draws = samples if samples > 1 else DRAWS
-        encoder, decoder = pieces.network.get_layer("encoder"), pieces.network.get_layer("decoder")
 
-        def bound(x: Any) -> dict[str, Any]:
+        def bound(x: Any, *labels: Any) -> dict[str, Any]:
             features = pieces.prepare(x)
-            mean, log_var = encoder(features, training=False)
+            mean, log_var = encoded(pieces, features, *labels)
             errors, ratios = [], []
             for draw in range(draws):
                 code = mean + tf.exp(0.5 * log_var) * tf.random.stateless_normal(tf.shape(mean), (draw, 1))
                 errors.append(
-                    negative_log_likelihood(self.spec.likelihood, features, decoder(code, training=False))
+                    negative_log_likelihood(self.spec.likelihood, features, decoded(pieces, code, *labels))
                 )  # fmt: skip
                 ratios.append(log_ratio(code, mean, log_var))
             error, kl = tf.reduce_mean(tf.stack(errors, axis=1), axis=1), kl_divergence(mean, log_var)
@@ -76,4 +79,5 @@ class Generation(Reconstruction):
                 bound = -importance_weighted(tf.stack(ratios, axis=1) - tf.stack(errors, axis=1))
             return {"negative_elbo": bound, "reconstruction_error": error, "kl": kl}
 
-        return answers(bound, part.x)
+        labels = [] if self.spec.label is None or part.y is None else [part.y]
+        return answers(bound, part.x, *labels)

@@ -55,31 +55,33 @@ class Reconstruction(Task):
 
     def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
         """`serve` and `reconstruct` (raw rows to raw rows; `serve` adds the score), `encode`, `decode`, `score`."""
-        kind, answer = self.spec.kind, self.answer(pieces)
-        encoder, decoder = pieces.network.get_layer("encoder"), pieces.network.get_layer("decoder")
-        code = encoder.outputs[0]
+        answer, raw = self.answer(pieces), self.raw_input()
+        name, *told = raw  # the label, in an autoencoder that is told it
+        code = pieces.network.get_layer("encoder").outputs[0]
 
-        def encode(features: Any) -> Any:
-            return self.code(encoder(features, training=False))
+        def encode(**inputs: Any) -> Any:
+            labels = [inputs[key] for key in told]
+            return self.code(encoded(pieces, pieces.prepare(inputs[name]), *labels))
 
-        def decode(code: Any) -> Any:
-            return answer(decoder(code, training=False))["reconstruction"]
+        def decode(code: Any, **inputs: Any) -> Any:
+            return answer(decoded(pieces, code, *inputs.values()))["reconstruction"]
 
         def serve(**inputs: Any) -> dict[str, Any]:
-            features = pieces.prepare(inputs[kind])
-            encoded = encoder(features, training=False)
-            code = self.code(encoded)
-            score = self.score(features, decoder(code, training=False), encoded)
-            return {"reconstruction": decode(code), "score": score}
+            labels = {key: inputs[key] for key in told}
+            features = pieces.prepare(inputs[name])
+            both = encoded(pieces, features, *labels.values())
+            code = self.code(both)
+            score = self.score(features, decoded(pieces, code, *labels.values()), both)
+            return {"reconstruction": decode(code, **labels), "score": score}
 
         def only(key: str) -> Any:
             return lambda **inputs: {key: serve(**inputs)[key]}
 
-        raw = self.raw_input()
+        codes = {"code": (tuple(code.shape), "float32"), **{key: raw[key] for key in told}}
         return {
             "serve": Endpoint(raw, serve),
-            "encode": Endpoint(raw, lambda **inputs: {"code": encode(pieces.prepare(inputs[kind]))}),
-            "decode": Endpoint({"code": (tuple(code.shape), "float32")}, lambda code: {"reconstruction": decode(code)}),
+            "encode": Endpoint(raw, lambda **inputs: {"code": encode(**inputs)}),
+            "decode": Endpoint(codes, lambda code, **inputs: {"reconstruction": decode(code, **inputs)}),
             "reconstruct": Endpoint(raw, only("reconstruction")),
             "score": Endpoint(raw, only("score")),
         }
@@ -98,7 +100,9 @@ class Reconstruction(Task):
     def evidence(self, pieces: Pieces, part: Part) -> dict[str, np.ndarray]:
         """`mse`: the score of each row."""
         serve = self.endpoints(pieces)["serve"].function
-        return answers(lambda x: {"mse": serve(**{self.spec.kind: x})["score"]}, part.x)
+        names = list(self.raw_input())
+        given = [part.x] if self.spec.label is None or part.y is None else [part.x, part.y]
+        return answers(lambda *rows: {"mse": serve(**dict(zip(names, rows, strict=True)))["score"]}, *given)
 
     def figures(self, evidence: Mapping[str, np.ndarray]) -> dict[str, float]:
         """The means of the rows."""
@@ -107,3 +111,21 @@ class Reconstruction(Task):
     def rows(self, evidence: Mapping[str, np.ndarray], metric: str) -> np.ndarray | None:
         """The score of each row."""
         return evidence[metric].astype("float64") if metric in evidence else None
+
+
+def encoded(pieces: Pieces, features: Any, *labels: Any) -> Any:
+    """What the encoder makes of features, and of the labels where it takes them."""
+    encoder = pieces.network.get_layer("encoder")
+    return encoder([features, *map(_tensor, labels)] if len(encoder.inputs) > 1 else features, training=False)
+
+
+def decoded(pieces: Pieces, code: Any, *labels: Any) -> Any:
+    """What the decoder makes of a code, and of the labels where it takes them."""
+    decoder = pieces.network.get_layer("decoder")
+    return decoder([_tensor(code), *map(_tensor, labels)] if len(decoder.inputs) > 1 else code, training=False)
+
+
+def _tensor(value: Any) -> Any:
+    import keras
+
+    return keras.ops.convert_to_tensor(value)

@@ -75,7 +75,7 @@ class Regression(Task):
         answer = self.answer(pieces)
 
         def serve(**inputs: Any) -> dict[str, Any]:
-            raw = keras.ops.convert_to_tensor(inputs[self.spec.kind])
+            raw = keras.ops.convert_to_tensor(inputs[self.entry])
             found = pieces.network(pieces.prepare(raw), training=False)
             return answer([found, self._base(raw)] if self.relative else found)
 
