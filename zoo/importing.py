@@ -64,6 +64,10 @@ def spec_of(model: keras.Model, name: str = "", folded: bool = True) -> dict[str
     return folding.fold(flat) if folded else flat
 
 
+PREVIOUS = object()
+"""In the place of a tensor: that of the item before, where two items stand for one layer."""
+
+
 class _Refused(Exception):
     """Why a layer cannot be said; told together with the others."""
 
@@ -137,13 +141,6 @@ class _Call:
     refused: str = ""
 
 
-@dataclass(frozen=True)
-class _Made:
-    """A tensor that an item makes, and no layer of the model: where two items stand for one layer."""
-
-    name: str
-
-
 class _Body:
     """The items of one model: the whole one, or one inside."""
 
@@ -194,6 +191,7 @@ class _Body:
 
     def _item(self, target: str, arguments: dict[str, Any], name: str, call: _Call, first: Any) -> None:
         """Write an item: its name where it would not have it anyway, `from` where it is not called on `previous`."""
+        name = name or self._new_name(snake_case(target))
         if not NAME.fullmatch(name) or owner(name) != name or name in ("previous", "input"):
             raise _Refused(f"cannot be called so in a spec; expected {NAMES}")
         source, begin = self._source(call, first)
@@ -226,11 +224,18 @@ class _Body:
             return value
         if isinstance(value, list):
             return [self._tensors(one) for one in value]
-        name = value.name if isinstance(value, _Made) else self.names[_key(value)]
+        if value is PREVIOUS:
+            return "previous"
+        name = self.names[_key(value)]
         if name.endswith(".none"):
             raise _Refused(f"reads an output of `{name[:-5]}` beside its first, which the language does not know")
         self.read.add(owner(name))
         return "previous" if name == self.previous else name
+
+    def _new_name(self, base: str) -> str:
+        """A name for what the model has no name for; no layer has it, before or after."""
+        numbered = itertools.chain([base], (f"{base}_{count}" for count in itertools.count(1)))
+        return next(one for one in numbered if one not in self.used | self.future)
 
     def _is_usual(self, target: str, name: str) -> bool:
         """Whether an item goes by this name without being given it; it is counted then."""
@@ -248,8 +253,7 @@ class _Body:
         if type(call.operation).__name__ == "CustomScaleLayer":
             raise _Refused("is called again, and two layers stand for it")
         source, begin = self._source(call, call.first)
-        taken, snake = self.used | self.future, snake_case(layer)
-        name = next(one for one in (f"{snake}_{count}" for count in itertools.count(1)) if one not in taken)
+        name = self._new_name(snake_case(layer))
         words = {"layer": layer, **({} if source is None else {"from": source})}
         words |= {} if self._is_usual(layer, name) else {"name": name}
         self._write({"reuse": words}, begin, name, call, len(call.outputs))
@@ -439,8 +443,7 @@ def _published(call: _Call) -> list[tuple[str, dict[str, Any], str, Any]] | None
         noise = [None, *[1] * (len(first.shape) - 1)]
         return [("Dropout", {"rate": layer.drop_path_rate, "noise_shape": noise}, name, first)]
     if kind == "CustomScaleLayer":
-        scaled = f"{name}_scale"
-        return [("Rescaling", {"scale": layer.scale}, scaled, first[1]), ("Add", {}, name, [first[0], _Made(scaled)])]
+        return [("Rescaling", {"scale": layer.scale}, "", first[1]), ("Add", {}, name, [first[0], PREVIOUS])]
     return None
 
 
@@ -565,8 +568,8 @@ def _object(key: str, value: Mapping[str, Any], twice: bool) -> Any:
     class_ = getattr(getattr(keras, module), kind)
     usual = class_(**{one: config[one] for one in entry["required"]}).get_config()
     given = {one: _value(one, got) for one, got in config.items() if one in entry["required"] or usual.get(one) != got}
-    if kind == "L2":  # its number is what the spec's own lambda is compared with
-        given = {"l2": config["l2"]}
+    if kind == "L2" or kind in catalogue.UNABLE:  # lambda is looked for; the others cannot be made without arguments
+        given = {one: _value(one, got) for one, got in config.items()}
     word = snake_case(kind)
     return {kind: given} if given else word if word in catalogue.words(key) else kind
 

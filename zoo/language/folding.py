@@ -119,7 +119,7 @@ def _named(data: Data, meant: Network) -> tuple[Data, dict[str, set[str]]] | Non
 
     def item(one: Item, node: network.Node, unsaid: set[str]) -> Item:
         target, body = (one, {}) if isinstance(one, str) else next(iter(one.items()))
-        if "layers" in one and not isinstance(one, str):
+        if _is_group(one):
             return {**one, "layers": named(one["layers"], [node], unsaid)}
         if "name" not in body:
             unsaid.add(node.name)
@@ -168,6 +168,10 @@ def _without_names(data: Data, unnamed: Mapping[str, set[str]]) -> Data:
     for which, body in _bodies(data).items():
         data = _with_body(data, which, [item(one, unnamed.get(which, set())) for one in body])
     return data
+
+
+def _is_group(item: Item) -> bool:
+    return isinstance(item, dict) and "layers" in item
 
 
 def _is_plain(item: Item) -> bool:
@@ -325,7 +329,7 @@ def _shape(item: Item, blocks: Mapping[str, Any], tensors: bool) -> str:
 def _defaults(data: Data, unnamed: Mapping[str, set[str]]) -> Proposals:
     """`defaults` for the classes that stand there three times or more."""
     items = [one for part in (*_bodies(data).values(), data.get("head") or []) for one in part]
-    items = [inner for one in items for inner in (one["layers"] if "layers" in one else [one])]
+    items = [inner for one in items for inner in (one["layers"] if _is_group(one) else [one])]
     bodies: dict[str, list[Data]] = defaultdict(list)
     for one in items:
         ((target, body),) = ({one: {}} if isinstance(one, str) else one).items()
@@ -492,8 +496,8 @@ def _block(data: Data, chunks: list[_Chunk]) -> Proposals:
     names, usual = _variables(columns.keys), list(map(_mostly, columns.values))
     parameters = dict(sorted(zip(names, usual, strict=True), key=lambda one: one[1] is not None))
     inputs = [_input(index) for index in range(len(chunks[0].sources))]
-    base = re.sub(r"_+", "_", re.sub(r"[^a-z_]", "", chunks[0].prefix.lower())).strip("_")
-    name = _first_free(base or "part", (*blocks, *GROUP, *OURS, "let", "reuse"))
+    words = re.findall(r"(?:^|_)([a-z]+)", chunks[0].prefix.lower())
+    name = _first_free("_".join(words) or "part", (*blocks, *GROUP, *OURS, "let", "reuse"))
     block: Data = {
         **({"parameters": parameters} if parameters else {}),
         **({"inputs": inputs} if len(inputs) > 1 else {}),
@@ -618,7 +622,7 @@ def _group(rounds: list[list[Item]], unnamed: set[str], blocks: Mapping[str, Any
     ]
     if len(rows) < len(texts):
         names, rows = [index, *names], [list(range(begin, begin + len(rounds))), *rows]
-    if len(names) > MOST_VARIABLES:
+    if len(names) > MOST_VARIABLES or keys.count("name") > 1:
         return None
     if not names:
         return {"repeat": len(rounds), "layers": layers}
@@ -636,7 +640,7 @@ def _group(rounds: list[list[Item]], unnamed: set[str], blocks: Mapping[str, Any
 
 
 def _counted(values: list[Any]) -> list[Any] | None:
-    """Texts that differ in whole numbers alone, each in equal steps, as pieces: text, (begin, step), text, ..., text."""
+    """Texts that differ in numbers alone, each in equal steps, as pieces: text, (begin, step), text, ..., text."""
     if not all(isinstance(one, str) and re.fullmatch(r"[A-Za-z0-9_.]+", one) for one in values):
         return None
     split = [re.split(r"(\d+)", one) for one in values]

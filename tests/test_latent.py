@@ -1,0 +1,186 @@
+"""The bounds, divergences and quantisers of autoencoders: each formula against one written down another way."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from scipy import stats
+
+import zoo
+from zoo.layers.latent import (
+    EvidenceLowerBound,
+    Sampling,
+    VectorQuantizer,
+    importance_weighted,
+    kl_divergence,
+    log_ratio,
+    mean_discrepancy,
+    negative_log_likelihood,
+)
+from zoo.layers.published import LayerScale, NotEqual, Take
+
+rng = np.random.default_rng(0)
+X = rng.uniform(0.05, 0.95, (6, 5)).astype("float32")
+P = rng.uniform(0.05, 0.95, (6, 5)).astype("float32")
+MEAN, LOG_VAR = rng.normal(size=(2, 6, 3)).astype("float32")
+
+
+def test_a_likelihood_is_the_density_that_scipy_knows():
+    ones = (X > 0.5).astype("float32")
+    bernoulli = -stats.bernoulli.logpmf(ones, P).sum(axis=1)
+    gaussian = -stats.norm.logpdf(X, loc=P).sum(axis=1)
+    chosen = np.eye(5, dtype="float32")[rng.integers(0, 5, 6)]
+    shares = P / P.sum(axis=1, keepdims=True)
+    categorical = -np.log((chosen * shares).sum(axis=1))
+
+    np.testing.assert_allclose(negative_log_likelihood("bernoulli", ones, P), bernoulli, rtol=1e-5)
+    np.testing.assert_allclose(negative_log_likelihood("gaussian", X, P), gaussian, rtol=1e-5)
+    np.testing.assert_allclose(negative_log_likelihood("categorical", chosen, shares), categorical, rtol=1e-5)
+
+
+def test_a_divergence_is_the_mean_of_the_ratio_of_densities():
+    draws = rng.normal(size=(200_000, 3)) * np.exp(LOG_VAR[0] / 2) + MEAN[0]
+    ratio = stats.norm.logpdf(draws, MEAN[0], np.exp(LOG_VAR[0] / 2)) - stats.norm.logpdf(draws)
+
+    assert float(kl_divergence(MEAN, LOG_VAR)[0]) == pytest.approx(ratio.sum(axis=1).mean(), rel=0.02)
+
+
+def test_a_ratio_is_that_of_scipys_densities():
+    code = rng.normal(size=(6, 3)).astype("float32")
+    wanted = stats.norm.logpdf(code) - stats.norm.logpdf(code, MEAN, np.exp(LOG_VAR / 2))
+
+    np.testing.assert_allclose(log_ratio(code, MEAN, LOG_VAR), wanted.sum(axis=1), rtol=1e-4, atol=1e-4)
+
+
+def test_the_importance_weighted_bound_is_the_log_of_a_mean():
+    weights = rng.uniform(0.1, 3.0, (6, 4))
+
+    np.testing.assert_allclose(importance_weighted(np.log(weights)), np.log(weights.mean(axis=1)), rtol=1e-5)
+
+
+def test_the_mean_discrepancy_is_what_many_draws_of_the_prior_give():
+    code = rng.normal(1.0, 0.5, (64, 2)).astype("float32")
+    prior = rng.normal(size=(4000, 2))
+
+    def kernel(one, other):
+        return np.exp(-((one[:, None] - other[None]) ** 2).sum(axis=2) / 2**2).mean()
+
+    wanted = kernel(code, code) - 2 * kernel(code, prior) + kernel(prior, prior)
+    assert float(mean_discrepancy(code)) == pytest.approx(wanted, abs=0.01)
+    assert float(mean_discrepancy(rng.normal(size=(500, 2)).astype("float32"))) < 0.01
+
+
+def bound(training=False, **weights):
+    samples = weights.get("samples", 1)
+    layer = EvidenceLowerBound("bernoulli", **weights)
+    code = np.repeat(MEAN, samples, axis=0) + 0.1
+    layer([X, np.repeat(P, samples, axis=0), MEAN, LOG_VAR, code], training=training)
+    return float(layer.losses[0]), {one.name: float(one.result()) for one in layer.trackers}, layer
+
+
+def test_the_loss_is_the_bound_and_beta_weighs_the_divergence_alone():
+    plain, told, _ = bound()
+    heavy, same, _ = bound(kl=4.0)
+
+    assert plain == pytest.approx(told["negative_elbo"])
+    assert told["negative_elbo"] == pytest.approx(told["reconstruction_error"] + told["kl"], rel=1e-5)
+    assert heavy == pytest.approx(told["reconstruction_error"] + 4 * told["kl"], rel=1e-5)
+    assert same == told  # what is told holds no weight
+
+
+def test_the_weight_of_the_divergence_rises_with_the_steps_of_training():
+    _, told, layer = bound(warm_up=4)
+    losses = []
+    for _ in range(6):
+        layer([X, P, MEAN, LOG_VAR, MEAN], training=True)
+        losses.append(float(layer.losses[-1]))
+    shares = [(one - told["reconstruction_error"]) / told["kl"] for one in losses]
+
+    assert shares == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0, 1.0], rel=1e-4)
+    assert [one.path.split("/")[-1] for one in layer.non_trainable_weights] == ["step"]
+
+
+def test_more_draws_make_the_bound_tighter_on_the_same_model():
+    one, many = (
+        zoo.build(zoo.load("iwae", {"latent": {"Gaussian": {"units": 50, "samples": k}}}), seed=3) for k in (1, 64)
+    )
+    x = (rng.uniform(size=(32, 784)) > 0.7).astype("float32")
+    for model in (one, many):
+        model.evaluate(x, batch_size=32, verbose=0)
+    found = [model.get_layer("evidence").trackers[0] for model in (one, many)]
+
+    assert float(found[1].result()) < float(found[0].result())
+
+
+def test_mmd_is_added_with_its_weight():
+    plain, _, layer = bound()
+    more, _, _ = bound(mmd=10.0)
+
+    assert more - plain == pytest.approx(10 * float(mean_discrepancy(MEAN + 0.1)), rel=1e-4)
+    assert layer.get_config()["mmd"] == 0.0
+
+
+def test_draws_have_the_mean_and_the_deviation_that_they_are_told():
+    mean, log_var = np.full((2, 50_000, 1), [[1.5]], "float32")
+    drawn = np.asarray(Sampling(samples=2, seed=1)([mean, log_var]))
+
+    assert drawn.shape == (100_000, 1)
+    assert drawn.mean() == pytest.approx(1.5, abs=0.03)
+    assert drawn.std() == pytest.approx(np.exp(0.75), rel=0.02)
+
+
+def test_a_vector_becomes_the_nearest_code_and_gradients_pass():
+    import tensorflow as tf
+
+    layer = VectorQuantizer(codes=7, seed=1)
+    x = tf.Variable(rng.normal(0, 0.1, (4, 3, 5)).astype("float32"))
+    with tf.GradientTape() as tape:
+        out = layer(x)
+        total = tf.reduce_sum(out * 3.0)
+    codes = layer.embeddings.numpy().T
+    nearest = ((x.numpy()[..., None, :] - codes) ** 2).sum(axis=-1).argmin(axis=-1)
+
+    np.testing.assert_allclose(out, codes[nearest], atol=1e-6)
+    np.testing.assert_allclose(tape.gradient(total, x), 3.0)
+    gap = ((x.numpy() - codes[nearest]) ** 2).mean()
+    assert float(layer.losses[0]) == pytest.approx(1.25 * gap, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "x", "wanted"),
+    [
+        (Take([2, 1, 0]), X[:, None, :3], X[:, None, [2, 1, 0]]),
+        (Take(-1, axis=1), P[:, :, None], P[:, -1, None]),
+        (LayerScale(0.5), X, X * np.float32(0.5)),
+        (NotEqual(0), np.array([[0.0, 1.0, 2.0]]), np.array([[False, True, True]])),
+    ],
+)
+def test_a_layer_of_ours_computes_what_it_says_and_reloads(layer, x, wanted, tmp_path):
+    assert (np.asarray(layer(x)) == wanted).all()
+    source = keras.Input(x.shape[1:])
+    model = keras.Model(source, layer(source))
+    model.save(tmp_path / "model.keras")
+
+    again = keras.models.load_model(tmp_path / "model.keras")
+
+    assert tuple(model.output_shape[1:]) == wanted.shape[1:]
+    assert (np.asarray(again(x)) == wanted).all()
+
+
+@pytest.mark.parametrize("name", ["iwae", "vqvae", "beta_vae", "cvae", "conv_vae"])
+def test_a_trained_autoencoder_reloads_and_goes_on(name, tmp_path):
+    model = zoo.build(zoo.load(name), seed=1)
+    shapes = [one.shape[1:] for one in model.inputs]
+    x = [rng.uniform(size=(8, *shape)).astype("float32") if shape else rng.integers(0, 9, 8) for shape in shapes]
+    x = x if len(x) > 1 else x[0]
+    targets = x if name == "vqvae" else None
+    model.fit(x, targets, epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+
+    again = keras.models.load_model(tmp_path / "model.keras")
+
+    for one, other in zip(model.weights, again.weights, strict=True):
+        assert (one.numpy() == other.numpy()).all()
+    assert again.fit(x, targets, epochs=1, verbose=0).history["loss"][0] > -np.inf
+    assert again.get_layer("decoder") is not None
