@@ -3,13 +3,14 @@
 # make test-all  ring 3 as well: full sizes and long attacks
 # make check     ruff, mypy and the floor contract; green before each commit
 # make catalogue write zoo/language/catalogue.json anew, when Keras has other layers
+# make documents write anew what the documents say that the code knows
 # make lock      write requirements.lock anew, from setup.cfg
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: demo test test-all check catalogue lock clean
+.PHONY: demo test test-all check catalogue documents lock clean
 .DELETE_ON_ERROR:
 
 .venv/bin/python:
@@ -44,6 +45,9 @@ check: .venv/installed-dev
 
 catalogue: .venv/installed
 	$(BIN)/python -m zoo.cataloguing
+
+documents: .venv/installed-test
+	$(BIN)/python tests/documenting.py
 
 lock: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet uv

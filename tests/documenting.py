@@ -24,7 +24,8 @@ from typing import Any
 from zoo import layers, selection
 from zoo.cli import _short_number
 from zoo.language import catalogue, expressions, families, items, merging, network, parsing, ranges, reading, schema
-from zoo.language.spec import TRAIN
+from zoo.language import objects as objects_
+from zoo.language.spec import CARD, TRAIN
 from zoo.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
@@ -70,8 +71,10 @@ def item(value: Any) -> str:
 def described(fields: dict[str, Any], properties: dict[str, Any]) -> list[list[str]]:
     """A row for each key: what it says, from the schema, and what it accepts, from the checks."""
     rows = []
-    for key, (_, accepts) in fields.items():
+    for key, (test, accepts) in fields.items():
         says = properties.get(key, {}).get("description", "").rstrip(".")
+        if key in CARD:
+            says, accepts = f"{says}; for people", objects_.COUNT if test(1) else "text"
         rows.append([f"`{key}`", says, re.sub(r"\{.*\}|\[.*\]|\b[A-Z]\w+: \{.*\}", lambda one: f"`{one[0]}`", accepts)])
     return rows
 
@@ -88,13 +91,8 @@ def keys_of_input() -> list[str]:
 
 
 def kinds() -> list[str]:
-    rows = []
-    for sizes, known in sorted(families.KINDS.items()):
-        shape = [8, 8, 8, 3][-sizes:] if sizes else []
-        usual = families.kinds({"shape": shape})[0]
-        tokens = families.kinds({"shape": shape, "dtype": "int32", "vocabulary": 9, "classes": 2})[0]
-        rows.append([sizes, f"`{usual}`", f"`{tokens}`" if tokens != usual else "", code(known)])
-    return table(["sizes", "is", "with `vocabulary`, with `classes` (no size), or whole numbers (one size)", "may be"], rows)
+    rows = [[sizes, f"`{known[0]}`", code(known[1:])] for sizes, known in sorted(families.KINDS.items())]
+    return table(["sizes", "is", "may be"], rows)
 
 
 def keys_of_train() -> list[str]:
@@ -223,7 +221,7 @@ def own_layers() -> list[str]:
         entry = catalogue.catalogue()["layers"][name]
         given = [f"`{key}`" if key in entry["required"] else f"`{key}: {flow(default)}`"
                  for key, default in entry["arguments"].items()
-                 if key not in ("name", "trainable", "dtype")]  # fmt: skip
+                 if key not in ("name", "trainable", "dtype", "activity_regularizer")]  # fmt: skip
         rows.append([f"`{name}`", ", ".join(given), first_paragraphs(name)])
     return table(["layer", "arguments", ""], rows)
 
@@ -305,7 +303,6 @@ def of_the_readme() -> list[str]:
     """A row a family: how many specs, and what they are for."""
     found = selection.cards()
     count = Counter(card.family for card in found)
-    files = Counter(path.parent.name for path, _ in selection.names().values())
     rows = []
     for name, family in families.FAMILIES.items():
         stated = {card.stated for card in found if card.family == name}
@@ -313,8 +310,7 @@ def of_the_readme() -> list[str]:
         sizes = [card.parameters for card in found if card.family == name and card.parameters]
         small, large = (_short_number(one) for one in (min(sizes), max(sizes)))
         rows.append([f"[{name}](docs/families/{name}.md)", family.label, count[name], ", ".join(for_), f"{small} to {large}"])
-    total = f"{len(found)} specs in {len(selection.files())} files, {len(published())} of them all networks of `keras.applications`:"
-    assert set(files) == set(families.FAMILIES)
+    total = f"{len(found)} specs, all {len(published())} networks of `keras.applications` among them."
     return [total, "", *table(["family", "", "specs", "for", "parameters"], rows, right=(2,))]
 
 

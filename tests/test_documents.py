@@ -8,7 +8,8 @@ A comment before a block of a page says what is done with it:
     <!-- output -->            it is what the block before it must print, to the letter
 
 A `python` or `bash` block without one runs. The blocks of a page run in their order, in a folder of the page's own, in
-one fresh process, the Python ones in one namespace.
+one fresh process, the Python ones in one namespace. What stands between `made: NAME` and `end` was made from the code
+(`documenting.py`), and must be what the code says now.
 """
 
 import functools
@@ -23,20 +24,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import documenting
 import pytest
+from documenting import PAGES, ROOT
 
 import zoo
-from zoo import cli, selection
+from zoo import cli, layers, selection
 from zoo.datasets.sources import SOURCES
 from zoo.errors import ZooError
 from zoo.exporting import EXPORTERS
-from zoo.language import catalogue, network, parsing, ranges, reading
+from zoo.language import catalogue, expressions, items, objects, parsing, ranges, reading
 from zoo.language.families import FACTS, FAMILIES, KINDS, LIKELIHOODS
 from zoo.oracles import ORACLES
 from zoo.tasks import TASKS
 
-ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINKING = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 LANGUAGES = {"python", "bash", "yaml", "text", "json"}
 PROSE = ("summary", "reference", "parameters")
@@ -101,7 +102,7 @@ def blocks(page):
             inside[2].append(line)
         elif line.startswith("```"):
             inside = (number, line[3:], [])
-        elif comment:
+        elif comment and comment[1] not in ("made", "end"):
             word, rest = comment[1], comment[2] or ""
         elif line:
             word, rest = "", ""
@@ -184,9 +185,9 @@ def missing(text, wanted):
 
 
 def test_there_are_pages_and_blocks():
-    assert len(PAGES) >= 13
-    assert len(RUN) >= 8
-    assert len(ALL) >= 30
+    assert len(PAGES) >= 30
+    assert len(RUN) >= 20
+    assert len(ALL) >= 80
 
 
 @pytest.mark.parametrize("block", ALL, ids=str)
@@ -221,11 +222,43 @@ def targets():
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
+# What is made from the code
+
+
+MADE = [(page, name, text) for page in PAGES for name, text in documenting.parts(page)]
+
+
+@pytest.mark.parametrize(("page", "name", "text"), MADE, ids=[f"{named(page)}: {name}" for page, name, _ in MADE])
+def test_what_is_made_from_the_code_is_fresh(page, name, text):
+    assert text == documenting.fresh(name), f"{named(page)}: {name} is stale; `make documents` writes it anew"
+
+
+def test_everything_that_can_be_made_is_used_and_ends():
+    assert set(documenting.MADE) == {name for _, name, _ in MADE}
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert text.count("<!-- made: ") == text.count("<!-- end -->") == len(documenting.parts(page)), named(page)
+
+
+def test_every_function_of_expressions_is_explained():
+    assert set(documenting.FUNCTIONS) == set(expressions.FUNCTIONS)
+
+
+def test_every_mistake_on_the_page_of_errors_is_one():
+    for bodies in documenting.MISTAKES.values():
+        assert all(documenting.told(body) for body in bodies)
+
+
 # The reference pages name what the code has
 
 
 COMMANDS = ROOT / "docs/reference/commands.md"
 SPEC = ROOT / "docs/reference/spec.md"
+ITEMS = ROOT / "docs/reference/items.md"
+EXPRESSIONS = ROOT / "docs/reference/expressions.md"
+RANGES = ROOT / "docs/reference/ranges.md"
+TASKS_PAGE = ROOT / "docs/reference/tasks.md"
+LAYERS_PAGE = ROOT / "docs/reference/layers.md"
 PYTHON = ROOT / "docs/reference/python.md"
 RUN_DIRECTORY = ROOT / "docs/reference/run-directory.md"
 
@@ -256,29 +289,42 @@ def test_commands_has_no_unknown_command_or_option():
 
 
 @pytest.mark.parametrize(
-    ("heading", "table"),
+    ("page", "heading", "table"),
     [
-        ("Keys", reading.FIELDS),
-        ("input", reading.INPUT),
-        ("train", reading.TRAINING),
-        ("Ranges", ranges.KEYS),
-        ("Items", network.OURS),
-        ("Families and tasks", [*FAMILIES, *FACTS, *LIKELIHOODS]),
-        ("input", KINDS.values()),
-        ("Lambda and p", [*catalogue.KERNELS, *catalogue.DROPOUTS]),
-        ("What is refused", catalogue.REFUSED),
-        ("Words kept for later", [*reading.LATER, *network.KEPT]),
+        (SPEC, "Keys", [*reading.FIELDS, *reading.REQUIRED]),
+        (SPEC, "input", [*reading.INPUT, *(kind for row in KINDS.values() for kind in row)]),
+        (SPEC, "train", reading.TRAINING),
+        (SPEC, "Grammar", reading.LATER),
+        (ITEMS, "Items", objects.OURS),
+        (ITEMS, "reuse", items.REUSE),
+        (EXPRESSIONS, "Names", [f"${name}" for name in items.BUILT_IN]),
+        (TASKS_PAGE, "Families", FAMILIES),
+        (TASKS_PAGE, "Tasks", FACTS),
+        (TASKS_PAGE, "Likelihoods", LIKELIHOODS),
+        (RANGES, "Lambda", catalogue.KERNELS),
+        (RANGES, "p", catalogue.DROPOUTS),
+        (LAYERS_PAGE, "Own layers", layers.PUBLIC),
+        (LAYERS_PAGE, "What is refused", catalogue.REFUSED),
     ],
 )
-def test_spec_has_the_words_of_the_language(heading, table):
-    assert not missing(section(SPEC, heading), table)
+def test_the_reference_has_the_words_of_the_language(page, heading, table):
+    assert not missing(section(page, heading), table)
 
 
-@pytest.mark.parametrize(("heading", "table"), [("Keys", reading.FIELDS), ("train", reading.TRAINING)])
-def test_spec_has_no_other_keys(heading, table):
-    rows = re.findall(r"^\| `([a-z0-9_]+)`", section(SPEC, heading), re.MULTILINE)
+@pytest.mark.parametrize(
+    ("page", "heading", "table"),
+    [
+        (SPEC, "Keys", reading.FIELDS),
+        (SPEC, "train", reading.TRAINING),
+        (ITEMS, "Groups", items.GROUP),
+        (ITEMS, "Blocks", items.BLOCK),
+        (RANGES, "Ranges", ranges.KEYS),
+    ],
+)
+def test_the_reference_has_no_other_keys(page, heading, table):
+    rows = re.findall(r"^\| (`[a-z0-9_`, ]+`) \|", section(page, heading), re.MULTILINE)
 
-    assert set(rows) == set(table)
+    assert {word for row in rows for word in re.findall(r"`([a-z0-9_]+)`", row)} == set(table)
 
 
 @pytest.mark.parametrize("name", sorted(set(zoo.__all__) - {"__version__"}))
@@ -344,11 +390,26 @@ def test_the_readme_shows_a_spec_as_it_is():
     assert shown == {key: value for key, value in real.items() if key not in PROSE}
 
 
-def test_the_readme_lists_specs_and_data():
-    text = README.read_text(encoding="utf-8")
-    for card in selection.cards():
-        assert re.search(rf"^\| `{card.name}` \| {card.family} \|.*\| {card.parameters:,} \|", text, re.MULTILINE)
+def test_the_readme_lists_the_data():
     assert set(re.findall(r"^\| `([a-z0-9_:]+)` \|", section(README, "Data"), re.MULTILINE)) == set(SOURCES)
+
+
+def test_the_numbers_of_specs_that_are_told_are_right():
+    """How many there are, and that all networks of `keras.applications` are among them."""
+    text = README.read_text(encoding="utf-8")
+    known = documenting.applications()
+
+    assert {name.lower() for name in known} == {name.lower() for name in documenting.published()}
+    assert f"all {len(known)} networks of `keras.applications`" in text
+    assert set(re.findall(r"\b(\d+) specs\b", text)) == {str(len(selection.names()))}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_page_of_a_family_has_its_specs_and_its_tasks(family):
+    text = (ROOT / f"docs/families/{family}.md").read_text(encoding="utf-8")
+
+    assert not missing(text, [card.name for card in selection.cards(family=family)])
+    assert not missing(text, FAMILIES[family].tasks)
 
 
 def test_the_readme_names_real_targets():

@@ -425,9 +425,10 @@ def _layers(call: _Call) -> Iterator[tuple[str, dict[str, Any], str, Any]]:
     if made is not None:
         yield from made
         return
-    target = type(layer).__name__
-    entry = _entry(type(layer), layer)
-    yield target, _arguments(layer, entry), layer.name, call.first
+    arguments = _arguments(layer, _entry(type(layer), layer))
+    if arguments.get("attention_axes") == list(range(1, len(getattr(call.first, "shape", ())) - 1)):
+        del arguments["attention_axes"]  # found when it was built, from the query
+    yield type(layer).__name__, arguments, layer.name, call.first
 
 
 def _published(call: _Call) -> list[tuple[str, dict[str, Any], str, Any]] | None:
@@ -475,7 +476,7 @@ def _arguments(layer: Any, entry: Mapping[str, Any], twice: bool = False) -> dic
 
     One default may follow from another argument (`strides` from `pool_size`), so a layer is made with what was found.
     """
-    kind, config, order = type(layer), layer.get_config(), list(entry["arguments"])
+    kind, config, order = type(layer), _unnamed(layer.get_config()), list(entry["arguments"])
     found: dict[str, Any] = {}
     given: dict[str, Any] = {"name": layer.name}  # or else Keras would count it, and the user's next layers after it
 
@@ -488,7 +489,7 @@ def _arguments(layer: Any, entry: Mapping[str, Any], twice: bool = False) -> dic
     usual = _usual(kind, given, {})
     for key in sorted(config, key=lambda key: order.index(key) if key in order else len(order)):
         skipped = key in UNSAID or (twice and key == "zero_output_for_mask")  # which `Bidirectional` sets by itself
-        if skipped or key in given or _unnamed(config[key]) == usual.get(key):
+        if skipped or key in given or config[key] == usual.get(key):
             continue
         if key not in order:
             raise _Refused(f"has {key}={config[key]!r}, which is no argument of {kind.__name__}")
@@ -515,9 +516,11 @@ def _made_of(value: Any) -> Any:
 
 
 def _unnamed(value: Any) -> Any:
-    """A config without the names in it, and without what a wrapper sets by itself, to be compared."""
+    """A config as configs are compared: without the names in it, lists for tuples, and one axis for a list of one."""
     if isinstance(value, dict):
-        return {key: _unnamed(one) for key, one in value.items() if key != "name"}
+        made = {key: _unnamed(one) for key, one in value.items() if key != "name"}
+        axis = made.get("axis")
+        return made | ({"axis": axis[0]} if isinstance(axis, list) and len(axis) == 1 else {})
     return [_unnamed(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
@@ -551,6 +554,7 @@ def _sized_value(made: list[Any]) -> Any:
 def _object(key: str, value: Mapping[str, Any], twice: bool) -> Any:
     """An initialiser, regulariser, constraint or wrapped layer as a name or a named object."""
     import keras
+    import numpy as np
 
     module, kind, config = catalogue.module_of(key), str(value["class_name"]), value["config"]
     if module == "layers":
@@ -571,6 +575,8 @@ def _object(key: str, value: Mapping[str, Any], twice: bool) -> Any:
     if kind == "L2" or kind in catalogue.UNABLE:  # lambda is looked for; the others cannot be made without arguments
         given = {one: _value(one, got) for one, got in config.items()}
     word = snake_case(kind)
+    if module == "regularizers":  # they hold tensors, which make 0.10000000149011612 of 0.1
+        given = {one: float(str(np.float32(got))) if isinstance(got, float) else got for one, got in given.items()}
     return {kind: given} if given else word if word in catalogue.words(key) else kind
 
 

@@ -137,8 +137,8 @@ def multiplications(layer: Any, reads: Shape, shape: Shape) -> int | None:
 
 
 def _kernels(layer: Any) -> int:
-    """The numbers in a layer's kernels: its weights of two or more dimensions."""
-    return sum(math.prod(one.shape) for one in layer.weights if len(one.shape) > 1)
+    """The numbers in a layer's kernels: its weights of two or more dimensions; a GRU's bias may have two as well."""
+    return sum(math.prod(one.shape) for one in layer.weights if len(one.shape) > 1 and "bias" not in one.name)
 
 
 def _places(sizes: Shape) -> int | None:

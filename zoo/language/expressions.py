@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 import math
 import operator
 import re
@@ -16,16 +17,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zoo.errors import listed, nearest
 from zoo.language.parsing import FARTHEST, shown
 from zoo.language.ranges import is_number
 
 Names = Mapping[str, Any]
 Run = Callable[[Names], Any]
 
-LONGEST, MOST = 1_000, 10_000
-"""The longest expression [characters], and the most elements that one may make."""
+LONGEST, DEEPEST, MOST = 1_000, 50, 10_000
+"""The longest expression [characters], its brackets in brackets, and the most elements that one may make."""
 
-_PLAIN = re.compile(r"[-+]?\(*[0-9][0-9.eE()+\-]*( (\*\*|//|[-+*/%]) [-+]?\(*[0-9][0-9.eE()+\-]*\)*)+")
+_PLAIN = re.compile(r"[-+]?\(*[0-9][0-9.eE()+\-]*( (\*\*|//|[-+*/%]) [-+]?\(*[0-9][0-9.eE()+\-]*)+")
 _STRING = re.compile(r"'[^']*'|\"[^\"]*\"")
 _LITERAL = re.compile(r"[A-Za-z0-9_.]+")
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -35,6 +37,11 @@ _OPERATOR = re.compile(r"\*\*|//|[=!<>]=|[-+*/%<>()\[\],]")
 _KEYWORDS = {"and", "or", "not", "in", "if", "else"}
 _VALUES: dict[str, Any] = {"true": True, "false": False, "null": None}
 _MEANT = {"True": "true", "False": "false", "None": "null"}
+_SIGNS = {"&": "and", "|": "or", "!": "not", "=": "==", "^": "**", "?": "a if c else b"}
+_OPERATORS = "+ - * / // % ** == != < <= > >= in"
+
+RESERVED = {*_KEYWORDS, *_VALUES}
+"""Words that mean something in every expression, and are no names."""
 
 
 class Wrong(Exception):
@@ -55,7 +62,9 @@ class Expression:
 
 def is_expression(value: Any) -> bool:
     """Whether a value is an expression: text that holds a `$`, or arithmetic on plain numbers (`1 / 255`)."""
-    return isinstance(value, str) and ("$" in value or (" " in value and bool(_PLAIN.fullmatch(value))))
+    if not isinstance(value, str):
+        return False
+    return "$" in value or (" " in value and len(value) <= LONGEST and bool(_PLAIN.fullmatch(value)))
 
 
 def holds(value: Any) -> bool:
@@ -70,8 +79,23 @@ def evaluated(value: Any, names: Names) -> Any:
     if isinstance(value, str):
         return parse(value).run(names) if is_expression(value) else value
     if isinstance(value, Mapping):
-        return {key: evaluated(one, names) for key, one in value.items()}
-    return [evaluated(one, names) for one in value] if isinstance(value, list) else value
+        return _few({key: evaluated(one, names) for key, one in value.items()}, "this")
+    return _few([evaluated(one, names) for one in value], "this") if isinstance(value, list) else value
+
+
+def _few(value: Any, text: str) -> Any:
+    """The value itself, if it does not hold too many elements, those of its elements included. Raises `Wrong`."""
+
+    def count(inner: Any, so_far: int) -> int:
+        if isinstance(inner, (list, Mapping)):
+            for one in inner.values() if isinstance(inner, Mapping) else inner:
+                so_far = count(one, so_far + 1)
+                if so_far > MOST:
+                    raise Wrong(f"{text} holds more than {MOST:,} elements", f"{MOST:,} at most")
+        return so_far
+
+    count(value, 0)
+    return value
 
 
 def asked(value: Any) -> frozenset[str]:
@@ -80,6 +104,41 @@ def asked(value: Any) -> frozenset[str]:
         return parse(value).names if is_expression(value) else frozenset()
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
     return frozenset().union(*map(asked, inner))
+
+
+def ordered(values: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The names of a table, each behind those that its value asks for, and the circles of names that need each other.
+
+    What cannot be read asks for nothing.
+    """
+
+    def needs(value: Any) -> list[str]:
+        try:
+            return sorted(asked(value) & values.keys(), reverse=True)
+        except Wrong:
+            return []
+
+    order: list[str] = []
+    circles: list[list[str]] = []
+    is_open: dict[str, bool] = {}
+    for first in values:
+        stack, under = [first], list[str]()
+        while stack:
+            key = stack[-1]
+            if key not in is_open:
+                is_open[key] = True
+                under.append(key)
+                for other in needs(values[key]):
+                    if other not in is_open:
+                        stack.append(other)
+                    elif is_open[other]:
+                        circles.append([*under[under.index(other) :], other])
+            else:
+                stack.pop()
+                if is_open[key]:
+                    is_open[key] = False
+                    order.append(under.pop())
+    return order, circles
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -106,18 +165,36 @@ class _Parser:
         self.names: set[str] = set()
         self.pieces: list[Run] = []
         self.words: dict[str, str] = {}  # placeholder -> the bare word that it stands for
+        self.depth = 0
 
     def expression(self) -> Expression:
-        if len(self.text) > LONGEST:
-            raise Wrong(f"an expression of {len(self.text):,} characters", f"{LONGEST:,} at most, and `let` for parts")
+        text = self.text
+        if len(text) > LONGEST:
+            raise Wrong(f"an expression of {len(text):,} characters", f"{LONGEST:,} at most, and `let` for parts")
+        if not text.strip():
+            raise Wrong("nothing stands here", "a value")
+        depths = itertools.accumulate((letter in "([{") - (letter in ")]}") for letter in text)
+        if max(depths) > DEEPEST:
+            raise Wrong(f"{_said(text)} holds brackets in brackets, too deep", f"{DEEPEST} levels, and `let` for parts")
         source = self._cut()
         try:
             tree = ast.parse(source.strip(), mode="eval").body
             run = self._function(tree, whole=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            hint = "quotes around text with a comma" if self.text.count("(") > self.text.count(")") else ""
-            raise Wrong(f"`{self.text}` cannot be read", hint or "arithmetic on `$names` and numbers") from None
-        return Expression(self.text, frozenset(self.names), run)
+            raise self._unreadable() from None
+        return Expression(text, frozenset(self.names), run)
+
+    def _unreadable(self) -> Wrong:
+        """What is likely to be wrong with a text that is no expression."""
+        text = self.text
+        expected = "arithmetic on `$names` and numbers"
+        if text.count("(") > text.count(")"):
+            expected = "quotes around text with a comma"
+        elif re.search(r"\bif\b", text) and not re.search(r"\belse\b", text):
+            expected = "`else` as well, and a value behind it"
+        elif re.search(r"\bnot\s+in\b", text):
+            expected = "`not` before the whole, as in `not $n in [1, 2]`"
+        return Wrong(f"{_said(text)} cannot be read", expected)
 
     # Pieces
 
@@ -129,6 +206,8 @@ class _Parser:
                 out.append(" ")
                 at += 1
             elif found := _STRING.match(text, at):
+                if "$" in found.group():
+                    raise Wrong(f"{found.group()} holds a `$` inside its quotes", "names outside of quotes")
                 out.append(self._piece(_constant(found.group()[1:-1])))
                 at = found.end()
             elif text[at] == "$" or _LITERAL.match(text, at):
@@ -138,7 +217,8 @@ class _Parser:
                 out.append(found.group())
                 at = found.end()
             else:
-                raise Wrong(f"the sign `{text[at]}` is none of an expression", "+ - * / // % ** == != < <= > >= in")
+                hint = _SIGNS.get(text[at], "")
+                raise Wrong(f"the sign `{text[at]}` is none of an expression", _OPERATORS, hint)
         return "".join(out)
 
     def _run(self, at: int) -> tuple[str, int]:
@@ -151,12 +231,13 @@ class _Parser:
                     depth += {"{": 1, "}": -1}.get(text[end], 0)
                     end += 1
                 if depth:
-                    raise Wrong(f"`${{` is not closed in `{text}`", "`}` at its end")
+                    raise Wrong(f"`${{` is not closed in {_said(text)}", "`}` at its end")
                 inner = text[at + 2 : end - 1]
                 if not is_expression(inner):
                     plain = re.fullmatch(r"\s*([A-Za-z_]\w*)\s*", inner)
                     hint = f"${{${plain.group(1)}}}" if plain else ""
-                    raise Wrong(f"`{inner}` inside `{text}` is text", "a name with its `$`", hint)
+                    what = f"`{inner}` inside {_said(text)} is text" if inner.strip() else f"`${{}}` in {_said(text)}"
+                    raise Wrong(what, "a name with its `$`", hint)
                 found = parse(inner)
                 self.names |= found.names
                 parts.append(("", found.run))
@@ -168,7 +249,7 @@ class _Parser:
                 parts.append((literal.group(), _constant(literal.group())))
                 at = literal.end()
             elif text[at] == "$":
-                raise Wrong(f"a `$` without a name in `{text}`", "a name, such as $filters")
+                raise Wrong(f"a `$` without a name in {_said(text)}", "a name, such as $filters")
             else:
                 break
         if len(parts) > 1:
@@ -187,7 +268,9 @@ class _Parser:
             assert number is not None
             digits = number.group()
             value: Any = int(digits) if digits.isdigit() else float(digits)
-            return self._piece(_constant(value)), number.end()
+            return self._piece(_constant(_near(value, digits))), number.end()
+        if word[0].isdigit():
+            raise Wrong(f"`{word}` is no number", "a decimal number such as 31 or 1e-3")
         placeholder = self._piece(_constant(word))
         self.words[placeholder] = word
         return placeholder, at
@@ -203,6 +286,12 @@ class _Parser:
                 self.names.add(other)
             keys.append(_lookup(other) if other else _constant(literal))
             at = key.end()
+        if text.startswith(".", at):
+            raise Wrong(f"a dot in {_said(text)} that leads to nothing", f"a key, or a place from 0 on: ${name}.0")
+        if text.startswith("[", at):
+            place = re.match(r"\[(\$?\w+)\]", text[at:])
+            hint = text[found.start() : at] + "." + place.group(1) if place else ""
+            raise Wrong(f"{_said(text)} reaches in with brackets", "a dot", hint)
         return (_reach(name, keys) if keys else _lookup(name)), at
 
     def _piece(self, run: Run) -> str:
@@ -213,10 +302,19 @@ class _Parser:
 
     def _function(self, node: ast.expr, whole: bool = False, free: bool = False) -> Run:
         """The function of a node. `free`: a bare word may stand here, as the result of a choice or in a list."""
+        self.depth += 1
+        if self.depth > 4 * DEEPEST:
+            raise Wrong(f"{_said(self.text)} is too deep", f"{4 * DEEPEST} operations in each other at most")
+        try:
+            return self._made(node, whole, free)
+        finally:
+            self.depth -= 1
+
+    def _made(self, node: ast.expr, whole: bool, free: bool) -> Run:
         if isinstance(node, ast.Name) and node.id.startswith("_"):
             if node.id in self.words and not free:
                 word = self.words[node.id]
-                place = "" if whole else f" in `{self.text}`"
+                place = "" if whole else f" in {_said(self.text)}"
                 compared = bool(re.search(rf"[=!]=\s*{re.escape(word)}|{re.escape(word)}\s*[=!]=", self.text))
                 raise Wrong(f"`{word}` is a bare word{place}", "a value", f"'{word}'" if compared else f"${word}")
             return self.pieces[int(node.id[1:])]
@@ -224,7 +322,7 @@ class _Parser:
             test, yes, no = self._function(node.test), *(self._function(n, free=True) for n in (node.body, node.orelse))
             return lambda names: yes(names) if truth(test(names)) else no(names)
         if isinstance(node, ast.List):
-            return _list([self._function(one, free=True) for one in node.elts])
+            return _list([self._function(one, free=True) for one in node.elts], self.text)
         if isinstance(node, ast.BoolOp):
             parts = [self._function(one) for one in node.values]
             test_all = all if isinstance(node.op, ast.And) else any
@@ -242,12 +340,17 @@ class _Parser:
             return self._comparison(node)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS:
             if node.keywords or any(isinstance(one, ast.Starred) for one in node.args):
-                raise Wrong(f"`{self.text}` cannot be read", f"{node.func.id} of plain values")
+                raise SyntaxError
             parts, function = [self._function(one) for one in node.args], FUNCTIONS[node.func.id]
             return lambda names: _called(function, self.text, [part(names) for part in parts])
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in self.words:
+            word = self.words[node.func.id]
+            raise Wrong(f"no function `{word}`", f"one of {listed(FUNCTIONS, 20)}", nearest(word, FUNCTIONS))
         raise SyntaxError
 
     def _comparison(self, node: ast.Compare) -> Run:
+        if not all(type(how) in _COMPARISONS for how in node.ops):
+            raise SyntaxError
         first = self._function(node.left)
         rest = [
             (_COMPARISONS[type(how)], self._function(one))
@@ -262,7 +365,8 @@ class _Parser:
                     if not how(left, right):
                         return False
                 except TypeError:
-                    raise Wrong(f"{shown(left)} and {shown(right)} cannot be compared in `{self.text}`") from None
+                    wrong = f"{shown(left)} and {shown(right)} cannot be compared in {_said(self.text)}"
+                    raise Wrong(wrong, "values of one kind, and a list behind `in`") from None
                 left = right
             return True
 
@@ -274,6 +378,17 @@ def truth(value: Any) -> bool:
     if isinstance(value, bool) or is_number(value):
         return bool(value)
     raise Wrong(f"{shown(value)} is no condition", "true, false or a number")
+
+
+def _said(text: str) -> str:
+    return f"`{text if len(text) <= 60 else text[:57] + '...'}`"
+
+
+def _near(value: Any, text: str) -> Any:
+    """A number itself, if it is not too far from 0. Raises `Wrong`."""
+    if isinstance(value, complex) or not -FARTHEST <= value <= FARTHEST:
+        raise Wrong(f"{_said(text)} is too far from 0", f"a number between -{FARTHEST:g} and {FARTHEST:g}")
+    return value
 
 
 def _constant(value: Any) -> Run:
@@ -299,14 +414,19 @@ def _reach(name: str, keys: list[Run]) -> Run:
             key = one(names)
             if isinstance(value, Mapping):
                 if str(key) not in value:
-                    raise Wrong(f"`{so_far}` has no `{key}`", f"one of {', '.join(map(str, value))}")
+                    known = f"{'one of ' * (len(value) > 1)}{listed(value)}" if value else "a mapping with keys"
+                    raise Wrong(f"`{so_far}` has no `{key}`", known, nearest(key, map(str, value)))
                 value = value[str(key)]
             elif isinstance(value, (list, tuple)):
-                if not str(key).isdigit() or int(key) >= len(value):
-                    raise Wrong(f"`{so_far}` has no `{key}`", f"0 to {len(value) - 1}")
-                value = value[int(key)]
+                place = str(key)
+                if not (place.isascii() and place.isdigit() and len(place) < 9 and int(place) < len(value)):
+                    few = {0: "a list with elements", 1: "0"}.get(len(value), f"0 to {len(value) - 1}")
+                    raise Wrong(f"`{so_far}` has no `{key}`", few)
+                value = value[int(place)]
             else:
-                raise Wrong(f"`{so_far}` is {shown(value)}, which holds no `{key}`", "a list or a mapping")
+                grows = so_far == f"${name}" and isinstance(value, (int, str)) and not str(key).isdigit()
+                hint = f"${{{so_far}}}.{key}" if grows else ""
+                raise Wrong(f"`{so_far}` is {shown(value)}, which holds no `{key}`", "a list or a mapping", hint)
             so_far += f".{key}"
         return value
 
@@ -319,13 +439,16 @@ def _grown(parts: list[Run]) -> Run:
         odd = [value for value in values if not isinstance(value, (str, int))]
         if odd:
             raise Wrong(f"{shown(odd[0])} cannot be part of a word", "a whole number or text")
-        return "".join(str(value).lower() if isinstance(value, bool) else str(value) for value in values)
+        word = "".join(str(value).lower() if isinstance(value, bool) else str(value) for value in values)
+        if len(word) > LONGEST:
+            raise Wrong(f"{shown(word)} is a word of {len(word):,} characters", f"{LONGEST:,} at most")
+        return word
 
     return run
 
 
-def _list(parts: list[Run]) -> Run:
-    return lambda names: [part(names) for part in parts]
+def _list(parts: list[Run], text: str) -> Run:
+    return lambda names: _few([part(names) for part in parts], _said(text))
 
 
 def _each(how: Callable[..., Any], text: str, *values: Any) -> Any:
@@ -333,24 +456,31 @@ def _each(how: Callable[..., Any], text: str, *values: Any) -> Any:
     if any(isinstance(value, list) for value in values):
         lengths = {len(value) for value in values if isinstance(value, list)}
         if len(lengths) > 1:
-            raise Wrong(
-                f"lists of {' and '.join(map(str, sorted(lengths)))} elements in `{text}`", "lists of one length"
-            )
+            many = " and ".join(map(str, sorted(lengths)))
+            raise Wrong(f"lists of {many} elements in {_said(text)}", "lists of one length")
         (length,) = lengths
         rows = zip(*(value if isinstance(value, list) else [value] * length for value in values), strict=True)
         return [_each(how, text, *row) for row in rows]
     odd = next((value for value in values if not is_number(value)), None)
     if odd is not None or None in values:
-        raise Wrong(f"{shown(odd)} is no number in `{text}`", "numbers in arithmetic")
+        raise Wrong(f"{shown(odd)} is no number in {_said(text)}", "numbers in arithmetic")
     try:
         result = how(*values)
     except ZeroDivisionError:
-        raise Wrong(f"division by zero in `{text}`", "another divisor") from None
-    except (OverflowError, ValueError):
-        raise Wrong(f"`{text}` cannot be computed", "numbers for which it is defined") from None
-    if isinstance(result, complex) or not -FARTHEST <= result <= FARTHEST:
-        raise Wrong(f"`{text}` is too far from 0", f"a number between -{FARTHEST:g} and {FARTHEST:g}")
-    return result
+        raise Wrong(f"division by zero in {_said(text)}", "another divisor") from None
+    except OverflowError:
+        return _near(math.inf, text)
+    except ValueError:
+        result = 0j
+    if isinstance(result, complex):
+        raise Wrong(f"{_said(text)} cannot be computed", "numbers for which it is defined")
+    return _near(result, text)
+
+
+def _is_in(one: Any, many: Any) -> bool:
+    if isinstance(many, str):
+        raise TypeError
+    return one in many
 
 
 def _power(base: float, exponent: float) -> Any:
@@ -361,9 +491,9 @@ def _power(base: float, exponent: float) -> Any:
 
 def _called(function: Callable[..., Any], text: str, values: list[Any]) -> Any:
     try:
-        return function(text, *values)
+        return _few(function(text, *values), _said(text))
     except (TypeError, ValueError, OverflowError):
-        raise Wrong(f"`{text}` cannot be computed", "arguments that the function takes") from None
+        raise Wrong(f"{_said(text)} cannot be computed", "arguments that the function takes") from None
 
 
 def _elementwise(how: Callable[..., Any]) -> Callable[..., Any]:
@@ -374,35 +504,35 @@ def _flat(how: Callable[..., Any]) -> Callable[..., Any]:
     def run(text: str, *values: Any) -> Any:
         numbers = values[0] if len(values) == 1 and isinstance(values[0], list) else list(values)
         if not all(map(is_number, numbers)):
-            raise Wrong(f"`{text}` is of other things than numbers", "numbers, or one list of them")
-        return how(numbers)
+            raise Wrong(f"{_said(text)} is of other things than numbers", "numbers, or one list of them")
+        return _near(how(numbers), text)
 
     return run
 
 
 def _range(text: str, *values: Any) -> list[int]:
     if not all(type(value) is int for value in values):
-        raise Wrong(f"`{text}` is not of whole numbers", "whole numbers")
+        raise Wrong(f"{_said(text)} is not of whole numbers", "whole numbers")
     if len(range(*values)) > MOST:
-        raise Wrong(f"`{text}` has {len(range(*values)):,} elements", f"{MOST:,} at most")
+        raise Wrong(f"{_said(text)} has {len(range(*values)):,} elements", f"{MOST:,} at most")
     return list(range(*values))
 
 
 def _zip(text: str, *values: Any) -> list[list[Any]]:
     if not all(isinstance(value, list) for value in values) or len({len(value) for value in values}) > 1:
-        raise Wrong(f"`{text}` is not of lists of one length", "lists of one length")
+        raise Wrong(f"{_said(text)} is not of lists of one length", "lists of one length")
     return [list(row) for row in zip(*values, strict=True)]
 
 
 def _len(text: str, value: Any) -> int:
     if not isinstance(value, list):
-        raise Wrong(f"{shown(value)} in `{text}` has no length", "a list")
+        raise Wrong(f"{shown(value)} in {_said(text)} has no length", "a list")
     return len(value)
 
 
 def _letter(text: str, value: Any) -> str:
     if type(value) is not int or value < 0:
-        raise Wrong(f"{shown(value)} in `{text}` has no letter", "a whole number, 0 for `a`")
+        raise Wrong(f"{shown(value)} in {_said(text)} has no letter", "a whole number, 0 for `a`")
     return ("" if value < 26 else _letter(text, value // 26 - 1)) + chr(ord("a") + value % 26)
 
 
@@ -448,5 +578,5 @@ _COMPARISONS: dict[type, Callable[[Any, Any], bool]] = {
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
-    ast.In: lambda one, many: one in many,
+    ast.In: _is_in,
 }

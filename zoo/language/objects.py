@@ -20,6 +20,31 @@ OURS = ("name", "from", "if", "else", "repeat", "l2", "frozen")
 GAUSSIAN: dict[str, Any] = {"arguments": {"units": None, "samples": 1}, "required": ["units"]}
 """What the latent of a variational autoencoder takes, as the catalogue says it of layers."""
 
+_RECURRENT = ("sequences", "inputs", "mask", "initial_state", "training")
+_ATTENTION = ("inputs", "mask", "use_causal_mask", "return_attention_scores", "training")
+_CELL = ("inputs", "states", "training")
+CALLED = {
+    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional"), _RECURRENT),
+    **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), _RECURRENT),
+    **dict.fromkeys(("LSTMCell", "GRUCell", "StackedRNNCells", "SimpleRNNCell"), _CELL),
+    **dict.fromkeys(("Attention", "AdditiveAttention"), _ATTENTION),
+    "MultiHeadAttention": (
+        "query", "value", "key", "query_mask", "value_mask", "key_mask", "attention_mask", "use_causal_mask",
+        "return_attention_scores", "training",
+    ),
+    **dict.fromkeys(("BatchNormalization", "GlobalAveragePooling1D", "Pipeline", "Softmax", "TimeDistributed"),
+                    ("inputs", "mask", "training")),
+    "CategoryEncoding": ("inputs", "count_weights", "training"),
+    "ReversibleEmbedding": ("inputs", "reverse", "training"),
+}  # fmt: skip
+"""What layers may be called with by name; the others with `inputs` and `training`."""
+
+MERGING = ("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract")
+"""Layers that are called on a list."""
+
+WRAPPED = ("layer", "cell", "backward_layer")
+"""Arguments that are layers."""
+
 COUNT = "a whole number above 0"
 RATE = "a number of at least 0 and below 1, or a range"
 LAMBDA = "a number of 0 or above, or a range"

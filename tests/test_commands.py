@@ -1,0 +1,271 @@
+"""What the command says of specs: list, show, check, diff, copy, schema, and a folder of one's own."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo import cli, measuring, selection
+from zoo.errors import ZooError
+from zoo.language import network
+
+SMALL = (
+    "spec: 1\nname: mine\nfamily: cnn\ntask: classification\nsummary: Mine.\nclasses: 3\ninput: {shape: [8, 8, 1]}\n"
+)
+LAYERS = "layers:\n  - Conv2D: {filters: 4, kernel_size: 3}\n  - Flatten\n"
+
+
+@pytest.fixture
+def say(capsys):
+    """Run the command in this process; its exit code, what it answered, and what it complained of."""
+
+    def run(*words):
+        code = 0
+        try:
+            cli.main(list(map(str, words)))
+        except SystemExit as stopped:
+            code = stopped.code
+        told = capsys.readouterr()
+        return code or 0, told.out, told.err
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(selection, "_FOLDERS", [])
+    (tmp_path / "mine.yaml").write_text(SMALL + LAYERS, encoding="utf-8")
+    yield tmp_path
+    selection._FOLDERS.clear()
+    selection.files.cache_clear()
+    selection.names.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("words", "inside", "outside"),
+    [
+        ((), {"lenet5", "resnet50", "vae", "digits"}, set()),
+        (("--family", "rnn"), {"lstm", "gru"}, {"lenet5", "digits"}),
+        (("--max-params", "100k"), {"lenet5", "lstm"}, {"resnet50"}),
+        (("*net*", "--max-params", "5M", "--task", "classification"), {"lenet5", "mobilenetv2"}, {"resnet50", "unet"}),
+        (("--task", "segmentation"), {"unet"}, {"lenet5", "lstm"}),
+        (("ResNet-50",), {"resnet50"}, {"resnet101", "lenet5"}),
+    ],
+    ids=" ".join,
+)
+def test_a_list_holds_what_was_asked_for(words, inside, outside, say):
+    code, told, _ = say("list", *words)
+    first = {line.split()[0] for line in told.split("\n") if line.strip()}
+
+    assert code == 0
+    assert inside <= first
+    assert not outside & first
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("list", "--family", "cn"), "no family `cn`; expected one of cnn, rnn, ae, vae, mlp; did you mean `cnn`?"),
+        (("list", "--task", "segment"), "did you mean `segmentation`?"),
+        (("list", "--max-params", "many"), "--max-params is `many`; expected a number such as 500k or 5M"),
+        (("list", "resnet5"), "no spec is like that"),
+        (("show", "resnet", "--layers"), "did you mean `resnet"),
+        (("list", "--specs", "nowhere"), "nowhere is no folder"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_not_there_is_said_in_a_sentence(words, says, say):
+    code, told, wrong = say(*words)
+
+    assert (code, told) == (1, "")
+    assert says in wrong
+    assert len(wrong.strip().split("\n")) == 1
+
+
+def test_a_spec_is_written_out_and_the_text_is_a_spec_again(say, tmp_path):
+    code, told, _ = say("show", "efficientnetb0", "--yaml")
+    file = tmp_path / "flat.yaml"
+    file.write_text(told, encoding="utf-8")
+
+    assert code == 0
+    assert "$" not in told.split("layers:")[1]
+    nodes = [network.unfold(selection.load(one).fill())[0].nodes for one in ("efficientnetb0", file)]
+    assert [(n.name, n.layer, n.arguments, n.inputs) for n in nodes[0]] == [
+        (n.name, n.layer, n.arguments, n.inputs) for n in nodes[1]
+    ]
+
+
+def test_the_table_of_layers_adds_up_and_names_the_three_parts(say):
+    code, told, _ = say("show", "lenet5", "--layers", "--json")
+    found = json.loads(told)
+
+    assert code == 0
+    assert found["parameters"] == sum(row["parameters"] for row in found["layers"]) == 61706
+    assert found["flops"] == 2 * (28 * 28 * 6 * 25 + 10 * 10 * 16 * 150 + 400 * 120 + 120 * 84 + 84 * 10)
+    parts = [measuring.part(node) for node in network.unfold(selection.load("lenet5").fill())[0].walk()]
+    assert list(dict.fromkeys(parts)) == ["middle", "feed-forward", "output"]
+
+
+FLOPS = [
+    ([6, 4], {"LSTM": {"units": 3}}, 2 * 6 * 4 * 3 * (4 + 3)),
+    ([6, 4], {"Bidirectional": {"layer": {"GRU": {"units": 3}}}}, 2 * 2 * 6 * 3 * (4 * 3 + 3 * 3)),
+    ([6, 4], {"TimeDistributed": {"layer": {"Dense": {"units": 5}}}}, 2 * 6 * 4 * 5),
+    ([6, 4], {"Conv1D": {"filters": 5, "kernel_size": 3}}, 2 * 4 * 3 * 4 * 5),
+    ([8, 8, 4], {"Conv2D": {"filters": 6, "kernel_size": 3, "groups": 2}}, 2 * 36 * 9 * 2 * 6),
+    ([8, 8, 4], {"DepthwiseConv2D": {"kernel_size": 3, "padding": "same"}}, 2 * 64 * 9 * 4),
+    ([8, 8, 4], {"SeparableConv2D": {"filters": 6, "kernel_size": 3, "padding": "same"}}, 2 * 64 * (36 + 24)),
+    ([4, 4, 4], {"Conv2DTranspose": {"filters": 6, "kernel_size": 2, "strides": 2}}, 2 * 16 * 4 * 4 * 6),
+    ([8, 8, 4], "BatchNormalization", 0),
+]
+
+
+@pytest.mark.parametrize(("shape", "layer", "flops"), FLOPS, ids=[str(one) for _, one, _ in FLOPS])
+def test_the_operations_of_a_layer_are_two_for_each_multiply_add(shape, layer, flops):
+    body = {"spec": 1, "name": "one", "family": "cnn", "input": {"shape": shape}, "classes": 2}
+    found = selection.load({**body, "layers": ["ReLU"], "head": [layer]})
+
+    assert measuring.counted(found.fill())[2] == flops
+
+
+def test_a_diagram_is_text_in_the_terminal_and_a_picture_in_a_file(say, tmp_path):
+    _, told, _ = say("show", "unet", "--diagram")
+    code, _, _ = say("show", "unet", "--diagram", "--to", tmp_path / "unet.svg")
+    picture = ElementTree.parse(tmp_path / "unet.svg").getroot()
+    boxes = picture.findall("{http://www.w3.org/2000/svg}rect")
+
+    nodes = network.unfold(selection.load("unet").fill())[0].nodes
+    assert code == 0
+    assert len(boxes) == len(nodes) + 1
+    assert len([line for line in told.split("\n") if line.startswith("|")]) == len(nodes)
+    assert any("<-" in line and "concatenate" in line for line in told.split("\n"))
+
+
+def test_nothing_that_is_there_is_overwritten(say, tmp_path):
+    (tmp_path / "mine.yaml").write_text("mine", encoding="utf-8")
+
+    code, _, wrong = say("copy", "lenet5", tmp_path / "mine.yaml")
+
+    assert code == 1
+    assert "is there already" in wrong
+    assert (tmp_path / "mine.yaml").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize("name", ["lenet5", "resnet50", "cvae"])
+def test_a_copy_keeps_its_comments_and_is_the_same_network(name, say, tmp_path):
+    code, _, _ = say("copy", name, tmp_path / "mine.yaml")
+    text = (tmp_path / "mine.yaml").read_text(encoding="utf-8")
+    path, variant = selection.names()[name]
+
+    assert code == 0
+    assert "name: mine\n" in text
+    assert text.replace("name: mine\n", f"name: {path.stem}\n") == path.read_text(encoding="utf-8")
+    again = selection.load(f"{tmp_path / 'mine.yaml'}:{variant}" if variant else tmp_path / "mine.yaml")
+    assert [n.name for n in network.unfold(again.fill())[0].walk()] == [
+        n.name for n in network.unfold(selection.load(name).fill())[0].walk()
+    ]
+
+
+def test_two_specs_are_compared_as_a_table(say):
+    code, told, _ = say("diff", "resnet20", "resnet32", "--json")
+    rows = json.loads(told)
+
+    assert code == 0
+    assert rows
+    assert say("diff", "lenet5", "LeNet-5")[1] == "lenet5 and LeNet-5 are the same network\n"
+    changed = json.loads(say("diff", "efficientnetb0", "efficientnetb1", "--json")[1])
+    assert {"what": "input", "one": '{"shape": [224, 224, 3]}', "other": '{"shape": [240, 240, 3]}'} in changed
+
+
+def test_a_folder_of_ones_own_is_listed_beside_ours(folder, say, monkeypatch):
+    assert "mine" not in say("list")[1]
+    assert "mine" in say("list", "--specs", folder)[1]
+    assert zoo.load("mine").name == "mine"
+    selection._FOLDERS.clear()
+    selection.files.cache_clear()
+    selection.names.cache_clear()
+    monkeypatch.setenv("ZOO_SPECS", str(folder))
+    assert say("show", "mine")[0] == 0
+
+
+def test_all_variants_of_a_file_are_checked_and_one_by_its_name(say, tmp_path):
+    text = SMALL.replace("name: mine\n", "name: mine\n").replace(
+        "classes", "let: {wide: 4}\nvariants: {a: {}, b: {let: {wide: -1}}}\nclasses"
+    )
+    file = tmp_path / "mine.yaml"
+    file.write_text(text + LAYERS.replace("filters: 4", "filters: $wide"), encoding="utf-8")
+
+    code, _, wrong = say("check", file)
+
+    assert code == 1
+    assert wrong.startswith(f"{file}:") and "-1" in wrong
+    assert say("check", f"{file}:a")[:2] == (0, f"{file}:a: fine\n")
+    with pytest.raises(ZooError, match="holds 2 specs; expected one of them"):
+        zoo.load(file)
+
+
+@pytest.mark.parametrize(
+    ("layers", "line", "says"),
+    [
+        (
+            "layers:\n  - Conv2D: {filters: 4, kernel_size: 9}\n  - Flatten\n",
+            9,
+            "Keras refuses Conv2D on (None, 8, 8, 1)",
+        ),
+        (
+            "layers:\n  - MaxPooling2D: {pool_size: 2}\n  - Add: {from: [previous, image]}\n  - Flatten\n",
+            10,
+            "Keras refuses Add",
+        ),
+        (
+            "layers:\n  - Conv2D: {filters: 4, kernel_size: 3}\n",
+            9,
+            "the network answers (6, 6, 3) a row; expected (3,)",
+        ),
+    ],
+    ids=["a kernel larger than its input", "shapes that do not meet", "a map where a class is asked for"],
+)
+def test_what_only_building_can_know_is_told_at_its_line(layers, line, says, say, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(SMALL + layers, encoding="utf-8")
+
+    assert say("check", file)[0] == 0
+    code, told, wrong = say("check", file, "--build")
+
+    assert (code, told) == (1, "")
+    if says.startswith("Keras"):
+        assert wrong.startswith(f"{file}:{line}:")
+    assert says in wrong
+
+
+def test_augmentation_at_the_head_of_a_network_is_active_in_training_alone():
+    layers = [
+        {"RandomFlip": {"mode": "horizontal"}},
+        {"RandomTranslation": {"height_factor": 0.3, "width_factor": 0.3}},
+    ]
+    spec = {"spec": 1, "name": "flipped", "family": "cnn", "input": {"shape": [8, 8, 1]}, "classes": 2, "l2": 0}
+    model = zoo.build({**spec, "layers": [*layers, "Flatten"]}, seed=1)
+    body = keras.Model(model.input, model.get_layer("flatten").output)
+    x = np.random.default_rng(0).random((16, 8, 8, 1)).astype("float32")
+
+    assert (np.asarray(body(x, training=False)) == x.reshape(16, -1)).all()
+    assert (np.asarray(body(x, training=True)) != x.reshape(16, -1)).any()
+
+
+@pytest.mark.parametrize("layer", ["Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"])
+def test_what_could_run_code_is_refused_by_name_with_the_reason(layer):
+    with pytest.raises(ZooError, match=rf"`{layer}` is refused: it (holds|wraps|loads).*; expected another layer"):
+        zoo.load(
+            {"spec": 1, "name": "x", "family": "mlp", "classes": 2, "input": {"shape": [2]}, "layers": [{layer: {}}]}
+        )
+
+
+def test_the_schema_is_printed_as_json(say):
+    code, told, _ = say("schema")
+
+    assert code == 0
+    assert json.loads(told)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
