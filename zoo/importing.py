@@ -8,6 +8,7 @@ refused with a sentence that names the layer.
 from __future__ import annotations
 
 import copy
+import importlib
 import inspect
 import itertools
 import json
@@ -16,6 +17,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import layers as ours
@@ -66,6 +68,25 @@ def spec_of(model: keras.Model, name: str = "", folded: bool = True) -> dict[str
 
 PREVIOUS = object()
 """In the place of a tensor: that of the item before, where two items stand for one layer."""
+
+
+def read(path: Path) -> keras.Model:
+    """The model of a `.keras` file, read without running code that it may hold. Raises `ZooError` if it cannot be."""
+    import keras
+
+    importlib.import_module("zoo.layers.published")  # so that a file with layers of ours is read
+    if path.suffix != ".keras" or not path.is_file():
+        raise ZooError(f"{path} is no model; expected the path of a file that Keras saved as .keras")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever a file makes it stumble over
+        says = str(error).strip() or type(error).__name__
+        unknown = re.search(r"Could not locate (?:class|function) '(\w+)'", says)
+        if unknown:
+            raise ZooError(f"{path} holds {unknown[1]}, which is none of Keras's own; expected its layers") from error
+        if "`Lambda`" in says:
+            raise ZooError(f"{path} holds a Lambda: {catalogue.REFUSED['Lambda']}") from error
+        raise ZooError(f"Keras cannot read {path}: {says.splitlines()[0][:200]}") from error
 
 
 class _Refused(Exception):

@@ -272,7 +272,10 @@ def _ids(
     x, size = description.x, reader.arguments["input_dim"]
     if np.dtype(x.dtype).kind not in "iu" or x.minimum < 0 or x.maximum >= size:
         wrong = f"the ids of {description.name} are {x.dtype} from {x.minimum:g} to {x.maximum:g}"
-        raise ZooError(Problem(wrong, f"whole numbers from 0 to {size - 1}", "", reader.path, reader.mark))
+        expected = f"whole numbers from 0 to {size - 1}"
+        if x.maximum >= size:
+            expected += f", or room for more: --set input.vocabulary={int(x.maximum) + 1}"
+        raise ZooError(Problem(wrong, expected, "", reader.path, reader.mark))
     return [step for step in steps if not {"Normalization", "Rescaling"} & set(step)]
 
 

@@ -51,6 +51,14 @@ class Wrong(Exception):
         super().__init__(wrong, expected, hint)
 
 
+class Lost(Wrong):
+    """An expression asks for a name whose own value could not be computed, which is told already."""
+
+
+LOST: Any = object()
+"""In a table of names: a value that could not be computed."""
+
+
 @dataclass(frozen=True)
 class Expression:
     """A text that was read: the names that it asks for, and the function from a table of names to its value."""
@@ -236,7 +244,7 @@ class _Parser:
                 if not is_expression(inner):
                     plain = re.fullmatch(r"\s*([A-Za-z_]\w*)\s*", inner)
                     hint = f"${{${plain.group(1)}}}" if plain else ""
-                    what = f"`{inner}` inside {_said(text)} is text" if inner.strip() else f"`${{}}` in {_said(text)}"
+                    what = f"`{inner}` inside {_said(text)} is text" if inner.strip() else "nothing stands in `${}`"
                     raise Wrong(what, "a name with its `$`", hint)
                 found = parse(inner)
                 self.names |= found.names
@@ -397,10 +405,12 @@ def _constant(value: Any) -> Run:
 
 def _lookup(name: str) -> Run:
     def run(names: Names) -> Any:
-        try:
-            return names[name]
-        except KeyError:
-            raise Wrong(f"`${name}` has no value here", "a value given before it is used") from None
+        if name not in names:
+            raise Wrong(f"`${name}` has no value here", "a value given before it is used")
+        value = names[name]
+        if value is LOST:
+            raise Lost(f"`${name}` could not be computed")
+        return value
 
     return run
 
@@ -414,7 +424,7 @@ def _reach(name: str, keys: list[Run]) -> Run:
             key = one(names)
             if isinstance(value, Mapping):
                 if str(key) not in value:
-                    known = f"{'one of ' * (len(value) > 1)}{listed(value)}" if value else "a mapping with keys"
+                    known = f"one of {listed(value)}" if value else "a mapping with keys"
                     raise Wrong(f"`{so_far}` has no `{key}`", known, nearest(key, map(str, value)))
                 value = value[str(key)]
             elif isinstance(value, (list, tuple)):

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.errors import Problem, listed, nearest
 from zoo.language import catalogue, expressions, objects, ranges
 from zoo.language.expressions import Wrong, is_expression
+from zoo.language.families import head
 from zoo.language.objects import OURS
 from zoo.language.parsing import Path, shown
-from zoo.language.spec import BODY, STATED, Spec
+from zoo.language.spec import BODY, NAME, NAMES, STATED, Spec
 
 BUILT_IN = ("name", *STATED, "l2", "dropout", "input", "inputs")
 """Names that every expression of a body may ask for."""
 
+IN_TRAINING = ("epochs", "steps")
+"""Names that expressions in `train` may ask for besides."""
+
 LOCAL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+LOCALS = "letters a to z, digits and `_`, no digit first"
 
 MOST = 100
 """After so many problems the items that follow are not looked at."""
@@ -32,6 +37,8 @@ BLOCK = ("parameters", "let", "inputs", "nested", "layers")
 REUSE = ("layer", "from", "name")
 
 _AN_ITEM = "a layer, such as Flatten or Dense: {units: 64}"
+_ALONE = {"let": "let: {name: value}", "reuse": "reuse: {layer: NAME, from: TENSOR}"}
+_HOLD_NAMES = re.compile(r"(let|defaults|blocks|prepare|layers|encoder|latent|decoder|head|penalties|train\.opt\w+)\b")
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,8 @@ class Block:
     inputs: tuple[str, ...]
     nested: bool
     items: tuple[Item, ...] = ()
+    order: tuple[str, ...] = ()
+    """The names of `let`, each behind those that it needs."""
 
 
 @dataclass
@@ -111,6 +120,7 @@ class Program:
     """The items of every section, and all that was found wrong with the text; `whole` if every item was understood."""
 
     sections: dict[str, tuple[Item, ...]]
+    defaults: dict[str, Mapping[str, Any]]
     problems: list[Problem]
     whole: bool
 
@@ -136,11 +146,11 @@ class _Reader:
     def __init__(self, spec: Spec) -> None:
         self.spec, self.data = spec, spec.data
         self.problems: list[Problem] = []
-        self.whole = True
+        self.whole = not any(map(_HOLD_NAMES.match, spec.told))  # what could not be read may have held the names
         self.blocks: dict[str, Block] = {}
         self.called: set[str] = set()
         self.classes: set[str] = set()
-        self.defaults: dict[str, dict[str, Any]] = self.data.get("defaults") or {}
+        self.defaults: dict[str, Mapping[str, Any]] = self.data.get("defaults") or {}
 
     def program(self) -> Program:
         raw = self.data.get("let") or {}
@@ -154,16 +164,26 @@ class _Reader:
             self._local(name, path, built_in)
         for name, value in raw.items():
             self._value(value, ("let", name), scope, but=name)
+        of_spec = {key: self.data[key] for key in ("l2", "dropout") if key in self.data}
+        self._circles({**of_spec, **raw}, lambda name: ("let", name) if name in raw else (name,))
         self._default_arguments(scope)
         self._declare_blocks()
         sections = {part: self._items(body, (part,), scope) for part, body in bodies.items()}
         if "latent" in self.data:
-            sections["latent"] = self._items([self.data["latent"]], ("latent",), scope, single=True)
-        for key in ("l2", "dropout", "outputs"):
+            sections["latent"] = self._latent(self.data["latent"], scope)
+        for key in ("l2", "dropout", "outputs", "penalties"):
             self._value(self.data.get(key), (key,), scope)
         self._read_by_training(scope)
         self._unread(scope, raw)
-        return Program(sections, self.problems, self.whole)
+        return Program(sections, self.defaults, self.problems, self.whole)
+
+    def _latent(self, raw: Any, scope: _Scope) -> tuple[Item, ...]:
+        found = self._items([raw], ("latent",), scope, single=True)
+        if found and not (isinstance(found[0], Call) and found[0].block is None):
+            self._wrong(("latent",), f"{shown(raw)} is no layer", "one layer, such as Dense: {units: 32}")
+            self.whole = False
+            return ()
+        return found
 
     # Blocks
 
@@ -175,8 +195,9 @@ class _Reader:
             if not isinstance(body, Mapping) or not body.get("layers"):
                 self._wrong(here, f"{shown(body)} is no block", "a mapping with `layers`")
             elif not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
-                self._wrong(here, f"`{name}` is no name of a block", "small letters, digits and `_`")
-            elif name in (*GROUP, *OURS, "let", "reuse"):
+                small = name.lower() if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else ""
+                self._wrong(here, f"`{name}` is no name of a block", "small letters, digits and `_`", small)
+            elif name in (*GROUP, *OURS, *_ALONE, "previous", "input"):
                 self._wrong(here, f"`{name}` is a word of the language", "another name")
             else:
                 fine[name] = dict(body)
@@ -194,11 +215,14 @@ class _Reader:
                 if not isinstance(body["layers"], list):
                     self._wrong((*here, "layers"), f"{shown(body['layers'])} is not accepted", "a list of layers")
                     fine[name]["layers"] = []
+                for key in parameters.keys() & let.keys():
+                    self._wrong((*here, "let", key), f"`{key}` is a parameter as well", "another name")
                 required = tuple(key for key, default in parameters.items() if default is None)
-                inputs = body.get("inputs") or ["input"]
-                if not isinstance(inputs, list) or not all(isinstance(one, str) for one in inputs):
-                    self._wrong((*here, "inputs"), f"{shown(inputs)} is not accepted", "a list of names")
-                    inputs = ["input"]
+                inputs = body.get("inputs", ["input"])
+                if not _are_inputs(inputs):
+                    expected = "a list of names, each once, and none of them `previous`"
+                    self._wrong((*here, "inputs"), f"{shown(inputs)} is not accepted", expected)
+                    inputs, self.whole = ["input"], False
                 self.blocks[name] = Block(
                     name, dict(parameters), required, dict(let), tuple(inputs), bool(body.get("nested", False))
                 )
@@ -214,6 +238,11 @@ class _Reader:
                 for key in keys:
                     if key not in scope.read:
                         self._nothing_reads((("blocks", name, kind, key)), key, scope)
+            named = set(_tensors(fine[name]["layers"]))
+            for index, key in enumerate(block.inputs[1:], 1):  # the first is `previous`
+                if key not in named and not any("$" in one for one in named):
+                    expected = f"`from: {key}` in the block, or no `{key}`"
+                    self._wrong(("blocks", name, "inputs", index), f"nothing reads `{key}`", expected)
             self.spec_scope.read |= {name for name in scope.read if name not in scope.own}
         self._recursive(fine)
 
@@ -228,11 +257,14 @@ class _Reader:
         for kind, values in (("parameters", block.parameters), ("let", block.let)):
             for key, value in values.items():
                 self._value(value, (*here, kind, key), scope, but=key)
+        block.order = self._circles(block.let, lambda name: (*here, "let", name))
         block.items = self._items(body["layers"], (*here, "layers"), scope)
         return scope
 
     def _recursive(self, fine: Mapping[str, Any]) -> None:
-        calls = {name: set(_calls(body.get("layers"), self.blocks)) for name, body in fine.items()}
+        calls = {name: set(_calls(body["layers"], self.blocks)) for name, body in fine.items()}
+        while ends := {name for name, called in calls.items() if not called & calls.keys()}:  # they lead nowhere
+            calls = {name: called for name, called in calls.items() if name not in ends}
         for name in calls:
             reached, new = set(calls[name]), set(calls[name])
             while new:
@@ -242,6 +274,15 @@ class _Reader:
                 self._wrong(("blocks", name), f"`{name}` calls itself", "`repeat` or `for` where it is called")
                 self.whole = False
                 self.blocks[name].items = ()
+
+    def _circles(self, values: Mapping[str, Any], where: Callable[[str], Path]) -> tuple[str, ...]:
+        """The names of a table, each behind those that it needs; say which need each other."""
+        order, circles = expressions.ordered(values)
+        for circle in circles:
+            says = " -> ".join(f"${name}" for name in circle)
+            self._wrong(where(circle[0]), f"a circle: {says}", "a value that does not need itself")
+            self.whole = False
+        return tuple(order)
 
     def _default_arguments(self, scope: _Scope) -> None:
         for name, given in list(self.defaults.items()):
@@ -253,7 +294,7 @@ class _Reader:
                 self._wrong(here, f"{shown(given)} is no mapping of arguments", f"{name}: {{argument: value}}")
             else:
                 self._value(given, here, scope)
-                self._told(objects.arguments(name, given, {**entry, "required": ()}, here))
+                self._told(objects.arguments(name, given, entry, here, part=True))
                 continue
             self.defaults = {key: one for key, one in self.defaults.items() if key != name}
 
@@ -273,6 +314,10 @@ class _Reader:
         return tuple(made)
 
     def _item(self, raw: Any, path: Path, scope: _Scope) -> Item | None:
+        named = self.data.get("blocks") or {}
+        if isinstance(raw, str) and raw in (*GROUP, *OURS, *_ALONE) and raw not in named:
+            self._wrong(path, f"`{raw}` alone is no item", _ALONE.get(raw, _AN_ITEM))
+            return None
         if isinstance(raw, str):
             return self._call(raw, None, path, scope)
         if not isinstance(raw, dict):
@@ -282,9 +327,10 @@ class _Reader:
             return self._group(raw, path, scope)
         if len(raw) != 1:
             keys = listed(f"`{key}`" for key in raw) or "none"
-            inside = next((key for key in raw if key in OURS), "")
-            hint = f"{next(iter(raw))}: {{{inside}: ..., ...}}" if inside else ""
-            self._wrong(path, f"an item has one key, this has {keys}", "a layer, its arguments in braces", hint)
+            inside, first = next((key for key in raw if key in OURS), ""), next(iter(raw), "")
+            hint = f"{first}: {{{inside}: ..., ...}}" if inside and first not in (*_ALONE, *OURS) else ""
+            expected = _ALONE.get(first, "a layer, its arguments in braces")
+            self._wrong(path, f"an item has one key, this has {keys}", expected, hint)
             return None
         key, body = next(iter(raw.items()))
         if key == "let":
@@ -297,9 +343,13 @@ class _Reader:
         return self._call(key, body, (*path, key), scope)
 
     def _group(self, raw: dict[str, Any], path: Path, scope: _Scope) -> Item | None:
-        for key in raw:
-            if key not in GROUP:
-                self._wrong((*path, key), "no such key", f"a key of a group: {listed(GROUP)}", nearest(key, GROUP))
+        lacks = [key for key in ("layers", "for", "in") if key not in raw]
+        unknown = [key for key in raw if key not in GROUP]
+        for key in unknown:
+            close = nearest(key, lacks) or nearest(key, GROUP)
+            self._wrong((*path, key), "no such key", f"a key of a group: {listed(GROUP)}", close)
+        if unknown and ("layers" in lacks or len(lacks) == 1):
+            return None
         body = raw.get("layers")
         if not isinstance(body, list) or not body:
             missing = "is empty" if "layers" in raw else "is missing"
@@ -309,11 +359,13 @@ class _Reader:
         given = raw.get("for")
         variables: list[Any] = given if isinstance(given, list) else [given] if "for" in raw else []
         if ("for" in raw) != ("in" in raw):
-            has, lacks = ("for", "in") if "for" in raw else ("in", "for")
-            self._wrong(path, f"`{has}` stands without `{lacks}`", "for: i and in: 8")
+            has, other = ("for", "in") if "for" in raw else ("in", "for")
+            self._wrong(path, f"`{has}` stands without `{other}`", "for: i and in: 8")
             return None
-        if not all(isinstance(one, str) and LOCAL.fullmatch(one) for one in variables):
-            self._wrong((*path, "for"), f"{shown(given)} is not accepted", "a name, or a list of names")
+        texts = [one for one in variables if isinstance(one, str)]
+        if len(texts) < len(variables) or len(set(texts)) < len(texts) or given == []:
+            expected = "a name, or a list of names, each once"
+            self._wrong((*path, "for"), f"{shown(given)} is not accepted", expected)
             return None
         over = raw.get("in")
         if isinstance(over, str):
@@ -342,12 +394,17 @@ class _Reader:
                 self._wrong((*path, key), "no such key", f"one of {listed(REUSE)}", nearest(key, REUSE))
         for key in ("layer", "name"):
             self._value(body.get(key), (*path, key), scope)
+        if type(body["layer"]) not in (str, int):
+            self._wrong((*path, "layer"), f"{shown(body['layer'])} is not accepted", "the name of a layer")
+            return None
         source = self._source(body["from"], (*path, "from"), scope) if "from" in body else None
         return Reuse(path, source, layer=body["layer"], name=body.get("name"))
 
     def _call(self, target: str, body: Any, path: Path, scope: _Scope) -> Item | None:
         block, entry = None, None
-        if target[:1].isupper() or (target not in self.blocks and not LOCAL.fullmatch(target)):
+        if target in (self.data.get("blocks") or {}) and target not in self.blocks:
+            self.called.add(target)  # what is wrong with it is told where it stands
+        elif target[:1].isupper() or (target not in self.blocks and not LOCAL.fullmatch(target)):
             self.classes.add(target)
             found = objects.GAUSSIAN if path[0] == "latent" and target == "Gaussian" else None
             looked_up = found or catalogue.entry("layers", target)
@@ -359,13 +416,13 @@ class _Reader:
             block = self.blocks[target]
             self.called.add(target)
             entry = {"arguments": dict.fromkeys(block.parameters), "required": list(block.required)}
-        elif target in (self.data.get("blocks") or {}):
-            self.called.add(target)
-        elif self.blocks:
-            close = nearest(target, self.blocks)
-            self._wrong(path, f"no block `{target}`", f"one of {listed(self.blocks)}", close)
         else:
             wrong, expected, hint = catalogue.entry("layers", target)
+            close = nearest(target, self.blocks)
+            if self.blocks:
+                wrong, expected, hint = f"no block `{target}`", f"one of {listed(self.blocks)}", close or hint
+            elif not hint:
+                wrong, expected = f"no block `{target}`", "a block under `blocks`, or the name of a Keras layer"
             self._wrong(path, wrong, expected, hint)
         if entry is None:
             self.whole = False
@@ -374,21 +431,23 @@ class _Reader:
             return self._made(target, None, {}, own, path, scope, (), known=False)
         given, own = self._arguments(target, body, entry, path, block is not None)
         self._value(given, path, scope)
-        usual = {} if block else dict(self.defaults.get(target) or {})
-        arguments = {**usual, **given}
-        if not block:
+        if block is None:
+            arguments = objects.completed({**(self.defaults.get(target) or {}), **given}, self.defaults)
             self._inner_classes(arguments)
-        needless = "l2" in own and block is None and entry is not objects.GAUSSIAN
-        if needless and own["l2"] is not None and not objects.kernels(target, arguments):
-            self._wrong((*path, "l2"), "nothing reads it", "a layer with a kernel that has no regularizer of its own")
-        checked = () if block else tuple(key for key, value in arguments.items() if expressions.holds(value))
-        return self._made(target, block, arguments, own, path, scope, checked)
+            needless = "l2" in own and own["l2"] is not None and entry is not objects.GAUSSIAN
+            if needless and not objects.kernels(target, arguments):
+                expected = "a layer with a kernel that has no regularizer of its own"
+                self._wrong((*path, "l2"), "nothing reads it", expected)
+        checked = () if block else tuple(key for key, value in given.items() if expressions.holds(value))
+        return self._made(target, block, given, own, path, scope, checked)
 
     def _made(
         self, target: str, block: Block | None, arguments: dict[str, Any], own: dict[str, Any], path: Path,
         scope: _Scope, checked: tuple[str, ...], known: bool = True,
     ) -> Item:  # fmt: skip
         self._value(own.get("name"), (*path, "name"), scope)
+        if "name" in own and own["name"] is None:
+            self._wrong((*path, "name"), "`null` is no name", NAMES)
         if "else" in own:
             self._value(own["else"], (*path, "else"), scope)
             if "if" not in own:
@@ -398,11 +457,14 @@ class _Reader:
             elif isinstance(own["else"], (list, dict, bool)) or own["else"] is None:
                 self._wrong((*path, "else"), f"{shown(own['else'])} is not accepted", "the name of one tensor")
         return Call(
-            path, **self._words(own, path, scope), target=target, block=block, arguments=arguments,
-            name=own.get("name"), otherwise=own.get("else"), checked=checked, known=known,
+            path, **self._words(own, path, scope, objects.called_with(target) if known and not block else None),
+            target=target, block=block, arguments=arguments, name=own.get("name"), otherwise=own.get("else"),
+            checked=checked, known=known,
         )  # fmt: skip
 
-    def _words(self, own: Mapping[str, Any], path: Path, scope: _Scope) -> dict[str, Any]:
+    def _words(
+        self, own: Mapping[str, Any], path: Path, scope: _Scope, call: Sequence[str] | None = None
+    ) -> dict[str, Any]:
         """The words that calls and groups share: `from`, `if`, `repeat`, `l2`, `frozen`."""
         if "if" in own:
             self._condition(own["if"], (*path, "if"), scope)
@@ -412,7 +474,7 @@ class _Reader:
         self._plain(own, "repeat", objects.is_count, objects.COUNT, path)
         self._plain(own, "frozen", lambda value: isinstance(value, bool), "true or false", path)
         return {
-            "source": self._source(own["from"], (*path, "from"), scope) if "from" in own else None,
+            "source": self._source(own["from"], (*path, "from"), scope, call) if "from" in own else None,
             "condition": own.get("if", True), "repeat": own.get("repeat"), "l2": own.get("l2"),
             "frozen": own.get("frozen"),
         }  # fmt: skip
@@ -427,41 +489,48 @@ class _Reader:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The arguments, and the words of ours among them, checked; a lone value is the one required argument."""
         known = entry["arguments"]
+        ours = ("l2",) if entry is objects.GAUSSIAN else OURS
         usual = () if block else self.defaults.get(target) or ()
-        required = [key for key in entry["required"] if key not in usual]
+        meant = {nearest(key, known) for key in usual if key not in known}
+        required = [key for key in entry["required"] if key not in usual and key not in meant]
         if body is not None and not isinstance(body, dict) and len(required) != 1:
             needs = " and ".join(f"`{key}`" for key in required) or "no argument"
             verb = "are" if len(required) > 1 else "is"
-            expected = objects.called(target, required) if required else f"{target}: {{argument: value}}"
+            expected = f"{target}: {{argument: value}}" if known else f"`{target}` alone"
+            expected = objects.called(target, required) if required else expected
             self._wrong(path, f"{shown(body)} stands alone, and {needs} {verb} required", expected)
             return {}, {}
         arguments = dict(body) if isinstance(body, dict) else {required[0]: body} if body is not None else {}
-        own = {key: arguments.pop(key) for key in OURS if key in arguments and key not in known}
+        own = {key: arguments.pop(key) for key in ours if key in arguments and key not in known}
         if ranges.looks_like(arguments) and "default" in arguments and not set(arguments) & set(known):
             hint = f"{target}: {{{required[0]}: {{...}}}}" if len(required) == 1 else ""
             self._wrong(path, "a range stands where the arguments do", "it as the value of an argument", hint)
         elif block:
             self._told(_of_block(target, arguments, known, required, path))
         else:
-            self._told(objects.arguments(target, arguments, {**entry, "required": required}, path, item=True))
+            told = {**entry, "required": required}
+            self._told(
+                objects.arguments(
+                    target,
+                    objects.with_defaults(arguments, self.defaults),
+                    told,
+                    path,
+                    ours=ours,
+                    defaults=self.defaults,
+                )
+            )
         return arguments, own
 
-    def _source(self, raw: Any, path: Path, scope: _Scope) -> Source:
-        if isinstance(raw, dict):
-            for key, value in raw.items():
-                several = value if isinstance(value, list) else [value]
-                if not all(isinstance(one, (str, bool, int)) for one in several):
-                    self._wrong(
-                        (*path, key), f"{shown(value)} is not accepted", "a tensor, a list of them, or a boolean"
-                    )
-                self._value(value, (*path, key), scope)
-            return Source(named=raw)
+    def _source(self, raw: Any, path: Path, scope: _Scope, call: Sequence[str] | None = None) -> Source:
+        if isinstance(raw, dict) and raw:
+            return Source(named=dict(self._by_name(raw, path, scope, call)))
+        if not raw and isinstance(raw, (list, dict)):
+            self._wrong(path, "no tensor at all", "the name of a tensor, or a list of names")
+            self.whole = False
+            return Source(("previous",))
         if not isinstance(raw, list):
             self._value(raw, path, scope)
             return Source((raw,))
-        if not raw:
-            self._wrong(path, "no tensor at all", "the name of a tensor, or a list of names")
-            self.whole = False
         parts: list[Any] = []
         for index, one in enumerate(raw):
             here = (*path, index)
@@ -479,6 +548,23 @@ class _Reader:
                 self._value(one, here, scope)
                 parts.append(one)
         return Source(tuple(parts), listed=True)
+
+    def _by_name(
+        self, raw: Mapping[str, Any], path: Path, scope: _Scope, call: Sequence[str] | None
+    ) -> Iterator[tuple[str, Any]]:
+        """The tensors and booleans that a layer is called with by the names of its call's arguments."""
+        for key, value in raw.items():
+            here = (*path, key)
+            tensors = value if isinstance(value, list) else [] if isinstance(value, bool) else [value]
+            self._value(value, here, scope)
+            if call is not None and key not in call:
+                self._wrong(here, "the call has no such argument", f"one of {listed(call)}", nearest(key, call))
+            elif not all(type(one) in (str, int) for one in tensors) or value == []:
+                self._wrong(here, f"{shown(value)} is not accepted", "a tensor, a list of them, or a boolean")
+            else:
+                yield key, value
+                continue
+            self.whole = False
 
     # Values and names
 
@@ -518,8 +604,8 @@ class _Reader:
 
     def _ask(self, names: Iterable[str], path: Path, scope: _Scope, but: str = "") -> None:
         for name in sorted(names):
-            if name not in scope.own and name not in scope.around:
-                known = [*scope.own, *scope.around]
+            if name not in scope.own and name not in scope.around and len(self.problems) < MOST:
+                known = list(filter(LOCAL.fullmatch, (*scope.own, *scope.around)))
                 close = nearest(name, known)
                 expected = f"one of {listed(sorted(known))}"
                 self._wrong(path, f"no name `${name}`", expected, f"${close}" if close else "")
@@ -528,18 +614,24 @@ class _Reader:
                 scope.read.add(name)
 
     def _local(self, name: str, path: Path, built_in: Iterable[str]) -> None:
-        if not LOCAL.fullmatch(name) or name in expressions.FUNCTIONS:
-            self._wrong(path, f"`{name}` is no name", "letters, digits and `_`, and no word of the language")
-        elif name in built_in and name in BUILT_IN:
+        if not LOCAL.fullmatch(name):
+            bare = name.removeprefix("$")
+            self._wrong(path, f"`{name}` is no name", LOCALS, bare if LOCAL.fullmatch(bare) else "")
+        elif name in expressions.FUNCTIONS or name in expressions.RESERVED:
+            self._wrong(path, f"`{name}` is a word of the language", "another name")
+        elif (name in built_in and name in BUILT_IN) or name in IN_TRAINING:
             self._wrong(path, f"`{name}` is a name that every spec has", "another name")
+        else:
+            return
+        self.whole = False
 
     def _read_by_training(self, scope: _Scope) -> None:
         train = self.data.get("train")
-        inside = _Scope(scope.own, (*scope.around, "epochs", "steps"), read=scope.read)
+        inside = _Scope(scope.own, (*scope.around, *IN_TRAINING), read=scope.read)
         self._value(train, ("train",), inside)
 
     def _inner_classes(self, arguments: Mapping[str, Any]) -> None:
-        for key in ("layer", "cell", "backward_layer"):
+        for key in objects.WRAPPED:
             inner = arguments.get(key)
             for one in inner if isinstance(inner, list) else [inner]:
                 name = next(iter(one)) if isinstance(one, Mapping) and one else one
@@ -553,15 +645,25 @@ class _Reader:
         if not self.whole:
             return
         for name in raw:
-            if name not in scope.read:
+            if name not in scope.read and len(self.problems) < MOST:
                 self._nothing_reads(("let", name), name, scope)
         for name in self.data.get("blocks") or {}:
             if name in self.blocks and name not in self.called:
                 self._wrong(("blocks", name), "nothing calls it", "every block to be called")
+        used = self.classes | self._of_the_head()
         for name in self.defaults:
-            if name not in self.classes:
-                close = nearest(name, self.classes)
+            if name not in used:
+                close = nearest(name, used)
                 self._wrong(("defaults", name), "no layer of this class is here", "a class that the spec uses", close)
+
+    def _of_the_head(self) -> set[str]:
+        """The classes of the layers that the task brings where the spec has no head."""
+        if "head" in self.data or "outputs" in self.data:
+            return set()
+        if self.spec.coded:
+            return {"Conv2D" if self.spec.kind == "image" else "Dense"}
+        facts = dict.fromkeys(("classes", "targets", "horizon", "features", "vocabulary"), 1)
+        return {layer for item in head(self.spec.task, facts) for layer in item}
 
     def _nothing_reads(self, path: Path, name: str, scope: _Scope) -> None:
         unread = {other for other in scope.own if other not in scope.read}
@@ -612,16 +714,40 @@ def _declared(raw: Any, path: Path) -> Iterator[tuple[str, Path]]:
                 yield from _declared(inner, (*path, key) if inner is value else (*path, key, "from"))
 
 
-def _calls(raw: Any, blocks: Mapping[str, Block]) -> Iterator[str]:
-    """The blocks that a text calls, at any depth."""
-    if isinstance(raw, str) and raw in blocks:
-        yield raw
+def _calls(items: Any, blocks: Mapping[str, Block]) -> Iterator[str]:
+    """The blocks that items call, at any depth."""
+    for one in items if isinstance(items, list) else ():
+        if isinstance(one, str) and one in blocks:
+            yield one
+        elif isinstance(one, dict) and "layers" in one:
+            yield from _calls(one["layers"], blocks)
+            yield from _calls_of_branches(one.get("from"), blocks)
+        elif isinstance(one, dict):
+            for key, body in one.items():
+                if key in blocks:
+                    yield key
+                yield from _calls_of_branches(body.get("from") if isinstance(body, dict) else None, blocks)
+
+
+def _calls_of_branches(source: Any, blocks: Mapping[str, Block]) -> Iterator[str]:
+    for part in source if isinstance(source, list) else ():
+        yield from _calls(part if isinstance(part, list) else [part] if isinstance(part, dict) else [], blocks)
+
+
+def _tensors(raw: Any, named: bool = False) -> Iterator[str]:
+    """Every text in `from` and `else` of items, at any depth: the names of tensors, and a few more."""
+    if isinstance(raw, (str, int)) and named:
+        yield str(raw)
     elif isinstance(raw, list):
         for one in raw:
-            yield from _calls(one, blocks)
+            yield from _tensors(one, named)
     elif isinstance(raw, dict):
-        for key, value in raw.items():
-            if key in blocks:
-                yield key
-            if isinstance(value, (dict, list)):
-                yield from _calls(value, blocks)
+        for key, one in raw.items():
+            yield from _tensors(one, named or key in ("from", "else"))
+
+
+def _are_inputs(value: Any) -> bool:
+    """Whether a value can be the inputs of a block: names, each once."""
+    if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
+        return False
+    return len(set(value)) == len(value) and all(NAME.fullmatch(one) and one != "previous" for one in value)

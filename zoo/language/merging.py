@@ -50,18 +50,19 @@ def problem_at(marks: Marks, path: Path, wrong: str, expected: str = "", hint: s
 
 
 def document(
-    content: bytes | Mapping[str, Any], file: str, variant: str, find: Find | None, depth: int = 0
+    content: bytes | Mapping[str, Any], file: str, variant: str, find: Find | None, under: tuple[str, ...] = ()
 ) -> Document:
     """A spec from the bytes of a file or from a mapping, what it extends and its variant merged into it.
 
     A file with variants is itself no model; without `variant` its first stands for it where the caller allows that.
+    `under` are the specs that extend this one, the nearest last.
     """
     read = parsing.parse(content, file) if isinstance(content, bytes) else parsing.copied(content, file)
     found = Document(*read)
     if not isinstance(found.data, dict):
         return found
     if "extends" in found.data:
-        found = _extended(found, file, find, depth)
+        found = _extended(found, file, find, (*under, f"{file}:{variant}" if variant else file))
     if "variants" in found.data:
         found = _varied(found, variant)
     elif variant:
@@ -69,20 +70,26 @@ def document(
     return found
 
 
-def _extended(found: Document, file: str, find: Find | None, depth: int) -> Document:
-    name = found.data["extends"]
-    if not isinstance(name, str) or find is None or depth >= DEEPEST:
-        deep = f"more than {DEEPEST} specs one over the other" if depth >= DEEPEST else f"{shown(name)} is not accepted"
-        found.problem(("extends",), deep, "the name of a spec, or the path of a file")
-        del found.data["extends"]
+def _extended(found: Document, file: str, find: Find | None, under: tuple[str, ...]) -> Document:
+    name = found.data.pop("extends")
+
+    def refused(wrong: str, expected: str) -> Document:
+        found.problem(("extends",), wrong, expected)
         return found
+
+    if not isinstance(name, str) or not name.strip() or find is None:
+        return refused(f"{shown(name)} is not accepted", "the name of a spec, or the path of a file")
     try:
         content, base_file, variant = find(name, file)
     except LookupError as error:
-        found.problem(("extends",), *error.args)
-        del found.data["extends"]
-        return found
-    base = document(content, base_file, variant, find, depth + 1)
+        return refused(*error.args)
+    if (f"{base_file}:{variant}" if variant else base_file) in under:
+        return refused(
+            f"`{name}` extends this spec in turn" if len(under) > 1 else f"`{name}` is this spec itself", "another spec"
+        )
+    if len(under) > DEEPEST:
+        return refused(f"more than {DEEPEST} specs one over the other", "fewer")
+    base = document(content, base_file, variant, find, under)
     if not isinstance(base.data, dict):
         base.problems += found.problems
         return base
@@ -105,7 +112,9 @@ def _varied(found: Document, name: str) -> Document:
     while at:
         if at not in variants:
             where: Path = ("variants", chain[-1], "extends") if chain else ()
-            found.problem(where, f"no variant `{at}`", f"one of {listed(variants, 40)}", nearest(at, variants))
+            others = [one for one in variants if one not in chain]
+            known = f"one of {listed(others, 40)}" if others else "a file with it"
+            found.problem(where, f"no variant `{at}`", known, nearest(at, others))
             return found
         if at in chain:
             found.problem(("variants", at, "extends"), f"`{at}` extends itself", "another variant")
@@ -142,14 +151,19 @@ def varied(data: dict[str, Any], variant: str) -> dict[str, Any]:
 def merged(base: Document, over: Document, at: Path) -> Document:
     """The base with what lies at a path of the other document merged over it; `over.data` is what lies there."""
     made = Document(base.data, dict(base.marks))
-    for name in over.data["let"] if isinstance(over.data.get("let"), dict) else ():
-        known = base.data["let"] if isinstance(base.data.get("let"), dict) else {}
-        if name not in known:
-            close = nearest(name, known)
-            expected = f"one of {listed(known)}" if known else "a base with `let`"
-            where = written((*at, "let", name))
-            place = place_of(over.marks, (*at, "let", name))
-            made.problems.append(Problem("the base has no `let` of this name", expected, close, where, place))
+    let, known = over.data.get("let"), base.data.get("let")
+    if isinstance(let, dict):
+        known = known if isinstance(known, dict) else {}
+        for name in let:
+            if name not in known:
+                close = nearest(name, known)
+                expected = f"one of {listed(known)}" if known else f"`let: {{{name}: VALUE}}` in the base"
+                where = written((*at, "let", name))
+                place = place_of(over.marks, (*at, "let", name))
+                made.problems.append(Problem("the base has no `let` of this name", expected, close, where, place))
+        over.data = {**over.data, "let": {name: value for name, value in let.items() if name in known}}
+        if not known:
+            del over.data["let"]
     taken: list[Path] = []
 
     def both(old: Any, new: Any, path: Path) -> Any:

@@ -7,13 +7,13 @@ Keras finds its way back to a line. A model inside the model (an encoder, a nest
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from zoo.errors import Mark, Problem, nearest
+from zoo.errors import Mark, Problem, listed, nearest
 from zoo.language import catalogue, expressions, items, objects
-from zoo.language.expressions import Wrong
+from zoo.language.expressions import LOST, Lost, Wrong
 from zoo.language.families import FACTS, LIKELIHOODS, head
 from zoo.language.items import MOST, Block, Call, Group, Item, Let, Reuse, Source
 from zoo.language.objects import is_lambda
@@ -21,7 +21,11 @@ from zoo.language.parsing import Path, shown, written
 from zoo.language.ranges import Filled
 from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, NAME, NAMES, STATED, Spec
 
-MOST_LAYERS = 20_000
+FIRST = ("inputs", "sequences")
+"""Keras's names for what a layer is called on first."""
+
+MOST_LAYERS, MOST_STEPS, DEEPEST = 20_000, 200_000, 100
+"""So many layers may a network have, so many items may be gone through for it, so many bodies stand in each other."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +163,7 @@ class _Frame:
     counts: dict[str, int] = field(default_factory=dict)
     prefix: str = ""
     previous: str = ""
+    entries: tuple[str, ...] = ("input",)  # the names of what it was given
     part: str = ""
     l2: Any = None
     frozen: bool = False
@@ -175,6 +180,11 @@ class _Unfolding:
     whole: bool = True  # every item was understood, so that what leads nowhere, or is not read, can be told
     table: dict[str, Any] = field(default_factory=dict)
     layers: int = 0
+    steps: int = 0  # items gone through
+    depth: int = 0  # bodies inside each other
+    places: dict[Path, tuple[Mark | None, str]] = field(default_factory=dict)  # where each path was written, and how
+    loose: set[str] = field(default_factory=set)  # the paths of layers that lead to no output
+    told: set[Path] = field(default_factory=set)  # the paths of what was found wrong here
 
     def run(self) -> Network:
         spec = self.spec
@@ -182,7 +192,7 @@ class _Unfolding:
         self.problems += self.program.problems
         self.whole = self.program.whole
         self.table = self._table()
-        self.defaults = self._evaluated(spec.data.get("defaults") or {}, self.table, ("defaults",)) or {}
+        self.defaults = {layer: self._defaults(layer, given) for layer, given in self.program.defaults.items()}
         self.inputs = tuple(
             Input(name, tuple(one["shape"]), one.get("dtype", "float32")) for name, one in spec.inputs.items()
         )
@@ -211,38 +221,43 @@ class _Unfolding:
         table["inputs" if "inputs" in data else "input"] = data.get("inputs", data.get("input"))
         raw: dict[str, Any] = {"l2": data.get("l2", DEFAULT_L2), "dropout": data.get("dropout", DEFAULT_DROPOUT)}
         raw |= data.get("let") or {}
-        self._resolve(raw, table, lambda key: (key,) if key in ("l2", "dropout") else ("let", key))
+        self._resolve(
+            raw, expressions.ordered(raw)[0], table, lambda key: (key,) if key in ("l2", "dropout") else ("let", key)
+        )
         for key, accepts, says in (("l2", is_lambda, objects.LAMBDA), ("dropout", objects.is_rate, objects.RATE)):
-            if expressions.is_expression(raw[key]) and key in table and not accepts(table[key]):
-                self._wrong((key,), f"{shown(raw[key])} is {shown(table[key])}", says)
+            if expressions.is_expression(raw[key]) and not accepts(table[key]) and self._is_computed((key,)):
+                self._wrong((key,), f"`{raw[key]}` is {shown(table[key])}", says)
         return table
 
-    def _resolve(self, raw: Mapping[str, Any], table: dict[str, Any], where: Any) -> None:
-        """Compute the values of names that may ask for each other; a cycle is an error."""
-        under: list[str] = []
+    def _resolve(
+        self, raw: Mapping[str, Any], order: Iterable[str], table: dict[str, Any], where: Callable[[str], Path]
+    ) -> None:
+        """Compute the values of names in their order. A name without a value stays out of the table."""
+        for key in order:
+            if key not in table and (raw[key] is not None or self.spec.is_told(where(key))):
+                table[key] = LOST if raw[key] is None else self._of_name(raw[key], table, where(key))
 
-        def compute(key: str) -> None:
-            if key in under:
-                cycle = " -> ".join(f"${one}" for one in [*under[under.index(key) :], key])
-                self._wrong(where(key), f"a circle: {cycle}", "a value that does not need itself")
-                self.whole = False
-                return
-            under.append(key)
-            try:
-                for other in expressions.asked(raw[key]):
-                    if other in raw and (other not in table or other in under):
-                        compute(other)
-            except Wrong:
-                pass  # said when the text was read
-            else:
-                if key not in table:
-                    value = self._evaluated(raw[key], table, where(key))
-                    table[key] = value
-            under.pop()
+    def _defaults(self, layer: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The defaults of a class with their expressions computed, once, and checked."""
+        here: Path = ("defaults", layer)
+        found = {key: self._evaluated(value, self.table, (*here, key)) for key, value in given.items()}
+        computed = {key: found[key] for key, value in given.items() if expressions.holds(value)}
+        self._check(layer, computed, given, here)
+        return found
 
-        for key in raw:
-            if key not in table:
-                compute(key)
+    def _check(self, layer: str, found: Mapping[str, Any], text: Mapping[str, Any], path: Path) -> None:
+        """Say which arguments, computed from a text, are not accepted."""
+        if not found or self.program.problems:  # what is wrong then may follow from what is told
+            return
+        entry = catalogue.catalogue()["layers"].get(layer, objects.GAUSSIAN)
+        for where, wrong, expected, hint in objects.arguments(layer, found, entry, path, part=True):
+            key = where[len(path)] if len(where) > len(path) else ""
+            given, value = text.get(str(key)), found.get(str(key))
+            if isinstance(given, str):
+                wrong = f"`{given}` is {wrong.removesuffix(' is not accepted')}"
+                whole = isinstance(value, float) and value.is_integer() and " / " in given
+                hint = given.replace(" / ", " // ") if whole else hint
+            self._wrong(where, wrong, expected, hint)
 
     def _evaluated(self, value: Any, table: Mapping[str, Any], path: Path) -> Any:
         """A value with its expressions computed; None and a problem where that cannot be done."""
@@ -251,10 +266,21 @@ class _Unfolding:
         try:
             return expressions.evaluated(value, table)
         except Wrong as error:
-            self.whole = False
-            if not self.program.problems:  # else it is told already, or follows from what is told
-                self._wrong(path, *error.args)
+            self._failed(error, path)
             return None
+
+    def _failed(self, error: Wrong, path: Path) -> None:
+        """Say why an expression has no value, if that is not told already and does not follow from what is told."""
+        self.whole = False
+        if isinstance(error, Lost) or self.program.problems:
+            self.told.add(path)
+        else:
+            self._wrong(path, *error.args)
+
+    def _of_name(self, value: Any, table: Mapping[str, Any], path: Path) -> Any:
+        """What a name means; what cannot be computed is told once, not where the name is used."""
+        found = self._evaluated(value, table, path)
+        return LOST if found is None and not self._is_computed(path) else found
 
     def _condition(self, value: Any, frame: _Frame, path: Path) -> bool:
         if value is True:
@@ -263,9 +289,7 @@ class _Unfolding:
             found = expressions.parse(value).run(frame.table) if isinstance(value, str) else value
             return expressions.truth(found)
         except Wrong as error:
-            self.whole = False
-            if not self.program.problems:
-                self._wrong(path, *error.args)
+            self._failed(error, path)
             return False
 
     # Items
@@ -279,17 +303,26 @@ class _Unfolding:
         frame.used = dict(frame.given)
         if "inputs" not in self.spec.data:
             frame.tensors["input"] = previous
+        else:
+            frame.entries = tuple(one.name for one in self.inputs)
         return frame
 
     def _run(self, body: Iterable[Item], frame: _Frame) -> None:
+        self.depth += 1
         for item in body:
-            if len(self.problems) >= MOST or self.layers > MOST_LAYERS:
-                return
+            self.steps += 1
+            if self.steps == MOST_STEPS or self.depth > DEEPEST:
+                wrong = f"more than {MOST_STEPS:,} items, counted as often as they are gone through"
+                deep = f"blocks that call blocks, more than {DEEPEST} deep"
+                self._wrong(item.path, wrong if self.depth <= DEEPEST else deep, "a smaller network")
+                self.whole = False
+            if self._is_enough():
+                break
             if isinstance(item, Call):
                 self._call(item, frame)
             elif isinstance(item, Let):
                 for key, value in item.values.items():
-                    frame.table[key] = self._evaluated(value, frame.table, (*item.path, key))
+                    frame.table[key] = self._of_name(value, frame.table, (*item.path, key))
             elif isinstance(item, Group):
                 if self._condition(item.condition, frame, (*item.path, "if")):
                     self._group(item, frame)
@@ -297,6 +330,12 @@ class _Unfolding:
                     self._absent(item.items, frame)
             elif isinstance(item, Reuse):
                 self._reuse(item, frame)
+        self.depth -= 1
+
+    def _is_enough(self) -> bool:
+        """Whether there is no point in going on."""
+        many = self.layers > MOST_LAYERS or self.steps >= MOST_STEPS or self.depth > DEEPEST
+        return many or len(self.problems) >= MOST
 
     def _group(self, item: Group, frame: _Frame) -> None:
         if item.source is not None:
@@ -307,6 +346,8 @@ class _Unfolding:
             for row in self._rows(item, frame):
                 frame.table.update(zip(item.variables, row, strict=True))
                 self._run(item.items, frame)
+                if self._is_enough():
+                    return
         frame.l2, frame.frozen = before
 
     def _rows(self, item: Group, frame: _Frame) -> list[Any]:
@@ -318,14 +359,15 @@ class _Unfolding:
             over = expressions.parse(item.over).run(frame.table) if isinstance(item.over, str) else item.over
             over = expressions.evaluated(over, frame.table)
         except Wrong as error:
-            self.whole = False
-            if not self.program.problems:
-                self._wrong(here, *error.args)
+            self._failed(error, here)
             return []
         if type(over) is int and 0 <= over <= expressions.MOST:
             over = list(range(over))
         if not isinstance(over, list):
-            self._wrong(here, f"{shown(over)} is nothing to go through", "a list, or a whole number")
+            wrong, expected = f"{shown(over)} is nothing to go through", "a list, or a whole number from 0 on"
+            if type(over) is int and over > 0:
+                wrong, expected = f"{over:,} rounds", f"{expressions.MOST:,} at most"
+            self._wrong(here, wrong, expected)
             self.whole = False
             return []
         if not item.unpacked:
@@ -341,27 +383,40 @@ class _Unfolding:
     def _count(self, item: Item, frame: _Frame) -> int:
         if item.repeat is None:
             return 1
-        count = self._evaluated(item.repeat, frame.table, (*item.path, "repeat"))
-        if type(count) is not int or count < 0:
-            if count is not None:
-                self._wrong((*item.path, "repeat"), f"{shown(count)} is not accepted", "a whole number, 0 or above")
+        expected = "a whole number, 0 or above"
+        count = self._word(item, "repeat", item.repeat, frame, lambda one: type(one) is int and one >= 0, expected)
+        if count is None:
+            self.whole = False
+        elif count > MOST_LAYERS:
+            self._wrong((*item.path, "repeat"), f"more than {MOST_LAYERS:,} layers", "a smaller network")
             self.whole = False
             return 0
-        return count
+        return count or 0
 
     def _inherit(self, item: Item, frame: _Frame) -> None:
         if item.l2 is not None:
             frame.l2 = self._lambda(item, frame)
         if item.frozen is not None:
-            frame.frozen = bool(self._evaluated(item.frozen, frame.table, (*item.path, "frozen")))
+            frozen = self._word(item, "frozen", item.frozen, frame, lambda one: isinstance(one, bool), "true or false")
+            frame.frozen = frozen is True
 
     def _lambda(self, item: Item, frame: _Frame) -> Any:
-        value = self._evaluated(item.l2, frame.table, (*item.path, "l2"))
-        if not is_lambda(value):
-            if value is not None and expressions.holds(item.l2):
-                self._wrong((*item.path, "l2"), f"{shown(item.l2)} is {shown(value)}", objects.LAMBDA)
-            return None
-        return value
+        return self._word(item, "l2", item.l2, frame, is_lambda, objects.LAMBDA)
+
+    def _word(
+        self, item: Item, key: str, given: Any, frame: _Frame, accepts: Callable[[Any], bool], expected: str
+    ) -> Any:
+        """The value of a word of ours; None, and a problem where the text could not tell, if it is none."""
+        value, path = self._evaluated(given, frame.table, (*item.path, key)), (*item.path, key)
+        if accepts(value):
+            return value
+        if expressions.is_expression(given) and self._is_computed(path):
+            self._wrong(path, f"`{given}` is {shown(value)}", expected)
+        return None
+
+    def _is_computed(self, path: Path) -> bool:
+        """Whether the value at a path was computed, and nothing is told of it."""
+        return not self.program.problems and path not in self.told
 
     def _absent(self, body: Iterable[Item], frame: _Frame) -> None:
         """The literal names in a group that is not there, so that a reader of them is told why."""
@@ -383,8 +438,9 @@ class _Unfolding:
             elif name and name not in frame.tensors:
                 frame.absent[name] = path
             return
-        count = self._count(item, frame)
-        for index in range(1, count + 1):
+        for index in range(1, self._count(item, frame) + 1):
+            if self._is_enough():
+                return
             source = item.source if index == 1 else None
             inputs, many, call = self._inputs(source, frame, (*path, "from"), item.block is not None)
             suffix = "" if item.repeat is None else str(index)
@@ -399,26 +455,30 @@ class _Unfolding:
     def _layer(
         self, item: Call, frame: _Frame, inputs: tuple[str, ...], many: bool, call: dict[str, Any], suffix: str
     ) -> None:
-        layer, path, arguments = item.target, item.path, dict(item.arguments)
+        layer, path = item.target, item.path
+        arguments = {**self.defaults.get(layer, {}), **item.arguments}
         if item.checked and item.known:
-            usual = self.defaults.get(layer, {})
-            own = {key: arguments[key] for key in item.checked if arguments[key] is not usual.get(key)}
-            found = self._evaluated(own, frame.table, path)
-            if found is None:
-                self.whole = False
-                return
-            entry = catalogue.catalogue()["layers"].get(layer, objects.GAUSSIAN)
-            for where, wrong, expected, hint in objects.arguments(layer, found, {**entry, "required": ()}, path):
-                key = where[len(path)] if len(where) > len(path) else ""
-                text = own.get(str(key))
-                wrong = f"`{text}` is {wrong.removesuffix(' is not accepted')}" if isinstance(text, str) else wrong
-                self._wrong(where, wrong, expected, hint)
-            arguments |= found
+            arguments |= self._computed(item, frame)
+        arguments = objects.completed(arguments, self.defaults)
+        alone = layer in objects.MERGING and len(inputs) == 1 and not many and not call
+        if alone and self._is_computed((*path, "from")):
+            self._wrong(path, f"1 tensor for `{layer}`", "a list of them, such as `from: [NAME, previous]`")
         name = self._given_name(item, frame, suffix) if item.name is not None else self._default_name(layer, frame)
         if not name:
             return
+        arguments = objects.with_defaults(arguments, self.defaults)
         outputs = catalogue.outputs(layer, arguments)
         self._add(frame, layer, arguments, path, name, inputs, many=many, call=call, outputs=outputs)
+
+    def _computed(self, item: Call, frame: _Frame) -> dict[str, Any]:
+        """The arguments of a layer that are expressions, computed and checked."""
+        found = {}
+        for key in item.checked:
+            value = self._evaluated(item.arguments[key], frame.table, (*item.path, key))
+            if value is not None or self._is_computed((*item.path, key)):
+                found[key] = value
+        self._check(item.target, found, item.arguments, item.path)
+        return found
 
     def _block(
         self, item: Call, block: Block, frame: _Frame, given: tuple[str, ...], call: dict[str, Any], suffix: str
@@ -430,15 +490,15 @@ class _Unfolding:
         table = dict(self.table)
         for key, value in item.arguments.items():
             if key in block.parameters:
-                table[key] = self._evaluated(value, frame.table, (*path, key))
+                table[key] = self._of_name(value, frame.table, (*path, key))
         for key, value in block.parameters.items():
             if key not in item.arguments:
-                table[key] = self._evaluated(value, table, ("blocks", block.name, "parameters", key))
+                table[key] = self._of_name(value, table, ("blocks", block.name, "parameters", key))
         for key in block.let:
             table.pop(key, None)
-        self._resolve(block.let, table, lambda key: ("blocks", block.name, "let", key))
-        tensors = self._block_inputs(block, given, call, (*path, "from"))
-        if len(tensors) != len(block.inputs):
+        self._resolve(block.let, block.order, table, lambda key: ("blocks", block.name, "let", key))
+        tensors = self._block_inputs(block.name, block.inputs, given, call, (*path, "from"))
+        if not tensors:
             return
         if block.nested:
             self._nested(block, name, table, frame, tensors, path)
@@ -446,22 +506,31 @@ class _Unfolding:
         inside = _Frame(
             table, frame.nodes, frame.used, dict(zip(block.inputs, tensors, strict=True)),
             dict.fromkeys(block.inputs, path), outputs=frame.outputs, prefix=f"{frame.prefix}{name}_",
-            previous=tensors[0], part=frame.part, l2=frame.l2, frozen=frame.frozen,
+            previous=tensors[0], entries=block.inputs, part=frame.part, l2=frame.l2, frozen=frame.frozen,
         )  # fmt: skip
         self._run(block.items, inside)
         frame.previous = frame.tensors[name] = inside.previous
         frame.given[name] = path
 
-    def _block_inputs(self, block: Block, given: tuple[str, ...], call: dict[str, Any], path: Path) -> tuple[str, ...]:
-        if call:
-            for key in call:
-                if key not in block.inputs:
-                    wrong = f"`{block.name}` has no input `{key}`"
-                    self._wrong((*path, key), wrong, ", ".join(block.inputs), nearest(key, block.inputs))
-            given = tuple(call[key] for key in block.inputs if isinstance(call.get(key), str))
-        if len(given) != len(block.inputs):
-            wrong = f"{len(given)} tensor{'s' * (len(given) != 1)} for `{block.name}`"
-            self._wrong(path, wrong, f"{len(block.inputs)}: {', '.join(block.inputs)}")
+    def _block_inputs(
+        self, name: str, inputs: tuple[str, ...], given: tuple[str, ...], call: dict[str, Any], path: Path
+    ) -> tuple[str, ...]:
+        """The tensors for the inputs of a block, in their order; none, and a problem, if they do not fit."""
+        for key, value in call.items():
+            if key not in inputs:
+                expected = f"one of {listed(inputs)}" if len(inputs) > 1 else f"`{inputs[0]}`"
+                self._wrong((*path, key), f"`{name}` has no input `{key}`", expected, nearest(key, inputs))
+            elif not isinstance(value, str):
+                self._wrong((*path, key), f"{shown(value)} is no tensor", "the name of one tensor")
+            else:
+                continue
+            self.whole = False
+            return ()
+        given = tuple(call[key] for key in inputs if key in call) if call else given
+        if len(given) != len(inputs):
+            if not self.program.problems:  # else it may follow from what is told
+                wrong = f"{len(given)} tensor{'s' * (len(given) != 1)} for `{name}`"
+                self._wrong(path, wrong, f"{len(inputs)}: {', '.join(inputs)}")
             self.whole = False
             return ()
         return given
@@ -471,13 +540,13 @@ class _Unfolding:
     ) -> None:
         inside = _Frame(
             table, [], dict.fromkeys(block.inputs, path), {one: one for one in block.inputs},
-            dict.fromkeys(block.inputs, path), previous=block.inputs[0], part=frame.part, l2=frame.l2,
-            frozen=frame.frozen,
+            dict.fromkeys(block.inputs, path), previous=block.inputs[0], entries=block.inputs, part=frame.part,
+            l2=frame.l2, frozen=frame.frozen,
         )  # fmt: skip
         self._run(block.items, inside)
         inner = Network(name, tuple(map(Input, block.inputs)), tuple(inside.nodes), (inside.previous,))
         kind = "Sequential" if _is_chain(inner) else "Functional"
-        self._place(frame, Node(self._full(name, frame), kind, {}, tensors, frame.part, network=inner), path, name)
+        self._place(frame, path, name, kind, {}, tensors, network=inner)
 
     def _reuse(self, item: Reuse, frame: _Frame) -> None:
         path = item.path
@@ -485,32 +554,55 @@ class _Unfolding:
         full = self._full(wanted, frame)
         first = next((node for node in frame.nodes if node.name == full), None)
         if first is None:
-            close = nearest(wanted, frame.given)
-            self._wrong((*path, "layer"), f"no layer `{wanted}` above", "a layer or a nested block", close)
+            wrong, expected = f"no layer `{wanted}` above", "a layer or a nested block"
+            if wanted in frame.entries or wanted in [one.name for one in self.inputs]:
+                wrong = f"`{wanted}` is an input"
+            elif wanted in frame.tensors:
+                wrong, expected = (
+                    f"`{wanted}` is a block that is not nested",
+                    "a layer, or `nested: true` in that block",
+                )
+            layers = {name for name in frame.given if self._full(name, frame) in {node.name for node in frame.nodes}}
+            close = nearest(wanted, layers)
+            self._wrong((*path, "layer"), wrong, expected, close)
             self.whole = False
             return
-        inputs, many, call = self._inputs(item.source, frame, (*path, "from"), False)
-        name = self._name(item.name, (*path, "name"), frame) if item.name is not None else ""
+        inputs, many, call = self._inputs(item.source, frame, (*path, "from"), first.network is not None)
+        if first.network is not None:
+            names = tuple(one.name for one in first.network.inputs)
+            inputs, call = self._block_inputs(wanted, names, inputs, call, (*path, "from")), {}
+            if not inputs:
+                return
+        else:
+            known = objects.called_with(first.layer)
+            for key in call:
+                if key not in known:
+                    expected = f"one of {listed(known)}"
+                    self._wrong((*path, "from", key), "the call has no such argument", expected, nearest(key, known))
+        name = self._given_name(item, frame, "") if item.name is not None else ""
         name = name or self._default_name(wanted, frame)
-        node = replace(first, name=self._full(name, frame), inputs=inputs, many=many, call=call, reuses=first.name)
-        self._place(frame, node, path, name)
+        same = {key: getattr(first, key) for key in ("l2", "dropout", "outputs", "network")}
+        more = {**same, "many": many, "call": call, "reuses": first.name}
+        self._place(frame, path, name, first.layer, first.arguments, inputs, **more)
 
     # Names and tensors
 
-    def _given_name(self, item: Call, frame: _Frame, suffix: str) -> str:
+    def _given_name(self, item: Call | Reuse, frame: _Frame, suffix: str) -> str:
         """The name that an item gives, an index after it under `repeat`; an empty text if it cannot be one."""
         path = (*item.path, "name")
         given = self._evaluated(item.name, frame.table, path)
-        if given is None:
+        if given is None and not self._is_computed(path):
             return ""
-        if suffix:
+        if suffix and type(given) in (str, int):
             given = f"{given}{suffix}"
-        return self._name(given, path, frame, check=item.condition is True or bool(suffix) or True)
+        return self._name(given, path)
 
-    def _name(self, given: Any, path: Path, frame: _Frame, check: bool = True) -> str:
+    def _name(self, given: Any, path: Path) -> str:
         name = str(given)
-        if type(given) not in (str, int) or not NAME.fullmatch(name) or owner(name) != name:
+        if type(given) not in (str, int) or not NAME.fullmatch(name):
             self._wrong(path, f"{shown(given)} is no name", NAMES)
+        elif owner(name) != name:
+            self._wrong(path, f"`{name}` means an output of `{owner(name)}`", "a name without a number behind a dot")
         elif name in ("previous", "input"):
             self._wrong(path, f"`{name}` is a word of the language", "another name")
         else:
@@ -560,7 +652,8 @@ class _Unfolding:
         else:
             close = nearest(given, ["previous", *frame.tensors])
             what = f"`{given}`" if isinstance(given, str) else shown(given)
-            self._wrong(path, f"no tensor {what}", "previous, input or a name above", close)
+            known = ", ".join(["previous", *frame.entries])
+            self._wrong(path, f"no tensor {what}", f"{known} or a name above", close)
         self.whole = False
         return frame.previous
 
@@ -580,8 +673,15 @@ class _Unfolding:
                     call[key] = tuple(self._tensor(one, frame, (*here, index)) for index, one in enumerate(value))
                 else:
                     call[key] = self._tensor(value, frame, here)
-            first = () if block or "query" in call or "inputs" in call or "sequences" in call else (frame.previous,)
-            return first, False, call
+            if block or "query" in call:
+                return (), False, call
+            at = next((key for key in FIRST if key in call), "")
+            first = call.pop(at) if at else frame.previous
+            if isinstance(first, bool):
+                self._wrong((*path, at), f"{shown(first)} is no tensor", "the name of a tensor")
+                self.whole = False
+                first = frame.previous
+            return (first,) if isinstance(first, str) else first, not isinstance(first, str), call
         found: list[str] = []
         start = frame.previous
         for index, part in enumerate(source.parts):
@@ -599,6 +699,8 @@ class _Unfolding:
                     frame.table.update(zip(part.variables, row, strict=True))
                     for _ in range(self._count(part, frame)):
                         self._run(part.items, frame)
+                        if self._is_enough():
+                            break
                     found.append(frame.previous)
                 frame.l2, frame.frozen = before
                 frame.previous = start
@@ -606,7 +708,8 @@ class _Unfolding:
 
     def _one_tensor(self, source: Source, frame: _Frame, path: Path) -> str:
         if source.named is not None or source.listed:
-            self._wrong(path, "a list stands where one tensor does", "the name of a tensor")
+            what = "tensors by name stand" if source.named is not None else "a list stands"
+            self._wrong(path, f"{what} where one tensor does", "the name of a tensor")
             self.whole = False
             return frame.previous
         return self._tensor(source.parts[0], frame, path)
@@ -620,29 +723,36 @@ class _Unfolding:
             l2 = frame.l2 if frame.l2 is not None else self._of_spec("l2", DEFAULT_L2)
         if layer in catalogue.DROPOUTS:
             rate = arguments.pop("rate") if "rate" in arguments else self._of_spec("dropout", DEFAULT_DROPOUT)
-        full = self._full(name, frame)
-        self._place(frame, Node(full, layer, arguments, inputs, frame.part, l2, rate, **more), path, name)
+        self._place(frame, path, name, layer, arguments, inputs, l2=l2, dropout=rate, **more)
 
-    def _place(self, frame: _Frame, node: Node, path: Path, name: str) -> None:
+    def _place(
+        self, frame: _Frame, path: Path, name: str, layer: str, arguments: dict[str, Any], inputs: tuple[str, ...],
+        **more: Any,
+    ) -> None:  # fmt: skip
         """Put a node behind the others; its name must be its own."""
-        if node.name in frame.used:
+        full = self._full(name, frame)
+        if full in frame.used:
             self.whole = False
             if path[:1] == ("latent",) and name in frame.given:
                 self._our_name(name, frame)
                 return
-            place, by = self.spec.place(frame.used[node.name]), written(frame.used[node.name])
-            by = "the input" if node.name in {one.name for one in self.inputs} else by
+            place, by = self.spec.place(frame.used[full]), written(frame.used[full])
+            by = "the input" if full in {one.name for one in self.inputs} else by
             by = f"line {place.line}" if place and place.line and by != "the input" else by
-            hint = "" if "$" in name else f"{name}$i" if frame.used[node.name] == path else ""
-            self._wrong((*path, "name"), f"`{node.name}` is taken by {by}", "another name", hint)
+            hint = "" if "$" in name else f"{name}$i" if frame.used[full] == path else ""
+            self._wrong((*path, "name"), f"`{full}` is taken by {by}", "another name", hint)
             return
-        frame.nodes.append(replace(node, frozen=frame.frozen, mark=self.spec.place(path), path=written(path)))
+        if path not in self.places:
+            self.places[path] = self.spec.place(path), written(path)
+        mark, where = self.places[path]
+        node = Node(full, layer, arguments, inputs, frame.part, mark=mark, path=where, frozen=frame.frozen, **more)
+        frame.nodes.append(node)
         self.layers += 1
         if self.layers == MOST_LAYERS + 1:
             self._wrong(path, f"more than {MOST_LAYERS:,} layers", "a smaller network")
-        frame.used[node.name] = frame.given[name] = path
-        frame.outputs[node.name] = node.outputs
-        frame.previous = frame.tensors[name] = node.name
+        frame.used[full] = frame.given[name] = path
+        frame.outputs[full] = node.outputs
+        frame.previous = frame.tensors[name] = full
 
     def _of_spec(self, key: str, default: float) -> float:
         self.read.add(key)
@@ -654,15 +764,25 @@ class _Unfolding:
         given = self.spec.data.get("outputs")
         if given is None:
             return (frame.previous,)
-        return tuple(self._tensor(one, frame, ("outputs", index)) for index, one in enumerate(given))
+        found = tuple(self._tensor(one, frame, ("outputs", index)) for index, one in enumerate(given))
+        for index, one in enumerate(found):
+            if one in found[:index] and self.whole:
+                self._wrong(("outputs", index), f"{shown(given[index])} stands there twice", "each tensor once")
+        return found
 
     def _prepare(self) -> tuple[Node, ...]:
         """The chain of `prepare`, on names of its own."""
         frame = self._start(self.inputs[0].name, "prepare")
         self._run(self.program.sections.get("prepare", ()), frame)
         chain = Network("prepare", self.inputs[:1], tuple(frame.nodes), (frame.previous,))
+        if frame.nodes and "inputs" in self.spec.data:
+            self._wrong(("prepare",), "`prepare` stands beside several inputs", "one `input`")
         if frame.nodes and not _is_chain(chain):
             self._wrong(("prepare",), "these are not one layer after another", "a chain of layers, without `from`")
+        for node in frame.nodes:
+            if node.l2 is not None:
+                wrong = f"{node.layer} has weights"
+                self.problems.append(Problem(wrong, "layers without any", "", node.path, node.mark))
         return chain.nodes
 
     def _coded(self, frame: _Frame) -> None:
@@ -677,10 +797,8 @@ class _Unfolding:
         gaussian = isinstance(latent, Call) and latent.target == "Gaussian"
         if isinstance(latent, Call) and gaussian:
             before = (encoder.previous,)
-            units, samples = (
-                self._evaluated(latent.arguments.get(key, 1), self.table, (*latent.path, key))
-                for key in ("units", "samples")
-            )
+            found = {"samples": 1, **latent.arguments, **self._computed(latent, encoder)}
+            units, samples = found.get("units"), found["samples"]
             if samples != 1 and len(self.inputs) > 1:
                 self._wrong((*latent.path, "samples"), f"{samples} draws beside several inputs", "`samples: 1`")
             encoder.l2 = None if latent.l2 is None else self._lambda(latent, encoder)
@@ -692,11 +810,11 @@ class _Unfolding:
             codes = (encoder.previous,)
         else:
             codes = (encoder.previous,)
-        found = self._inside("encoder", encoder, codes, {}, frame)
-        frame.part, code = "latent", found[0]
+        coded = self._inside("encoder", encoder, codes, {}, frame)
+        frame.part, code = "latent", coded[0]
         if gaussian and latent is not None:
             several = {} if samples == 1 else {"samples": samples}
-            self._add(frame, "Sampling", dict(several), latent.path, self._our_name("z", frame), found)
+            self._add(frame, "Sampling", dict(several), latent.path, self._our_name("z", frame), coded)
             code = "z"
         elif codes[0] in frame.tensors:
             code = codes[0]
@@ -707,6 +825,7 @@ class _Unfolding:
             decoder.used[entry] = decoder.given[entry] = ("latent",)
         if "inputs" in spec.data:
             decoder.tensors["input"] = entry
+            decoder.entries = ("input", *decoder.entries)
         self._run(self.program.sections.get("decoder", ()), decoder)
         if "head" in spec.data:
             self._run(self.program.sections.get("head", ()), decoder)
@@ -717,16 +836,26 @@ class _Unfolding:
         if gaussian:
             frame.part = "criterion"
             given = {"likelihood": spec.likelihood, **several, **self._penalties()}
-            inputs = (self.inputs[0].name, rebuilt, *found, code)
+            inputs = (self.inputs[0].name, rebuilt, *coded, code)
             self._add(frame, "EvidenceLowerBound", given, ("latent",), self._our_name("evidence", frame), inputs)
 
     def _penalties(self) -> dict[str, Any]:
         """The weights of the bound's parts that are not the usual ones."""
-        given = self.spec.data.get("penalties") or {}
-        kl = given.get("kl", 1.0)
-        found = dict(kl) if isinstance(kl, Mapping) else {"weight": kl}
-        weights = {"kl": found.get("weight", 1.0), "warm_up": found.get("warm_up", 0), "mmd": given.get("mmd", 0.0)}
+        given = self.spec.data.get("penalties")
+        parts = dict(given) if isinstance(given, Mapping) else {}
+        kl = parts.pop("kl", 1.0)
+        weights: dict[str, Any] = {"kl": 1.0, "warm_up": 0, "mmd": 0.0}
+        for key, one in (kl if isinstance(kl, Mapping) else {"": kl}).items():
+            weights[key if key == "warm_up" else "kl"] = self._weight(one, ("penalties", "kl", *([key] if key else [])))
+        for key, one in parts.items():
+            weights[key] = self._weight(one, ("penalties", key))
         return {key: value for key, value in weights.items() if value != (1.0 if key == "kl" else 0)}
+
+    def _weight(self, given: Any, path: Path) -> Any:
+        value = self._evaluated(given, self.table, path)
+        if expressions.is_expression(given) and not is_lambda(value) and self._is_computed(path):
+            self._wrong(path, f"`{given}` is {shown(value)}", objects.WEIGHT)
+        return value
 
     def _inside(
         self, name: str, inside: _Frame, outputs: tuple[str, ...], entries: Mapping[str, str], frame: _Frame
@@ -738,8 +867,8 @@ class _Unfolding:
         network = Network(name, tuple(map(Input, given)), tuple(inside.nodes), outputs)
         self.taken |= set(taken)
         frame.part = name
-        node = Node(name, "Functional", {}, tuple(given.values()), name, network=network, outputs=len(outputs))
-        self._place(frame, node, (name,), name)
+        inputs = tuple(given.values())
+        self._place(frame, (name,), name, "Functional", {}, inputs, network=network, outputs=len(outputs))
         return (name, *(f"{name}.{index}" for index in range(1, len(outputs))))
 
     def _head(self, frame: _Frame) -> None:
@@ -776,7 +905,7 @@ class _Unfolding:
     def _ours(self, item: dict[str, Any], frame: _Frame, path: Path) -> None:
         """An item that the language adds at the end of a part."""
         layer, body = next(iter(item.items()))
-        usual = self.defaults.get(layer, {}) if isinstance(self.defaults, Mapping) else {}
+        usual = self.defaults.get(layer, {})
         arguments = {**usual, **{key: value for key, value in body.items() if key != "name"}}
         name, before = self._our_name(body["name"], frame), len(self.problems)
         if name in frame.used:
@@ -790,7 +919,8 @@ class _Unfolding:
         used = {owner(name) for node in network.nodes for name in node.read()} | set(map(owner, network.outputs))
         used |= {node.reuses for node in network.nodes}
         for node in network.nodes:
-            if node.name not in used:
+            if node.name not in used and node.path not in self.loose:  # a line that is gone through often says it once
+                self.loose.add(node.path)
                 wrong = f"`{node.name}` leads to no output"
                 self.problems.append(Problem(wrong, "every layer to be used", "", node.path, node.mark))
         if network.inputs == self.inputs:
@@ -807,7 +937,9 @@ class _Unfolding:
                 self._wrong((key,), "nothing reads it", expected)
 
     def _wrong(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
-        if not self.spec.is_told(path):
+        """Note a problem; of a line that is gone through often, the first."""
+        if not self.spec.is_told(path) and (path not in self.told or not path):
+            self.told.add(path)
             self.problems.append(self.spec.problem(path, wrong, expected, hint))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -48,6 +49,7 @@ WRAPPED = ("layer", "cell", "backward_layer")
 COUNT = "a whole number above 0"
 RATE = "a number of at least 0 and below 1, or a range"
 LAMBDA = "a number of 0 or above, or a range"
+WEIGHT = "a number of 0 or above"
 
 
 def is_rate(value: Any) -> bool:
@@ -75,7 +77,32 @@ def called(name: str, required: Sequence[str]) -> str:
     return f"{name}: {{{', '.join(f'{key}: ...' for key in required)}}}"
 
 
-def named(value: Any, module: str, path: Path) -> Iterator[Found]:
+def called_with(layer: str) -> tuple[str, ...]:
+    """What a layer may be called with by name: the names of its call's arguments."""
+    return CALLED.get(layer, ("inputs", "training"))
+
+
+def completed(arguments: Mapping[str, Any], defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Arguments of a layer with the defaults of the layers that it wraps put into those."""
+    if not defaults or not any(key in arguments for key in WRAPPED):
+        return dict(arguments)
+
+    def with_defaults(inner: Any) -> Any:
+        if isinstance(inner, list):
+            return list(map(with_defaults, inner))
+        name = next(iter(inner)) if is_named(inner) else inner
+        given = (inner[name] if isinstance(inner, Mapping) and name is not inner else None) or {}
+        if not isinstance(name, str) or not isinstance(given, Mapping):
+            return inner
+        usual = defaults.get(name, {})
+        return {name: completed({**usual, **given}, defaults)} if usual or given else inner
+
+    return {key: with_defaults(value) if key in WRAPPED else value for key, value in arguments.items()}
+
+
+def named(
+    value: Any, module: str, path: Path, defaults: Mapping[str, Mapping[str, Any]] | None = None
+) -> Iterator[Found]:
     """What is wrong with a named object, or with a name alone, that is looked up in a Keras module."""
     if not isinstance(value, (str, Mapping)) or (not isinstance(value, str) and len(value) != 1):
         yield path, f"{shown(value)} is no named object", "one name with its arguments, {Name: {argument: value}}", ""
@@ -87,7 +114,9 @@ def named(value: Any, module: str, path: Path) -> Iterator[Found]:
         yield (here, *entry)
     elif isinstance(given, Mapping) or given is None:
         inner = {key: one for key, one in (given or {}).items() if module != "layers" or key != "name"}
-        yield from arguments(name, inner, entry, here)
+        usual = (defaults or {}).get(name) or () if module == "layers" else ()
+        required = [key for key in entry["required"] if key not in usual]
+        yield from arguments(name, inner, {**entry, "required": required}, here, defaults=defaults)
     else:
         yield (
             here,
@@ -98,42 +127,56 @@ def named(value: Any, module: str, path: Path) -> Iterator[Found]:
 
 
 def arguments(
-    name: str, given: Mapping[str, Any], entry: Mapping[str, Any], path: Path, item: bool = False
-) -> Iterator[Found]:
-    """What is wrong with the arguments of an object; an `item` may have words of ours, and the spec's p as its rate."""
+    name: str, given: Mapping[str, Any], entry: Mapping[str, Any], path: Path, ours: Sequence[str] = (),
+    part: bool = False, defaults: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Iterator[Found]:  # fmt: skip
+    """What is wrong with the arguments of an object.
+
+    An item may have words of `ours`, and the spec's p as its rate; of a `part` nothing is missing. `defaults` are those
+    of the layers that it may wrap.
+    """
     known, meant = entry["arguments"], set()
     for key, value in given.items():
         here = (*path, key)
         if key not in known:
-            words = [*known, *OURS] if item else list(known)
+            words = [*known, *ours]
             expected = f"one of {listed(words)}" if len(words) > 1 else words[0] if words else f"{name} alone"
             close = nearest(key, words)
             meant.add(close)
             yield here, "no such argument", expected, close
         else:
-            yield from _value(name, key, value, entry, here)
-    spared = ("rate",) if item and name in catalogue.DROPOUTS else ()
+            yield from _value(name, key, value, entry, here, defaults)
+    spared = ("rate",) if ours and name in catalogue.DROPOUTS else ()
     missing = [key for key in entry["required"] if key not in {*given, *meant, *spared}]
-    if missing:
+    if missing and not part:
         says = " and ".join(f"`{key}`" for key in missing)
         yield path, f"{says} {'is' if len(missing) == 1 else 'are'} missing", called(name, entry["required"]), ""
 
 
-def _value(name: str, key: str, value: Any, entry: Mapping[str, Any], path: Path) -> Iterator[Found]:
+def _value(
+    name: str, key: str, value: Any, entry: Mapping[str, Any], path: Path,
+    defaults: Mapping[str, Mapping[str, Any]] | None,
+) -> Iterator[Found]:  # fmt: skip
     if is_expression(value):  # looked at again when it has a value
         return
     module = catalogue.module_of(key)
     by_name = module in ("layers", "optimizers", "schedules")  # the others have words as well
     if (isinstance(value, Mapping) and module) or (isinstance(value, str) and by_name):
-        yield from named(value, module, path)
+        yield from named(value, module, path, defaults)
     elif refused := refusal(name, key, value, entry):
         yield (path, *refused)
 
 
 def refusal(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """Why an argument cannot have a plain value, as (wrong, expected, hint); None if nothing speaks against it."""
+    found = _refused(name, key, value, entry)
+    return found and (found[0] or f"{shown(value)} is not accepted", *found[1:])
+
+
+def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """The same; where the value itself is all that is wrong, an empty text says so."""
     default, required = entry["arguments"].get(key), key in entry["required"]
-    wrong = f"{shown(value)} is not accepted"
+    wrong = ""
     if key == "l2" and key not in entry["arguments"]:
         return None if is_lambda(value) else (wrong, LAMBDA, "")
     if holds(value):
@@ -166,11 +209,16 @@ def refusal(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple[
     return (wrong, "a plain value", "") if isinstance(value, Mapping) else None
 
 
+@functools.cache
+def _kernels(layer: str) -> tuple[str, ...]:
+    known = catalogue.catalogue()["layers"].get(layer, {"arguments": ()})["arguments"]
+    return tuple(key for key in catalogue.KERNELS if key in known)
+
+
 def kernels(layer: str, arguments: Mapping[str, Any]) -> list[str]:
     """The regularisers of a layer through which lambda acts, those of the layers it wraps included."""
-    known = catalogue.catalogue()["layers"].get(layer, {"arguments": ()})["arguments"]
-    free = [key for key in catalogue.KERNELS if key in known and key not in arguments]
-    for key in ("layer", "cell", "backward_layer"):
+    free = [key for key in _kernels(layer) if key not in arguments]
+    for key in WRAPPED:
         inner = arguments.get(key)
         if isinstance(inner, dict) and len(inner) == 1:
             name, body = next(iter(inner.items()))
@@ -178,3 +226,22 @@ def kernels(layer: str, arguments: Mapping[str, Any]) -> list[str]:
         elif isinstance(inner, str):
             free += kernels(inner, {})
     return free
+
+
+def with_defaults(arguments: Mapping[str, Any], defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The arguments of a wrapper, the layers that it wraps with their class's `defaults`; their own arguments win."""
+
+    def wrapped(value: Any) -> Any:
+        if isinstance(value, list):
+            return [wrapped(one) for one in value]
+        name, body = (
+            (value, {}) if isinstance(value, str) else next(iter(value.items())) if is_named(value) else ("", {})
+        )
+        if not isinstance(body, Mapping) or not (name in defaults or body):
+            return value
+        return {name: with_defaults({**defaults.get(name, {}), **body}, defaults)}
+
+    return {
+        key: wrapped(value) if defaults and catalogue.module_of(key) == "layers" else value
+        for key, value in arguments.items()
+    }

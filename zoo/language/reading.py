@@ -34,8 +34,16 @@ def _is_items(value: Any) -> bool:
     return isinstance(value, list) and bool(value)
 
 
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
 def _is_mapping(value: Any) -> bool:
     return isinstance(value, dict)
+
+
+def _is_filled(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value)
 
 
 def _is_shape(value: Any) -> bool:
@@ -57,21 +65,6 @@ def _is_texts(value: Any) -> bool:
 def _one_of(words: Iterable[str]) -> tuple[Test, str]:
     known = tuple(words)
     return lambda value: value in known, f"one of {listed(known)}"
-
-
-def _is_weight(value: Any) -> bool:
-    return is_lambda(value) or isinstance(value, Range)
-
-
-def _is_penalties(value: Any) -> bool:
-    if not isinstance(value, dict) or not value or set(value) - {"kl", "mmd"}:
-        return False
-    kl = value.get("kl", 1.0)
-    if isinstance(kl, dict):
-        return (
-            _is_weight(kl.get("weight", 1.0)) and is_count(kl.get("warm_up", 1)) and not set(kl) - {"weight", "warm_up"}
-        )
-    return _is_weight(kl) and _is_weight(value.get("mmd", 0.0))
 
 
 def _is_weights(value: Any) -> bool:
@@ -109,11 +102,11 @@ FIELDS: dict[str, tuple[Test, str]] = {
     "blocks": (_is_mapping, "{name: {parameters: {...}, layers: [...]}}"),
     "prepare": (_is_items, "a list of layers, such as [Rescaling: {scale: 1 / 255}]"),
     "layers": (_is_items, _LAYERS),
-    "encoder": (_is_items, _LAYERS),
+    "encoder": (_is_list, _LAYERS),
     "latent": (lambda value: isinstance(value, (dict, str)), "one layer, such as Dense: {units: 32}"),
-    "decoder": (_is_items, _LAYERS),
+    "decoder": (_is_list, _LAYERS),
     "likelihood": _one_of(LIKELIHOODS),
-    "penalties": (_is_penalties, "{kl: {weight: 4.0, warm_up: 1000}, mmd: 10.0}"),
+    "penalties": (_is_filled, "{kl: {weight: 4.0, warm_up: 1000}, mmd: 10.0}"),
     "head": (_is_items, _LAYERS),
     "outputs": (lambda value: isinstance(value, list) and bool(value), "a list of names"),
     "weights": (_is_weights, "imagenet, keras:NAME, run:NAME, or a file of weights"),
@@ -135,6 +128,13 @@ TRAINING: dict[str, tuple[Test, str]] = {
     "optimizer": (lambda value: isinstance(value, (str, dict)), "an optimizer, such as Adam: {learning_rate: 1e-3}"),
     "batch_size": (is_count, objects.COUNT),
     "epochs": (is_count, objects.COUNT),
+}
+
+_WEIGHT = (_or_expression(is_lambda), f"{objects.WEIGHT}, or a range")
+KL: dict[str, tuple[Test, str]] = {"weight": _WEIGHT, "warm_up": (is_count, objects.COUNT)}
+PENALTIES: dict[str, tuple[Test, str]] = {
+    "kl": (lambda value: isinstance(value, dict) or _WEIGHT[0](value), "a weight, or {weight: 4.0, warm_up: 1000}"),
+    "mmd": _WEIGHT,
 }
 
 REQUIRED = ("spec", "name", "family", "input")
@@ -174,8 +174,9 @@ def read(
     data, wrong, spoilt = _with_ranges(found.data, found.marks)
     problems = list(dict.fromkeys([*found.problems, *wrong]))
     told = _paths(problems) | spoilt
+    based = "extends" not in told  # else what is missing would come from there
     for one in itertools.islice(_check(data, found.marks), MOST):
-        if not is_told(one.path, told):
+        if not is_told(one.path, told) and (based or not one.wrong.endswith("is missing")):
             problems.append(one)
             told |= _paths([one])
     return (Spec(data, found.marks, file, frozenset(told)) if _can_unfold(data) else None), problems
@@ -200,8 +201,8 @@ def _compute(found: Document) -> None:
 
 def _can_unfold(data: dict[str, Any]) -> bool:
     """Whether the body can be looked at, whatever else is wrong."""
-    words = ("family", "input", "inputs", "task", "likelihood", "let", "defaults", "blocks", "outputs", *BODY)
-    if not all(_accepts(FIELDS, data, key) for key in words) or ("input" in data) == ("inputs" in data):
+    words = ("family", "input", "inputs", "task", "likelihood", "let", "defaults", "blocks", "outputs", "prepare")
+    if not all(_accepts(FIELDS, data, key) for key in (*words, *BODY)) or ("input" in data) == ("inputs" in data):
         return False
     needed = FAMILIES[data["family"]].body if "family" in data else ("family",)
     inputs = data["inputs"].values() if "inputs" in data else [data["input"]]
@@ -232,10 +233,11 @@ def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], li
     def convert(value: Any, path: Path) -> Any:
         if ranges.looks_like(value):
             found, wrong = ranges.read(value)
-            problems.extend(problem_at(marks, (*path, key) if key else path, says, meant) for key, says, meant in wrong)
             if path[-1] in _WITHOUT_RANGE:
-                problems.append(problem_at(marks, path, "a range cannot stand here", _WITHOUT_RANGE[str(path[-1])]))
-            elif found is not None:
+                wrong = [("", "a range cannot stand here", _WITHOUT_RANGE[str(path[-1])])]
+                found = None
+            problems.extend(problem_at(marks, (*path, key) if key else path, says, meant) for key, says, meant in wrong)
+            if found is not None:
                 problems.extend(_out_of_place(found, path, marks))
             if found is None:
                 spoilt.add(written(path))
@@ -311,13 +313,25 @@ def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], li
     return result, problems, spoilt
 
 
-_WITHOUT_RANGE = {"name": "a name", "from": "a name", "if": "a condition", "else": "a name", "nested": "true or false"}
+_WITHOUT_RANGE = {
+    "name": "a name", "from": "a tensor", "if": "a condition", "else": "a tensor", "nested": "true or false",
+}  # fmt: skip
 """Where no range can stand, and what does."""
+
+
+_WORDS: dict[str, tuple[Test, str]] = {"repeat": (is_count, objects.COUNT), "l2": (is_lambda, objects.LAMBDA)}
+"""Words of ours that may hold a range, and what it may hold."""
 
 
 def _out_of_place(found: Range, path: Path, marks: Marks) -> Iterator[Problem]:
     """What is wrong with a range that holds what the argument at its path does not accept."""
     words = [part for part in path if isinstance(part, str)]
+    if path[0] in (*BODY, "prepare", "blocks") and path[-1] in _WORDS:
+        accepts, expected = _WORDS[str(path[-1])]
+        odd = [one for one in found.held() if not accepts(one)]
+        if odd and "ActivityRegularization" not in words[-2:]:
+            yield problem_at(marks, path, f"the range holds {shown(odd[0])}", expected)
+        return
     if len(words) < 3:
         return
     before, owner, key = words[-3:]
@@ -346,9 +360,12 @@ def _check(data: dict[str, Any], marks: Marks) -> Iterator[Problem]:
         yield problem_at(marks, ("inputs",), "stands beside `input`", "one of them")
     if _accepts(FIELDS, data, "inputs"):
         for name, one in (data.get("inputs") or {}).items():
-            if not _is_input_name(name):
-                yield problem_at(marks, ("inputs", name), f"`{name}` is no name", NAMES)
+            wrong, expected = _refused_as_input(name)
+            if wrong:
+                yield problem_at(marks, ("inputs", name), wrong, expected)
             yield from _input(one, ("inputs", name), marks)
+    if _accepts(FIELDS, data, "penalties") and "penalties" in data:
+        yield from _penalties(data["penalties"], marks)
     if isinstance(data.get("train"), dict):
         yield from _keys(data["train"], TRAINING, ("train",), marks, "`train`")
         chosen = data["train"].get("optimizer")
@@ -356,8 +373,20 @@ def _check(data: dict[str, Any], marks: Marks) -> Iterator[Problem]:
             if isinstance(one, (str, dict)):
                 for path, wrong, expected, hint in objects.named(one, "optimizers", ("train", "optimizer")):
                     yield problem_at(marks, path, wrong, expected, hint)
+                for path, text in _expressions(one, ("train", "optimizer")):
+                    wrong = f"`{text}` is an expression, which `train` does not take"
+                    yield problem_at(marks, path, wrong, "a plain value, or a range")
     if isinstance(data.get("family"), str) and data["family"] in FAMILIES:
         yield from _family(data, marks, meant)
+
+
+def _expressions(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """The expressions in a value, with their paths."""
+    if expressions.is_expression(value):
+        yield path, value
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield from _expressions(one, (*path, key))
 
 
 def _keys(
@@ -388,9 +417,19 @@ def _meant(data: dict[str, Any], fields: dict[str, tuple[Test, str]]) -> set[str
     return {nearest(key, fields) for key in itertools.islice(data, MOST) if key not in fields}
 
 
-def _is_input_name(name: str) -> bool:
-    """Whether an input can be called so: a name that is no word of the language."""
-    return bool(NAME.fullmatch(name)) and name not in ("previous", "input")
+def _penalties(given: dict[str, Any], marks: Marks) -> Iterator[Problem]:
+    yield from _keys(given, PENALTIES, ("penalties",), marks, "`penalties`")
+    if isinstance(given.get("kl"), dict):
+        yield from _keys(given["kl"], KL, ("penalties", "kl"), marks, "`kl`")
+
+
+def _refused_as_input(name: str) -> tuple[str, str]:
+    """Why an input cannot be called so, as (wrong, expected); empty texts if it can."""
+    if name in ("previous", "input"):
+        return f"`{name}` is a word of the language", "another name"
+    if re.search(r"\.\d+$", name):
+        return f"`{name}` means an output of `{name.rpartition('.')[0]}`", "a name without a number behind a dot"
+    return ("", "") if NAME.fullmatch(name) else (f"`{name}` is no name", NAMES)
 
 
 def _input(given: dict[str, Any], path: Path, marks: Marks) -> Iterator[Problem]:
@@ -431,6 +470,8 @@ def _family(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Pro
         yield problem_at(marks, ("latent",), wrong, expected)
     if "penalties" in data and not gaussian:
         yield problem_at(marks, ("penalties",), "nothing reads it", "`latent: {Gaussian: ...}`, whose bound it weighs")
+    if "outputs" in data and coded:
+        yield problem_at(marks, ("outputs",), f"{family} answers what its decoder does", "a spec without it")
     if "likelihood" in data and not coded:
         yield problem_at(marks, ("likelihood",), f"nothing reads it in {family}", "`family: ae` or `family: vae`")
     task = data.get("task", family.task)
@@ -443,7 +484,7 @@ def _family(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Pro
         return
     for key in STATED if coded or "task" in data else ():
         if key in data and key not in FACTS[task]:
-            yield problem_at(marks, (key,), f"nothing reads it in {task}", _and(FACTS[task]))
+            yield problem_at(marks, (key,), f"nothing reads it in {task}", _and(FACTS[task]) or "a spec without it")
 
 
 def _and(words: Sequence[str]) -> str:

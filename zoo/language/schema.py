@@ -106,9 +106,9 @@ def _keys() -> dict[str, Schema]:
             },
         ),
         "layers": _described("The body of a network.", items),
-        "encoder": _described("From the input to the code.", items),
+        "encoder": _described("From the input to the code.", {"type": "array", "items": _ref("item")}),
         "latent": _described("The layer that makes the code.", _ref("latent")),
-        "decoder": _described("From the code back to the input.", items),
+        "decoder": _described("From the code back to the input.", {"type": "array", "items": _ref("item")}),
         "head": _described("The last layers, in place of those that the task brings.", items),
         "outputs": _described("The tensors that the network answers.", {"type": "array", "items": text, "minItems": 1}),
         "weights": _described(

@@ -1,0 +1,682 @@
+"""A Keras model to a spec and back: the same layers, names, counts and answers; what cannot be said is refused."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L
+
+import zoo
+from zoo import ZooError, importing, selection
+from zoo.language import folding, network, writing
+from zoo.lowering import Plain, lower
+
+LARGE = 30_000_000
+SIZES = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
+SMALL = (
+    "DenseNet121", "DenseNet169", "DenseNet201", "EfficientNetB0", "EfficientNetB1", "EfficientNetB2", "EfficientNetB3",
+    "EfficientNetB4", "EfficientNetB5", "EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2", "EfficientNetV2B3",
+    "EfficientNetV2S", "ConvNeXtTiny", "InceptionV3", "MobileNet", "MobileNetV2", "MobileNetV3Large",
+    "MobileNetV3Small", "NASNetMobile", "ResNet50", "ResNet50V2", "Xception",
+)  # fmt: skip
+"""Below 30 million parameters with ten classes, at the smallest input."""
+
+LARGER = (
+    "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtXLarge", "EfficientNetB6", "EfficientNetB7",
+    "EfficientNetV2L", "EfficientNetV2M", "InceptionResNetV2", "NASNetLarge", "ResNet101", "ResNet101V2", "ResNet152",
+    "ResNet152V2", "VGG16", "VGG19",
+)  # fmt: skip
+STRUCTURE = ("ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtXLarge", "EfficientNetV2L")
+"""So large that only what they consist of is compared."""
+
+OPERATIONS = ("ConvNeXt", "MobileNetV3", "InceptionResNetV2")
+"""They call `keras.ops`, or layers that two of ours stand for: those become layers, beside the others."""
+
+R, C = keras.regularizers, keras.constraints
+
+
+def built(model, spec=None):
+    """The model that a spec of this one builds; by the layers alone where no task knows such an answer."""
+    found = selection.load(importing.spec_of(model) if spec is None else spec)
+    return lower(network.unfold(found.fill())[0], Plain())
+
+
+def names(model) -> list[str]:
+    """The names of all layers in order, a model's own before those inside it."""
+    found = []
+    for one in model.layers:
+        found += [] if isinstance(one, L.InputLayer) else [one.name]
+        found += names(one) if isinstance(one, keras.Model) else []
+    return found
+
+
+def answers(model, given) -> list[np.ndarray]:
+    found = model(given if len(given) > 1 else given[0], training=False)
+    return [np.asarray(one) for one in (found if isinstance(found, (list, tuple)) else [found])]
+
+
+def given(model, seed=0) -> list[np.ndarray]:
+    """Random rows for each input, sizes that are free filled with 5."""
+    dice, rows = np.random.default_rng(seed), []
+    for one in model.inputs:
+        shape = (3, *(size or 5 for size in one.shape[1:]))
+        rows.append(dice.normal(size=shape) if one.dtype == "float32" else dice.integers(0, 2, shape))
+    return [row.astype(one.dtype) for row, one in zip(rows, model.inputs, strict=True)]
+
+
+def assert_same(model, made, exact=True):
+    """Names and counts are equal, and so are the answers once the weights, disturbed, are copied in order."""
+    mine, theirs = names(made), names(model)
+    assert (mine if exact else [one for one in mine if one in theirs]) == theirs
+    assert made.count_params() == model.count_params()
+    assert [w.shape for w in made.trainable_weights] == [w.shape for w in model.trainable_weights]
+    dice = np.random.default_rng(1)
+    model.set_weights([w + dice.uniform(0, 0.1, w.shape).astype(w.dtype) for w in model.get_weights()])
+    made.set_weights(model.get_weights())
+    for one, other in zip(answers(model, given(model)), answers(made, given(model)), strict=True):
+        assert np.isfinite(one).all()
+        np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-5 * np.abs(one).max())
+
+
+def lines(spec) -> int:
+    return writing.dump(spec).count("\n")
+
+
+def nodes(spec):
+    return folding._meaning(network.unfold(selection.load(spec).fill())[0])
+
+
+# keras.applications
+
+
+def test_all_of_keras_applications_are_tried():
+    constructors = {name for name, thing in vars(keras.applications).items() if callable(thing)}
+
+    assert constructors == {*SMALL, *LARGER}
+
+
+@pytest.mark.parametrize("name", [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGER)])
+def test_a_published_network_comes_back_as_it_was_in_fewer_lines(name):
+    keras.backend.clear_session()
+    size = SIZES.get(name, 32)
+    model = getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3), classes=10)
+    flat = importing.spec_of(model, folded=False)
+    spec = folding.fold(flat)
+    exact, large = not name.startswith(OPERATIONS), model.count_params() > LARGE
+
+    assert large == (name in LARGER)
+    assert nodes(spec) == nodes(flat)
+    assert lines(spec) < lines(flat)
+    made = built(model, spec) if large else zoo.build(spec)
+    if name not in STRUCTURE:
+        assert_same(model, made, exact)
+    else:
+        assert [one for one in names(made) if one in names(model)] == names(model)
+        assert [w.shape for w in made.weights] == [w.shape for w in model.weights]
+
+
+# Other models
+
+
+def encoder_decoder():
+    words, speech = keras.Input((None,), dtype="int32", name="words"), keras.Input((None, 8), name="speech")
+    _, *state = L.LSTM(4, return_state=True, name="encoder")(L.Embedding(20, 6, mask_zero=True)(words))
+    steps = L.LSTM(4, return_sequences=True, name="decoder")(speech, initial_state=state)
+    return keras.Model([words, speech], L.TimeDistributed(L.Dense(3, activation="softmax"))(steps))
+
+
+def both_ways():
+    backward = L.GRU(3, go_backwards=True, activation="relu")
+    return keras.Sequential([
+        keras.Input((5, 3)),
+        L.Masking(0.5),
+        L.Bidirectional(L.LSTM(4, return_sequences=True, dropout=0.1), merge_mode="sum"),
+        L.Bidirectional(L.GRU(3, return_sequences=True)),
+        L.Bidirectional(L.GRU(3), backward_layer=backward),
+        L.Dropout(0.3),
+        L.Dense(2, activation="softmax"),
+    ])  # fmt: skip
+
+
+def cells():
+    return keras.Sequential([keras.Input((None, 3)), L.RNN(L.GRUCell(4), return_sequences=True), L.RNN(L.LSTMCell(4))])
+
+
+def explicit_mask():
+    rows, mask = keras.Input((5, 3), name="rows"), keras.Input((5,), dtype="bool", name="mask")
+    found = L.GRU(4, return_sequences=True)(rows, mask=mask)
+    return keras.Model([rows, mask], L.Dense(1, activation="sigmoid")(L.SimpleRNN(4)(found)))
+
+
+def masks_by_operation():
+    rows = keras.Input((6,), dtype="float32")
+    return keras.Model(rows, L.LSTM(4)(L.Reshape((6, 1))(rows), mask=keras.ops.not_equal(rows, 1)))
+
+
+def attention():
+    one, other = keras.Input((6, 4), name="one"), keras.Input((7, 4), name="other")
+    query, value = L.Dense(4)(one), L.Dense(4)(other)
+    found = L.LayerNormalization()(L.Add()([L.MultiHeadAttention(2, 3)(query, value), query]))
+    found = L.MultiHeadAttention(2, 3, name="self")(found, found, use_causal_mask=True)
+    found = L.Attention()([found, value], use_causal_mask=True)
+    found = L.BatchNormalization()(L.GlobalAveragePooling1D()(found), training=False)
+    return keras.Model([one, other], L.Dense(2, activation="softmax")(found))
+
+
+def siamese():
+    left, right = keras.Input((8,), name="left"), keras.Input((8,), name="right")
+    tower = keras.Sequential([keras.Input((8,)), L.Dense(6, activation="relu"), L.Dense(4)], name="tower")
+    shared = L.Dense(4, name="Shared")
+    one, other = tower(left), tower(right)
+    product = L.Multiply()([shared(one), shared(other)])
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    inner = keras.Model([a, b], L.Add()([L.Dense(4)(a), b]), name="Inner-model")
+    found = inner([product, L.Subtract()([one, other])])
+    return keras.Model([left, right], [L.Dense(1, activation="sigmoid", name="same")(found), L.Dense(3)(product)])
+
+
+def nested_twice():
+    inner = keras.Sequential([keras.Input((8, 8, 4)), L.Conv2D(4, 3, padding="same"), L.ReLU()], name="inner")
+    outer = keras.Sequential([keras.Input((8, 8, 4)), inner, L.MaxPooling2D()], name="outer")
+    return keras.Sequential([keras.Input((8, 8, 4)), outer, L.Flatten(), L.Dense(3, activation="softmax")])
+
+
+def frozen():
+    base = keras.Sequential([keras.Input((8, 8, 3)), L.Conv2D(4, 3), L.BatchNormalization()], name="base")
+    base.trainable = False
+    normal = L.BatchNormalization(trainable=False)
+    parts = [keras.Input((8, 8, 3)), base, normal, L.GlobalAveragePooling2D(), L.Dense(5, activation="softmax")]
+    return keras.Sequential(parts)
+
+
+def particular():
+    return keras.Sequential([
+        keras.Input((9, 9, 2)),
+        L.Conv2D(4, 3, kernel_regularizer=R.L2(0.01), kernel_initializer=keras.initializers.HeNormal(), bias_constraint=C.NonNeg()),
+        L.SeparableConv2D(4, (1, 3), depthwise_regularizer=R.L1(0.1), pointwise_constraint=C.MaxNorm(3.0)),
+        L.BatchNormalization(gamma_initializer="zeros", momentum=0.9),
+        L.ZeroPadding2D(((0, 1), (2, 1))),
+        L.MaxPooling2D(3, strides=1),
+        L.AveragePooling2D(2, strides=2, padding="same"),
+        L.Flatten(),
+        L.Dense(4, kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_out"), activity_regularizer=R.L1L2(1e-3, 1e-4)),
+        L.Dense(2, bias_initializer=keras.initializers.Constant(0.5), kernel_constraint=C.MinMaxNorm(0.0, 1.0)),
+    ])  # fmt: skip
+
+
+def residual(blocks=6, width=8):
+    """A network whose layers have no names of their own."""
+    rows = keras.Input((8, 8, 3))
+    found = L.ReLU()(L.BatchNormalization()(L.Conv2D(width, 3, padding="same")(rows)))
+    for _ in range(blocks):
+        before = found
+        found = L.ReLU()(L.BatchNormalization()(L.Conv2D(width, 3, padding="same")(found)))
+        found = L.BatchNormalization()(L.Conv2D(width, 3, padding="same")(found))
+        found = L.ReLU()(L.Add()([before, found]))
+    return keras.Model(rows, L.Dense(3, activation="softmax")(L.GlobalAveragePooling2D()(found)))
+
+
+def staged():
+    """A network whose layers' names begin alike, with a projection where the map gets smaller."""
+    rows = keras.Input((16, 16, 3))
+    found = L.Conv2D(8, 3, padding="same", name="stem_conv")(rows)
+    for stage, depth in ((1, 2), (2, 4), (3, 3)):
+        for block in range(1, depth + 1):
+            name, filters, first = f"conv{stage}_block{block}", 8 * stage, block == 1
+            before, strides = found, 2 if first and stage > 1 else 1
+            if first:
+                before = L.Conv2D(4 * filters, 1, strides=strides, name=f"{name}_0_conv")(found)
+                before = L.BatchNormalization(name=f"{name}_0_bn")(before)
+            for index, size in ((1, 1), (2, 3)):
+                made = L.Conv2D(filters, size, strides=strides if index == 1 else 1, padding="same", use_bias=False,
+                                name=f"{name}_{index}_conv")(found)  # fmt: skip
+                found = L.ReLU(name=f"{name}_{index}_relu")(L.BatchNormalization(name=f"{name}_{index}_bn")(made))
+            found = L.Conv2D(4 * filters, 1, name=f"{name}_3_conv")(found)
+            found = L.Add(name=f"{name}_add")([before, found])
+            found = L.ReLU(name=f"{name}_out")(found)
+    return keras.Model(rows, L.Dense(3, activation="softmax", name="predictions")(L.GlobalMaxPooling2D()(found)))
+
+
+def u_net():
+    rows = keras.Input((16, 16, 1))
+    found, kept = rows, []
+    for level in range(3):
+        for index in (1, 2):
+            name = f"down{level}_conv{index}"
+            found = L.Conv2D(4 * 2**level, 3, padding="same", activation="relu", name=name)(found)
+        kept.append(found)
+        found = L.MaxPooling2D(name=f"down{level}_pool")(found)
+    for level in reversed(range(3)):
+        found = L.Conv2DTranspose(4 * 2**level, 2, strides=2, name=f"up{level}_wider")(found)
+        found = L.Concatenate(name=f"up{level}_skip")([kept[level], found])
+        found = L.Conv2D(4 * 2**level, 3, padding="same", activation="relu", name=f"up{level}_conv")(found)
+    return keras.Model(rows, L.Conv2D(2, 1, activation="softmax", name="predictions")(found))
+
+
+MODELS = (
+    encoder_decoder, both_ways, cells, explicit_mask, attention, siamese, nested_twice, frozen, particular, residual,
+    staged, u_net,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("make", MODELS)
+@pytest.mark.parametrize("reloaded", [False, True])
+def test_a_model_comes_back_as_it_was_fresh_and_from_a_file(make, reloaded, tmp_path):
+    keras.backend.clear_session()
+    model = make()
+    if reloaded:
+        model.save(tmp_path / "model.keras")
+        keras.backend.clear_session()
+        model = importing.read(tmp_path / "model.keras")
+
+    assert_same(model, built(model))
+
+
+@pytest.mark.parametrize(
+    "make", [both_ways, explicit_mask, attention, nested_twice, frozen, particular, residual, staged]
+)
+def test_what_a_task_can_answer_is_built_by_the_zoo(make):
+    keras.backend.clear_session()
+    model = make()
+
+    assert_same(model, zoo.build(importing.spec_of(model)))
+
+
+def test_names_that_keras_counted_in_a_process_are_kept():
+    keras.backend.clear_session()
+    residual(1)
+    model = residual()
+
+    assert "conv2d_3" in names(model) and "conv2d" not in names(model)
+    assert_same(model, built(model))
+
+
+def test_importing_leaves_the_names_of_the_users_next_layers_alone():
+    keras.backend.clear_session()
+    importing.spec_of(particular())
+
+    assert [L.Dense(1).name, L.Conv2D(1, 1).name, L.SeparableConv2D(1, 1).name] == [
+        "dense_2", "conv2d_1", "separable_conv2d_1",
+    ]  # fmt: skip
+
+
+def test_every_layer_that_is_called_with_masks_of_its_input_hands_them_on_by_itself():
+    found = importing.spec_of(both_ways())["layers"]
+
+    assert not any("from" in body for one in found if isinstance(one, dict) for body in one.values())
+
+
+def test_operations_that_a_layer_computes_become_that_layer():
+    one, other = keras.Input((4,), name="one"), keras.Input((4,), name="other")
+    found = keras.ops.maximum(one * other + 3.0, other) - 0.5
+    found = keras.ops.minimum(keras.ops.relu(2 * found) - one, keras.ops.sigmoid(found + one))
+    model = keras.Model([one, other], keras.ops.tanh(found))
+    spec = importing.spec_of(model)
+
+    kinds = [next(iter(item)) if isinstance(item, dict) else item for item in [*spec["layers"], *spec["head"]]]
+    assert set(kinds) == {"Multiply", "Rescaling", "Maximum", "Minimum", "Activation", "Subtract", "Add"}
+    assert_same(model, built(model), exact=False)
+
+
+def test_a_mask_by_an_operation_is_our_layer():
+    model = masks_by_operation()
+
+    assert {"NotEqual": {"value": 1}} in [
+        {key: {k: v for k, v in body.items() if k == "value"}}
+        for item in importing.spec_of(model)["layers"] if isinstance(item, dict) for key, body in item.items()
+    ]  # fmt: skip
+    assert_same(model, built(model), exact=False)
+
+
+def test_what_keras_applications_make_for_themselves_is_said_by_layers_that_everybody_has():
+    from keras.src.applications.convnext import LayerScale, StochasticDepth
+    from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+
+    rows = keras.Input((4, 4, 3))
+    found = CustomScaleLayer(0.2, name="sum")([rows, StochasticDepth(0.1, name="drop")(LayerScale(0.5, 3)(rows))])
+    model = keras.Model(rows, L.GlobalAveragePooling2D(name="pool")(found))
+    spec = importing.spec_of(model)
+
+    assert spec["layers"] == [
+        {"LayerScale": {"init_values": 0.5}},
+        {"Dropout": {"name": "drop", "noise_shape": [None, 1, 1, 1]}},
+        {"Rescaling": {"scale": 0.2}},
+        {"Add": {"name": "sum", "from": ["input", "previous"]}},
+    ]
+    assert spec["dropout"] == 0.1
+    assert_same(model, built(model), exact=False)
+
+
+# What the spec says
+
+
+def test_a_spec_reads_as_one_written_by_hand():
+    keras.backend.clear_session()
+    rate, l2 = 0.25, R.L2(0.02)
+    model = keras.Sequential(
+        [
+            keras.Input((5, 3), name="steps"),
+            L.Bidirectional(L.LSTM(4, kernel_regularizer=l2, recurrent_regularizer=l2)),
+            L.Dropout(rate),
+            L.Dense(6, activation="relu", kernel_regularizer=l2, name="wide"),
+            L.GaussianDropout(rate),
+            L.Dense(3, kernel_regularizer=l2),
+            L.Activation("softmax"),
+        ],
+        name="My model",
+    )
+
+    assert importing.spec_of(model) == {
+        "spec": 1,
+        "name": "My_model",
+        "family": "rnn",
+        "task": "classification",
+        "summary": "Imported from the Keras model My model.",
+        "classes": 3,
+        "input": {"shape": [5, 3]},
+        "l2": 0.02,
+        "dropout": 0.25,
+        "layers": [
+            {"Bidirectional": {"layer": {"LSTM": {"units": 4}}}},
+            "Dropout",
+            {"Dense": {"name": "wide", "units": 6, "activation": "relu"}},
+            "GaussianDropout",
+        ],
+        "head": [{"Dense": {"units": "$classes"}}, {"Activation": {"activation": "softmax"}}],
+    }
+    assert importing.spec_of(model, name="mine")["name"] == "mine"
+
+
+def test_lambda_and_p_are_the_specs_only_where_all_kernels_and_all_dropout_layers_agree():
+    parts = [keras.Input((4,)), L.Dense(3, kernel_regularizer=R.L2(0.02)), L.Dropout(0.1), L.Dense(3), L.Dropout(0.2)]
+    spec = importing.spec_of(keras.Sequential([*parts, L.Dense(2)]))
+
+    assert spec["l2"] == 0 and "dropout" not in spec
+    assert [next(iter(item.values())) for item in spec["layers"]] == [
+        {"name": "dense", "units": 3, "kernel_regularizer": {"L2": {"l2": 0.02}}},
+        {"name": "dropout", "rate": 0.1}, {"name": "dense_1", "units": 3}, {"name": "dropout_1", "rate": 0.2},
+    ] or all("name" not in body for item in spec["layers"] for body in item.values())  # fmt: skip
+    assert "l2" not in importing.spec_of(keras.Sequential([keras.Input((4, 4, 1)), L.MaxPooling2D(), L.Flatten()]))
+
+
+def test_an_input_keeps_its_name_where_a_layer_has_the_one_that_it_would_get():
+    rows = keras.Input((4,), name="rows")
+    model = keras.Model(rows, L.Dense(3)(L.Dense(4, name="table")(rows)))
+
+    assert importing.spec_of(model)["inputs"] == {"rows": {"shape": [4]}}
+    assert_same(model, built(model))
+
+
+def test_a_model_without_a_dense_at_its_end_ends_as_it_is():
+    model = keras.Sequential([keras.Input((4, 4, 2)), L.Conv2D(3, 1), L.GlobalAveragePooling2D(name="pool")])
+    single = keras.Sequential([keras.Input((4,)), L.Dense(3, activation="softmax", name="only")])
+
+    assert importing.spec_of(model)["head"] == [{"GlobalAveragePooling2D": {"name": "pool"}}]
+    assert importing.spec_of(single)["outputs"] == ["only"]
+    assert_same(single, zoo.build(importing.spec_of(single)))
+
+
+# Folding
+
+
+@pytest.mark.parametrize("make", [residual, staged, u_net])
+def test_folding_gives_fewer_lines_than_layers_and_the_same_nodes(make):
+    keras.backend.clear_session()
+    model = make()
+    flat = importing.spec_of(model, folded=False)
+    spec = folding.fold(flat)
+
+    assert lines(spec) < len(model.layers)
+    assert lines(spec) < lines(flat)
+    assert nodes(spec) == nodes(flat)
+
+
+def test_names_that_begin_alike_make_a_block_and_numbers_that_grow_a_loop():
+    keras.backend.clear_session()
+    spec = importing.spec_of(staged())
+
+    assert list(spec["blocks"]) == ["conv_block", "conv_block_2"]
+    assert spec["blocks"]["conv_block_2"]["parameters"] == {"filters": None, "filters_2": None, "strides": 2}
+    assert {"conv_block": {"name": "conv1_block2", "filters": 8, "filters_2": 32}} in spec["layers"]
+    assert spec["defaults"]["Conv2D"] == {} if "Conv2D" in spec.get("defaults", {}) else True
+
+
+def test_layers_without_names_that_come_again_make_a_loop():
+    keras.backend.clear_session()
+    spec = importing.spec_of(residual())
+    (loop,) = [item for item in spec["layers"] if isinstance(item, dict) and "for" in item]
+
+    assert [next(iter(one)) if isinstance(one, dict) else one for one in loop["layers"]] == [
+        "Conv2D", "BatchNormalization", "ReLU", "Conv2D", "BatchNormalization", "Add", "ReLU",
+    ]  # fmt: skip
+
+
+def test_equal_layers_in_a_row_are_one_that_repeats():
+    keras.backend.clear_session()
+    dense = [L.Dense(8, activation="relu", name=f"wide{index + 1}") for index in range(3)]
+    plain = [L.Dense(8) for _ in range(4)]
+    spec = importing.spec_of(keras.Sequential([keras.Input((4,)), *dense, *plain, L.Dense(2)]))
+
+    assert spec["layers"] == [
+        {"Dense": {"name": "wide", "repeat": 3, "units": 8, "activation": "relu"}},
+        {"Dense": {"repeat": 4, "units": 8}},
+    ]
+
+
+def test_what_all_layers_of_a_class_share_is_said_once():
+    keras.backend.clear_session()
+    convolutions = [L.Conv2D(4 + n, 3, padding="same", kernel_initializer="he_normal") for n in range(3)]
+    spec = importing.spec_of(keras.Sequential([keras.Input((8, 8, 1)), *convolutions, L.Flatten(), L.Dense(2)]))
+
+    assert spec["defaults"] == {"Conv2D": {"kernel_size": 3, "padding": "same", "kernel_initializer": "he_normal"}}
+
+
+def test_a_short_model_stays_flat():
+    keras.backend.clear_session()
+    flat = importing.spec_of(both_ways(), folded=False)
+
+    assert folding.fold(flat) == flat
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("_counting", lambda pieces, index, begin: f"{pieces[0]}${{${index} + 7}}"),
+        ("_mostly", lambda values: values[0] if isinstance(values[0], int) else None),
+        ("_without_names", lambda data, unnamed: {**data, "layers": data["layers"][1:]}),
+    ],
+)
+def test_a_fold_that_is_wrong_is_not_taken(monkeypatch, wrong):
+    keras.backend.clear_session()
+    monkeypatch.setattr(folding, *wrong)
+    for make in (residual, staged, u_net):
+        flat = importing.spec_of(make(), folded=False)
+
+        assert nodes(folding.fold(flat)) == nodes(flat)
+
+
+def test_a_spec_that_cannot_be_read_or_is_not_flat_comes_back_as_it_is():
+    base = {"spec": 1, "name": "small", "family": "mlp", "classes": 3, "input": {"shape": [4]}}
+    for layers in (["Nothing"], [{"Dense": 8}] * 5, [{"Dense": {"units": 4, "repeat": 3}}]):
+        assert folding.fold({**base, "layers": layers}) == {**base, "layers": layers}
+
+
+# Refusals
+
+
+@keras.saving.register_keras_serializable("tests")
+class Twice(L.Layer):
+    def call(self, inputs):
+        return 2 * inputs
+
+
+class Mine(R.Regularizer):
+    def __call__(self, x):
+        return keras.ops.sum(x)
+
+
+class Subclassed(keras.Model):
+    def call(self, inputs):
+        return inputs
+
+
+def chain(*parts, shape=(4,), **more):
+    return keras.Sequential([keras.Input(shape, **more), *parts])
+
+
+def on(shape, call, **more):
+    rows = keras.Input(shape, **more)
+    return keras.Model(rows, call(rows))
+
+
+def two_outputs():
+    rows = keras.Input((4,))
+    inner = keras.Model(rows, [L.Dense(2)(rows), L.Dense(3)(rows)], name="inner")
+    again = keras.Input((4,))
+    return keras.Model(again, inner(again))
+
+
+def unread():
+    one, other = keras.Input((4,), name="one"), keras.Input((4,), name="other")
+    return keras.Model([one, other], L.Dense(2)(one))
+
+
+def scores(rows):
+    return L.Dense(2)(L.MultiHeadAttention(1, 2, name="look")(rows, rows, return_attention_scores=True)[1])
+
+
+def scaled_again(rows):
+    from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+
+    layer = CustomScaleLayer(0.2, name="scale")
+    return layer([rows, layer([rows, rows])])
+
+
+REFUSALS = {
+    "code": (
+        lambda: chain(L.Lambda(lambda x: 2 * x, name="half")),
+        "the layer `half` is a Lambda: it holds Python code, which a spec may not run",
+    ),
+    "a layer of one's own": (
+        lambda: chain(Twice(name="double")),
+        "the layer `double` is a Twice, which is no layer of Keras; expected layers that everybody has",
+    ),
+    "one wrapped": (
+        lambda: chain(L.TimeDistributed(Twice(), name="each"), shape=(3, 4)),
+        "the layer `each` holds a Twice, which no wrapper can hold in a spec",
+    ),
+    "an operation": (
+        lambda: on((4,), lambda rows: keras.ops.sin(rows)),
+        "the layer `sin` is the operation Sin of keras.ops, for which Keras has no layer; expected layers alone",
+    ),
+    "an operation that widens": (
+        lambda: on((3, 4), lambda rows: rows + L.GlobalMaxPooling1D()(rows)),
+        "the layer `add` is the operation Add of keras.ops, for which Keras has no layer; expected layers alone",
+    ),
+    "half precision": (
+        lambda: chain(L.Dense(2, name="half", dtype="mixed_float16")),
+        "the layer `half` computes in mixed_float16; expected float32, the type that every spec is built in",
+    ),
+    "half precision inside": (
+        lambda: chain(L.TimeDistributed(L.Dense(2, dtype="float16"), name="each"), shape=(3, 4)),
+        "the layer `each` computes in float16; expected float32, the type that every spec is built in",
+    ),
+    "an activation of one's own": (
+        lambda: chain(L.Dense(2, name="odd", activation=lambda x: x)),
+        "the layer `odd` has the activation <lambda>, which is none of Keras's own",
+    ),
+    "a regulariser of one's own": (
+        lambda: chain(L.Dense(2, name="odd", kernel_regularizer=Mine())),
+        "the layer `odd` has the kernel_regularizer Mine, which is none of Keras's own",
+    ),
+    "several cells": (
+        lambda: chain(L.RNN([L.GRUCell(2), L.GRUCell(2)], name="deep"), shape=(3, 4)),
+        "the layer `deep` holds several objects under cells, which a spec cannot write",
+    ),
+    "a state that is kept": (
+        lambda: chain(L.RNN(L.GRUCell(2), stateful=True, name="long"), batch_shape=(2, 3, 4), shape=None),
+        "the input `keras_tensor` takes batches of 2 rows alone; expected any number",
+    ),
+    "text with a sign of ours": (
+        lambda: chain(L.StringLookup(vocabulary=["$a"], name="words"), shape=(1,), dtype="string"),
+        "the layer `words` computes in int64; expected float32, the type that every spec is built in",
+    ),
+    "a second output": (
+        lambda: on((3, 4), scores),
+        "the layer `dense` reads an output of `look` beside its first, which the language does not know",
+    ),
+    "an argument of a call": (
+        lambda: on((3, 4), lambda rows: L.Attention(name="look")([rows, rows], mask=[rows[..., 0] > 0, None])),
+        "the layer `look` is called with mask=[",
+    ),
+    "a layer of two, twice": (
+        lambda: on((4,), scaled_again),
+        "the layer `scale` is called again, and two layers stand for it",
+    ),
+    "several outputs inside": (
+        two_outputs,
+        "the layer `inner` is a model inside the model that answers something else than its last layer does alone",
+    ),
+    "a name that is none": (
+        lambda: chain(L.Dense(2, name="two words")),
+        "the layer `two words` cannot be called so in a spec; expected letters a to z, digits, `_`, `-` and `.`",
+    ),
+    "a word of ours": (
+        lambda: chain(L.Dense(2, name="previous")),
+        "the layer `previous` cannot be called so in a spec; expected letters a to z, digits, `_`, `-` and `.`",
+    ),
+    "an input that is not read": (
+        unread,
+        "the input `other` leads to no output; expected every input to be used",
+    ),
+    "an input of another type": (
+        lambda: chain(L.Dense(2), dtype="float16", name="rows"),
+        "the input `rows` is float16; expected one of float32, int32, int64, uint8, bool, string",
+    ),
+    "an input of too many sizes": (
+        lambda: chain(L.Flatten(), shape=(1, 2, 3, 4, 5), name="rows"),
+        "the input `rows` has 5 sizes; expected 0 to 4",
+    ),
+    "a model that is a class": (
+        lambda: Subclassed(),
+        "`Subclassed` is a class of its own; expected a functional or a sequential model of Keras",
+    ),
+    "a model that has no input yet": (
+        lambda: keras.Sequential([L.Dense(2)], name="later"),
+        "`later` has no input yet; expected a sequential model with an `Input`",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REFUSALS)
+def test_what_no_spec_can_say_is_refused_by_name(what):
+    keras.backend.clear_session()
+    make, says = REFUSALS[what]
+    with pytest.raises(ZooError) as caught:
+        importing.spec_of(make())
+
+    told = str(caught.value).split("\n")
+    assert told == [says] if not says.endswith("[") else told[-1].startswith(says)
+
+
+def test_all_that_is_refused_is_told_at_once():
+    keras.backend.clear_session()
+    model = chain(L.Lambda(lambda x: x, name="a"), L.Dense(2, name="b"), Twice(name="c"))
+    with pytest.raises(ZooError) as caught:
+        importing.spec_of(model)
+
+    assert [str(one).split("`")[1] for one in caught.value.problems] == ["a", "c"]
+
+
+def test_a_file_that_runs_code_or_is_no_model_is_refused(tmp_path):
+    chain(L.Lambda(lambda x: 2 * x)).save(tmp_path / "code.keras")
+    (tmp_path / "text.keras").write_text("no model")
+    for name, says in (
+        ("code.keras", "holds a Lambda: it holds Python code, which a spec may not run"),
+        ("text.keras", "Keras cannot read"),
+        ("none.keras", "is no model; expected the path of a file that Keras saved as .keras"),
+        ("model.h5", "is no model; expected the path of a file that Keras saved as .keras"),
+    ):
+        with pytest.raises(ZooError, match=says):
+            importing.read(tmp_path / name)
