@@ -4,8 +4,8 @@
     ...
     <!-- end -->
 
-`make documents` (or `python tests/documenting.py`) writes them anew; `test_documents.py` says when one is stale. Nothing
-here imports Keras.
+`make documents` (or `python tests/documenting.py`) writes them anew; `test_documents.py` says when one is stale.
+Nothing here imports Keras.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import importlib.util
 import inspect
 import re
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -23,8 +24,8 @@ from typing import Any
 
 from zoo import layers, selection
 from zoo.cli import _short_number
-from zoo.language import catalogue, expressions, families, items, merging, network, parsing, ranges, reading, schema
-from zoo.language import objects as objects_
+from zoo.language import catalogue, expressions, families, items, merging, network, objects, parsing, ranges, reading
+from zoo.language import schema as language
 from zoo.language.spec import CARD, TRAIN
 from zoo.tasks import TASKS
 
@@ -74,17 +75,17 @@ def described(fields: dict[str, Any], properties: dict[str, Any]) -> list[list[s
     for key, (test, accepts) in fields.items():
         says = properties.get(key, {}).get("description", "").rstrip(".")
         if key in CARD:
-            says, accepts = f"{says}; for people", objects_.COUNT if test(1) else "text"
+            says, accepts = f"{says}; for people", objects.COUNT if test(1) else "text"
         rows.append([f"`{key}`", says, re.sub(r"\{.*\}|\[.*\]|\b[A-Z]\w+: \{.*\}", lambda one: f"`{one[0]}`", accepts)])
     return rows
 
 
 def keys() -> list[str]:
-    return table(["key", "", "accepts"], described(reading.FIELDS, schema.schema()["properties"]))
+    return table(["key", "", "accepts"], described(reading.FIELDS, language.schema()["properties"]))
 
 
 def keys_of_input() -> list[str]:
-    properties = schema.schema()["$defs"]["input"]["properties"]
+    properties = language.schema()["$defs"]["input"]["properties"]
     says = {"dtype": "Its type; `float32` if it is not said", "kind": "What it is; see below", "columns": "Their names"}
     known = {**properties, **{key: {"description": one} for key, one in says.items()}}
     return table(["key", "", "accepts"], described(reading.INPUT, known))
@@ -102,7 +103,7 @@ def keys_of_train() -> list[str]:
 
 
 def words() -> list[str]:
-    properties = schema.schema()["$defs"]["words"]["properties"]
+    properties = language.schema()["$defs"]["words"]["properties"]
     return table(["word", "means"], [[f"`{word}`", one["description"].rstrip(".")] for word, one in properties.items()])
 
 
@@ -143,7 +144,8 @@ EXPRESSIONS = [
     ("a word that grows", "conv${$stage + 1}_block$depth"),
     ("plain arithmetic", "1 / 255"),
 ]
-TABLE = {"depth": 3, "stage": 2, "filters": [64, 128, 256], "v2": False, "mode": "same", "input": {"shape": [32, 24, 3]}}
+TABLE: dict[str, Any] = {"depth": 3, "stage": 2, "filters": [64, 128, 256], "v2": False, "mode": "same"}
+TABLE["input"] = {"shape": [32, 24, 3]}
 
 
 def run(text: str) -> Any:
@@ -179,15 +181,19 @@ def refused() -> list[str]:
     return table(["layer", "why"], [[f"`{name}`", why] for name, why in catalogue.REFUSED.items()])
 
 
+def paragraph(text: str) -> list[str]:
+    return textwrap.wrap(text, 120, break_long_words=False, break_on_hyphens=False)
+
+
 def aliases() -> list[str]:
     known = catalogue.catalogue()["aliases"]
-    return [f"{len(known)} aliases of Keras's are refused with the name that is meant: "
-            + ", ".join(f"`{alias}` (`{name}`)" for alias, name in sorted(known.items())) + "."]  # fmt: skip
+    told = ", ".join(f"`{alias}` (`{name}`)" for alias, name in sorted(known.items()))
+    return paragraph(f"{len(known)} aliases of Keras's are refused with the name that is meant: {told}.")
 
 
 def layer_names() -> list[str]:
     known = sorted(set(catalogue.catalogue()["layers"]) - set(layers.PUBLIC))
-    return [f"{len(known)} layers of Keras's: {code(known)}."]
+    return paragraph(f"{len(known)} layers of Keras's: {code(known)}.")
 
 
 OBJECTS = {
@@ -199,10 +205,10 @@ OBJECTS = {
 }
 
 
-def objects() -> list[str]:
+def named_objects() -> list[str]:
     known = catalogue.catalogue()
-    rows = [[f"{where}", code(sorted(known[module])), code(word for word in known["words"].get(module, ()) if word.islower())
-             if module in known["words"] else ""] for module, where in OBJECTS.items()]  # fmt: skip
+    words = {module: [word for word in known["words"].get(module, ()) if word.islower()] for module in OBJECTS}
+    rows = [[where, code(sorted(known[module])), code(words[module])] for module, where in OBJECTS.items()]
     rows.append(["`activation` and the like", "", code(sorted(known["words"]["activation"]))])
     return table(["in the place of", "named objects", "names alone"], rows)
 
@@ -268,16 +274,17 @@ def likelihoods() -> list[str]:
         "categorical": ("one-hot rows along the last axis", "-x log r"),
     }
     rows = [[f"`{name}`", f"`{activation}`", *said[name]] for name, activation in families.LIKELIHOODS.items()]
-    return table(["likelihood", "activation of the output", "for", "-log p(x given z) of a value x and its reconstruction r"], rows)
+    head = ["likelihood", "activation of the output", "for", "-log p(x given z) of a value x and its reconstruction r"]
+    return table(head, rows)
 
 
 def cards(family: str) -> list[str]:
     """What `zoo list` says of a family's specs, and their summaries."""
     rows = []
     for card in selection.cards(family=family):
-        rows.append([f"`{card.name}`", card.input, _short_number(card.parameters), _short_number(card.flops), card.summary])
-    head = ["spec", "input", "parameters", "FLOPs", ""]
-    return table(head, rows, right=(2, 3))
+        numbers = [_short_number(card.parameters), _short_number(card.flops)]
+        rows.append([f"`{card.name}`", card.input, *numbers, card.summary])
+    return table(["spec", "input", "parameters", "FLOPs", ""], rows, right=(2, 3))
 
 
 # The README
@@ -308,8 +315,8 @@ def of_the_readme() -> list[str]:
         stated = {card.stated for card in found if card.family == name}
         for_ = [task for task in TASKS if task in stated or ("" in stated and task in family.tasks[:3])]
         sizes = [card.parameters for card in found if card.family == name and card.parameters]
-        small, large = (_short_number(one) for one in (min(sizes), max(sizes)))
-        rows.append([f"[{name}](docs/families/{name}.md)", family.label, count[name], ", ".join(for_), f"{small} to {large}"])
+        span = " to ".join(_short_number(one) for one in (min(sizes), max(sizes)))
+        rows.append([f"[{name}](docs/families/{name}.md)", family.label, count[name], ", ".join(for_), span])
     total = f"{len(found)} specs, all {len(published())} networks of `keras.applications` among them."
     return [total, "", *table(["family", "", "specs", "for", "parameters"], rows, right=(2,))]
 
@@ -342,7 +349,7 @@ MISTAKES: dict[str, list[str]] = {
         "layers: [{Flatten, name: f}]",
         "layers: [{for: i, layers: [Flatten]}]",
         "layers: [Flatten, Dense: {units: 8, else: input}]",
-        "layers: [cnov: 8, Flatten]\nblocks: {conv: {parameters: {filters}, layers: [Conv2D: {filters: $filters, kernel_size: 3}]}}",
+        "layers: [wied: 8, Flatten]\nblocks: {wide: {parameters: {units}, layers: [Dense: $units]}}",
     ],
     "tensors and names": [
         "layers: [Flatten: {from: inptu}]",
@@ -413,7 +420,7 @@ MADE: dict[str, Made] = {
     "refused": refused,
     "aliases": aliases,
     "layers": layer_names,
-    "objects": objects,
+    "objects": named_objects,
     "own layers": own_layers,
     "tasks": tasks,
     "families": family_rows,

@@ -293,8 +293,8 @@ def test_what_goes_by_the_names_of_the_call_is_handed_over_by_them():
     flat = written(items, family="rnn", input=None, inputs={"steps": {"shape": [5, 3]}})
     text = eject(flat)
 
-    assert "(sequences=steps, mask=seen, initial_state=[encoder_1, encoder_2])" in text.replace("\n        ", "")
-    assert "(inputs=lstm, training=False)" in text
+    assert "mask=seen, initial_state=[encoder_1, encoder_2])\n" in text
+    assert re.search(r"\blstm, training=False\)\n", text)
     assert_same(flat)
 
 
@@ -311,6 +311,13 @@ def test_second_outputs_have_variables_where_they_are_read_and_only_there():
     assert "    first, _, first_2 = keras" in text
     assert "    second, second_1, *_ = keras" in text
     assert "    third, *_ = keras" in text
+    assert_same(flat)
+
+
+def test_a_list_of_one_tensor_is_handed_over_as_a_list():
+    flat = written([{"Concatenate": {"from": [[{"Dense": 4}]]}}])
+
+    assert 'keras.layers.Concatenate(name="concatenate")([dense])' in eject(flat)
     assert_same(flat)
 
 
@@ -370,6 +377,7 @@ def test_lambda_stands_on_every_kernel_that_lowering_puts_it_on_and_only_there()
     items = [
         {"TimeDistributed": {"layer": {"Dense": {"units": 5, "name": "inner"}}}},
         {"SeparableConv1D": {"filters": 4, "kernel_size": 2}},
+        {"SeparableConv1D": {"filters": 4, "kernel_size": 2, "depthwise_regularizer": {"L1": {"l1": 0.5}}}},
         {"Bidirectional": {"layer": {"GRU": {"units": 3, "return_sequences": True}}}},
         {"RNN": {"cell": {"LSTMCell": {"units": 3}}, "return_sequences": True}},
         {"TimeDistributed": {"layer": "BatchNormalization"}},
@@ -386,7 +394,8 @@ def test_lambda_stands_on_every_kernel_that_lowering_puts_it_on_and_only_there()
         ("kernel_regularizer", "L2(0.125)"): 4,  # time-distributed, GRU, LSTM cell, head
         ("recurrent_regularizer", "L2(0.125)"): 2,
         ("depthwise_regularizer", "L2(0.125)"): 1,
-        ("pointwise_regularizer", "L2(0.125)"): 1,
+        ("depthwise_regularizer", "L1(l1=0.5)"): 1,
+        ("pointwise_regularizer", "L2(0.125)"): 2,
         ("kernel_regularizer", "L2(0.5)"): 1,
         ("kernel_regularizer", "L1(l1=0.25)"): 1,
     }

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import subprocess
 import sys
 
@@ -109,14 +110,14 @@ def test_specs_that_are_suggested_do_fit():
     for spec, data in (("lenet5", "co2"), ("lstm", "diabetes"), ("lenet5", "breast_cancer")):
         with pytest.raises(ZooError) as error:
             plan_of(spec, data)
-        tried = str(error.value).split("try ")[1].split(", ")
+        tried = re.findall(r"`([a-z0-9_]+)`", str(error.value).split("try ")[1])
         assert tried and spec not in tried
         for other in tried:
-            assert plan_of(other.strip("`"), data).task == described(data).task
+            assert plan_of(other, data).task == described(data).task
 
 
 def test_one_label_alone_is_for_autoencoders():
-    with pytest.raises(ZooError, match=r"data has no targets or one label alone, .*; try .*`autoencoder`"):
+    with pytest.raises(ZooError, match=r"data has no targets or one label alone, .*; try `ae_"):
         meet(selection.load("mlp"), described_rows(np.random.random((60, 4))))
 
 

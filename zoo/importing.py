@@ -142,9 +142,11 @@ def _without_graph(model: Any) -> str:
     name = type(model).__name__
     if not isinstance(model, keras.Model) or type(model).__module__.split(".")[0] != "keras":
         return f"`{name}` is a class of its own; expected a functional or a sequential model of Keras"
-    if not model.built:
-        return f"`{model.name}` has no input yet; expected a sequential model with an `Input`"
-    return ""
+    try:
+        found = model.inputs
+    except AttributeError:  # a sequential model says so in this way
+        found = None
+    return "" if found else f"`{model.name}` has no input yet; expected a sequential model with an `Input`"
 
 
 # Bodies: a model's graph to items
@@ -497,7 +499,7 @@ def _arguments(layer: Any, entry: Mapping[str, Any], twice: bool = False) -> dic
 
     One default may follow from another argument (`strides` from `pool_size`), so a layer is made with what was found.
     """
-    kind, config, order = type(layer), _unnamed(layer.get_config()), list(entry["arguments"])
+    kind, config, order = type(layer), _config(layer), list(entry["arguments"])
     found: dict[str, Any] = {}
     given: dict[str, Any] = {"name": layer.name}  # or else Keras would count it, and the user's next layers after it
 
@@ -510,13 +512,21 @@ def _arguments(layer: Any, entry: Mapping[str, Any], twice: bool = False) -> dic
     usual = _usual(kind, given, {})
     for key in sorted(config, key=lambda key: order.index(key) if key in order else len(order)):
         skipped = key in UNSAID or (twice and key == "zero_output_for_mask")  # which `Bidirectional` sets by itself
-        if skipped or key in given or config[key] == usual.get(key):
+        if skipped or key in given or _unnamed({key: config[key]})[key] == usual.get(key):
             continue
         if key not in order:
             raise _Refused(f"has {key}={config[key]!r}, which is no argument of {kind.__name__}")
         take(key)
         usual = _usual(kind, given, usual)
     return {key: found[key] for key in order if key in found}
+
+
+def _config(layer: Any) -> dict[str, Any]:
+    try:
+        return layer.get_config()
+    except NotImplementedError as error:
+        what = re.search(r"[\w.]*?(\w+) object", str(error))
+        raise _Refused(f"has a {what[1] if what else 'part'} that does not tell its config") from None
 
 
 def _usual(kind: type, given: Mapping[str, Any], before: dict[str, Any]) -> dict[str, Any]:
@@ -538,7 +548,7 @@ def _made_of(value: Any) -> Any:
 
 def _unnamed(value: Any) -> Any:
     """A config as configs are compared: without the names in it, lists for tuples, and one axis for a list of one."""
-    if isinstance(value, dict):
+    if isinstance(value, dict) and value.get("class_name") != "DTypePolicy":
         made = {key: _unnamed(one) for key, one in value.items() if key != "name"}
         axis = made.get("axis")
         return made | ({"axis": axis[0]} if isinstance(axis, list) and len(axis) == 1 else {})
@@ -554,7 +564,9 @@ def _value(key: str, value: Any, twice: bool = False) -> Any:
     if isinstance(value, (list, tuple)):
         if any(isinstance(one, dict) for one in value):
             raise _Refused(f"holds several objects under {key}, which a spec cannot write")
-        made = [_value("", one) for one in value]
+        made = [_value(key, one) for one in value]
+        if key == "axis" and len(made) == 1:
+            return made[0]
         return _sized_value(made) if key in SIZED else made
     if isinstance(value, str) and key.endswith("activation") and value not in catalogue.words("activation"):
         raise _Refused(f"has the activation {value}, which is none of Keras's")
@@ -562,7 +574,7 @@ def _value(key: str, value: Any, twice: bool = False) -> Any:
         raise _Refused(f"has {key}={value!r}, which a spec reads as an expression")
     if value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    raise _Refused(f"has a {key or 'value'} that cannot be written in a spec: {str(value)[:60]}")
+    raise _Refused(f"has a {key} that cannot be written in a spec: {str(value)[:60]}")
 
 
 def _sized_value(made: list[Any]) -> Any:
@@ -588,7 +600,7 @@ def _object(key: str, value: Mapping[str, Any], twice: bool) -> Any:
         return {kind: arguments} if arguments else kind
     entry = catalogue.catalogue().get(module, {}).get(kind)
     if entry is None or not str(value.get("module", "")).startswith("keras") or not isinstance(config, Mapping):
-        what = config if kind == "function" else kind
+        what = config if kind == "function" else kind.strip("_")
         raise _Refused(f"has the {key} {what}, which is none of Keras's own")
     class_ = getattr(getattr(keras, module), kind)
     usual = class_(**{one: config[one] for one in entry["required"]}).get_config()

@@ -117,5 +117,5 @@ def outputs(layer: str, arguments: Mapping[str, Any]) -> int:
     if layer == "Bidirectional":
         inner = arguments.get("layer")
         name, body = next(iter(inner.items())) if isinstance(inner, Mapping) and len(inner) == 1 else (inner, {})
-        return 2 * outputs(str(name), body or {}) - 1
+        return 2 * outputs(str(name), body if isinstance(body, Mapping) else {}) - 1
     return 1 + STATES.get(layer, 0) * bool(arguments.get("return_state"))

@@ -60,7 +60,7 @@ def fold(data: Mapping[str, Any]) -> Data:
         while better := _proved(step(found, unnamed), wanted):
             found = better
     found = _without_names(found, unnamed)
-    shorter = writing.dump(found).count("\n") < writing.dump(flat).count("\n")
+    shorter = len(writing.dump(found)) < len(writing.dump(flat))
     return found if shorter and _proved([(1, found)], wanted) else flat
 
 

@@ -133,6 +133,8 @@ class _Scope:
     around: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     read: set[str] = field(default_factory=set)
+    whole: bool = True
+    """Every name that was asked for is there, so that those that nothing asks for can be told."""
 
 
 def read(spec: Spec) -> Program:
@@ -230,13 +232,13 @@ class _Reader:
                     if key not in BLOCK:
                         close = nearest(key, BLOCK)
                         self._wrong((*here, key), "no such key", f"a key of a block: {listed(BLOCK)}", close)
-        around = (*self.spec_scope.own, *self.spec_scope.around)
+        around = (*(self.data.get("let") or {}), *self.spec_scope.around)
         scopes = {name: self._block(name, body, around) for name, body in fine.items()}
         for name, scope in scopes.items():
             block = self.blocks[name]
             for kind, keys in (("parameters", block.parameters), ("let", block.let)):
                 for key in keys:
-                    if key not in scope.read:
+                    if key not in scope.read and scope.whole:
                         self._nothing_reads((("blocks", name, kind, key)), key, scope)
             named = set(_tensors(fine[name]["layers"]))
             for index, key in enumerate(block.inputs[1:], 1):  # the first is `previous`
@@ -432,7 +434,7 @@ class _Reader:
         given, own = self._arguments(target, body, entry, path, block is not None)
         self._value(given, path, scope)
         if block is None:
-            arguments = objects.completed({**(self.defaults.get(target) or {}), **given}, self.defaults)
+            arguments = objects.with_defaults({**(self.defaults.get(target) or {}), **given}, self.defaults)
             self._inner_classes(arguments)
             needless = "l2" in own and own["l2"] is not None and entry is not objects.GAUSSIAN
             if needless and not objects.kernels(target, arguments):
@@ -509,16 +511,7 @@ class _Reader:
             self._told(_of_block(target, arguments, known, required, path))
         else:
             told = {**entry, "required": required}
-            self._told(
-                objects.arguments(
-                    target,
-                    objects.with_defaults(arguments, self.defaults),
-                    told,
-                    path,
-                    ours=ours,
-                    defaults=self.defaults,
-                )
-            )
+            self._told(objects.arguments(target, arguments, told, path, ours=ours, defaults=self.defaults))
         return arguments, own
 
     def _source(self, raw: Any, path: Path, scope: _Scope, call: Sequence[str] | None = None) -> Source:
@@ -600,7 +593,7 @@ class _Reader:
             known = word.group(1) in scope.own or word.group(1) in scope.around
             hint = f"${word.group(1)}" if known else hint
         self._wrong(path, wrong, expected, hint)
-        self.whole = False
+        self.whole = scope.whole = False
 
     def _ask(self, names: Iterable[str], path: Path, scope: _Scope, but: str = "") -> None:
         for name in sorted(names):
@@ -609,7 +602,7 @@ class _Reader:
                 close = nearest(name, known)
                 expected = f"one of {listed(sorted(known))}"
                 self._wrong(path, f"no name `${name}`", expected, f"${close}" if close else "")
-                self.whole = False
+                self.whole = scope.whole = False
             elif name != but:
                 scope.read.add(name)
 

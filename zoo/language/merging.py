@@ -113,7 +113,7 @@ def _varied(found: Document, name: str) -> Document:
         if at not in variants:
             where: Path = ("variants", chain[-1], "extends") if chain else ()
             others = [one for one in variants if one not in chain]
-            known = f"one of {listed(others, 40)}" if others else "a file with it"
+            known = f"one of {listed(others, 40)}" if others else "another variant of the file, which has none"
             found.problem(where, f"no variant `{at}`", known, nearest(at, others))
             return found
         if at in chain:

@@ -182,6 +182,7 @@ class _Unfolding:
     layers: int = 0
     steps: int = 0  # items gone through
     depth: int = 0  # bodies inside each other
+    calls: list[Path] = field(default_factory=list)  # the calls of blocks under way, the outermost first
     places: dict[Path, tuple[Mark | None, str]] = field(default_factory=dict)  # where each path was written, and how
     loose: set[str] = field(default_factory=set)  # the paths of layers that lead to no output
     told: set[Path] = field(default_factory=set)  # the paths of what was found wrong here
@@ -459,7 +460,6 @@ class _Unfolding:
         arguments = {**self.defaults.get(layer, {}), **item.arguments}
         if item.checked and item.known:
             arguments |= self._computed(item, frame)
-        arguments = objects.completed(arguments, self.defaults)
         alone = layer in objects.MERGING and len(inputs) == 1 and not many and not call
         if alone and self._is_computed((*path, "from")):
             self._wrong(path, f"1 tensor for `{layer}`", "a list of them, such as `from: [NAME, previous]`")
@@ -487,7 +487,14 @@ class _Unfolding:
         name = self._given_name(item, frame, suffix) if item.name is not None else self._default_name(block.name, frame)
         if not name:
             return
-        table = dict(self.table)
+        self.calls.append(path)
+        self._called(item, block, name, frame, given, call)
+        self.calls.pop()
+
+    def _called(
+        self, item: Call, block: Block, name: str, frame: _Frame, given: tuple[str, ...], call: dict[str, Any]
+    ) -> None:
+        path, table = item.path, dict(self.table)
         for key, value in item.arguments.items():
             if key in block.parameters:
                 table[key] = self._of_name(value, frame.table, (*path, key))
@@ -937,7 +944,10 @@ class _Unfolding:
                 self._wrong((key,), "nothing reads it", expected)
 
     def _wrong(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
-        """Note a problem; of a line that is gone through often, the first."""
+        """Note a problem; of a line that is gone through often, the first, and in a block, for which call."""
+        place = self.spec.place(self.calls[0]) if self.calls and path[:1] == ("blocks",) else None
+        if place and place.line:
+            wrong += f" when called in line {place.line}"
         if not self.spec.is_told(path) and (path not in self.told or not path):
             self.told.add(path)
             self.problems.append(self.spec.problem(path, wrong, expected, hint))

@@ -82,24 +82,6 @@ def called_with(layer: str) -> tuple[str, ...]:
     return CALLED.get(layer, ("inputs", "training"))
 
 
-def completed(arguments: Mapping[str, Any], defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Arguments of a layer with the defaults of the layers that it wraps put into those."""
-    if not defaults or not any(key in arguments for key in WRAPPED):
-        return dict(arguments)
-
-    def with_defaults(inner: Any) -> Any:
-        if isinstance(inner, list):
-            return list(map(with_defaults, inner))
-        name = next(iter(inner)) if is_named(inner) else inner
-        given = (inner[name] if isinstance(inner, Mapping) and name is not inner else None) or {}
-        if not isinstance(name, str) or not isinstance(given, Mapping):
-            return inner
-        usual = defaults.get(name, {})
-        return {name: completed({**usual, **given}, defaults)} if usual or given else inner
-
-    return {key: with_defaults(value) if key in WRAPPED else value for key, value in arguments.items()}
-
-
 def named(
     value: Any, module: str, path: Path, defaults: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Iterator[Found]:
@@ -228,20 +210,18 @@ def kernels(layer: str, arguments: Mapping[str, Any]) -> list[str]:
     return free
 
 
-def with_defaults(arguments: Mapping[str, Any], defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def with_defaults(arguments: dict[str, Any], defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The arguments of a wrapper, the layers that it wraps with their class's `defaults`; their own arguments win."""
 
     def wrapped(value: Any) -> Any:
         if isinstance(value, list):
-            return [wrapped(one) for one in value]
-        name, body = (
-            (value, {}) if isinstance(value, str) else next(iter(value.items())) if is_named(value) else ("", {})
-        )
+            return list(map(wrapped, value))
+        name = value if isinstance(value, str) else next(iter(value)) if is_named(value) else ""
+        body = {} if isinstance(value, str) or not name else value[name] or {}
         if not isinstance(body, Mapping) or not (name in defaults or body):
             return value
         return {name: with_defaults({**defaults.get(name, {}), **body}, defaults)}
 
-    return {
-        key: wrapped(value) if defaults and catalogue.module_of(key) == "layers" else value
-        for key, value in arguments.items()
-    }
+    if not defaults or not any(key in arguments for key in WRAPPED):
+        return arguments
+    return {key: wrapped(value) if key in WRAPPED else value for key, value in arguments.items()}

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.language import catalogue, expressions, objects
+from zoo.language import catalogue, expressions, items, objects
 from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS
+from zoo.language.network import MOST_LAYERS
 from zoo.language.parsing import FARTHEST
-from zoo.language.spec import BODY
+from zoo.language.spec import BODY, STATED
 
 Schema = dict[str, Any]
 
+_WORDS = {"let", "reuse", *items.GROUP, *objects.OURS}
+"""Words that are no block's name."""
+
+_TAKEN = {*expressions.FUNCTIONS, *expressions.RESERVED, *items.IN_TRAINING, "name", *STATED, "l2", "dropout"}
+"""Words that are no name of a value."""
+
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-EXPRESSION: Schema = {"type": "string", "pattern": r"\$|^[-+(0-9.][-+*/%() 0-9.eE]* [-+*/%]{1,2} "}
+_ARITHMETIC = r"^[-+(0-9.][-+*/%() 0-9.eE]* [-+*/%]{1,2} "
+ARITHMETIC: Schema = {"type": "string", "pattern": _ARITHMETIC}
+"""Arithmetic on plain numbers."""
+
+EXPRESSION: Schema = {"type": "string", "pattern": rf"\$|{_ARITHMETIC}"}
 """Text with a `$` in it, or arithmetic on plain numbers."""
 
 COUNT: Schema = {"type": "integer", "minimum": 1}
-NAME: Schema = {"type": ["string", "integer"], "not": {"enum": ["previous", "input", ""]}}
+NAME: Schema = {
+    "type": ["string", "integer"],
+    "pattern": r"\$|^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+    "not": {"anyOf": [{"enum": ["previous", "input"]}, {"type": "string", "pattern": r"^[^$]*\.[0-9]+$"}]},
+}
 
 
 def schema() -> Schema:
@@ -31,7 +46,13 @@ def schema() -> Schema:
         "additionalProperties": False,
         "required": ["spec"],
         "anyOf": [{"required": ["extends"]}, {"required": ["name", "family"]}],
-        "allOf": [_family(name) for name in FAMILIES],
+        "allOf": [
+            *map(_family, FAMILIES),
+            *map(_task, FACTS),
+            _language(),
+            {"not": {"required": ["inputs", "input"]}},
+            {"not": {"required": ["inputs", "prepare"]}},
+        ],
         "$defs": _definitions(),
     }
 
@@ -47,8 +68,28 @@ def _family(name: str) -> Schema:
         "required": list(family.body),
     }
     if "latent" in family.body:
-        then["properties"] |= dict.fromkeys(("classes", "targets", "horizon", "features"), False)
+        then["properties"] |= dict.fromkeys((*STATED, "outputs"), False)
+        drawn = {"type": "object", "propertyNames": {"enum": ["Gaussian", "VectorQuantizer"]}}
+        plain: Schema = {"not": {"type": "object", "required": ["Gaussian"]}}
+        then["properties"]["latent"] = _either(drawn, {"const": "VectorQuantizer"}) if family.gaussian else plain
+        bound = {"properties": {"latent": {"type": "object", "required": ["Gaussian"]}}}
+        then["dependentSchemas"] = {"penalties": bound}
     return {"if": {**of_family, "not": {"required": ["extends"]}}, "then": then}
+
+
+def _task(name: str) -> Schema:
+    """What the task decides: which sizes are read."""
+    others = dict.fromkeys((key for key in STATED if key not in FACTS[name]), False)
+    of_task = {"properties": {"task": {"const": name}}, "required": ["task"], "not": {"required": ["extends"]}}
+    return {"if": of_task, "then": {"properties": others}}
+
+
+def _language() -> Schema:
+    of_task = {"properties": {"task": {"const": "language"}}, "required": ["task", "input"]}
+    return {
+        "if": {**of_task, "not": {"anyOf": [{"required": ["extends"]}, {"required": ["head"]}]}},
+        "then": {"properties": {"input": {"required": ["vocabulary"]}}},
+    }
 
 
 def _described(says: str, of: Schema) -> Schema:
@@ -66,7 +107,7 @@ def _either(*schemas: Schema) -> Schema:
 def _keys() -> dict[str, Schema]:
     """The keys of a spec, in the order in which the specs write them."""
     text = {"type": "string", "pattern": r"\S"}
-    items = _ref("items")
+    body = _ref("items")
     return {
         "spec": _described("The version of the language.", {"const": 1}),
         "extends": _described("A spec, or a file, over which this one is laid.", text),
@@ -93,7 +134,7 @@ def _keys() -> dict[str, Schema]:
         "likelihood": _described("How an autoencoder's output is read.", {"enum": list(LIKELIHOODS)}),
         "l2": _described("lambda: the loss gains lambda * sum(w^2) for every kernel. Default 0.001.", _ref("lambda")),
         "dropout": _described("p: the rate of every dropout layer that states none. Default 0.5.", _ref("rate")),
-        "prepare": _described("The published preprocessing, outside the network.", items),
+        "prepare": _described("The published preprocessing, outside the network.", body),
         "penalties": _described("The weights of the parts of a variational autoencoder's bound.", _ref("penalties")),
         "let": _described("Names for values, computed once.", _ref("table")),
         "defaults": _described("Arguments for every layer of a class.", _ref("defaults")),
@@ -101,16 +142,19 @@ def _keys() -> dict[str, Schema]:
             "Groups of layers with parameters, to be called like layers.",
             {
                 "type": "object",
-                "propertyNames": {"pattern": "^[a-z_][a-z0-9_]*$"},
+                "propertyNames": {"pattern": "^[a-z_][a-z0-9_]*$", "not": {"enum": sorted(_WORDS)}},
                 "additionalProperties": _ref("block"),
             },
         ),
-        "layers": _described("The body of a network.", items),
+        "layers": _described("The body of a network.", body),
         "encoder": _described("From the input to the code.", {"type": "array", "items": _ref("item")}),
         "latent": _described("The layer that makes the code.", _ref("latent")),
         "decoder": _described("From the code back to the input.", {"type": "array", "items": _ref("item")}),
-        "head": _described("The last layers, in place of those that the task brings.", items),
-        "outputs": _described("The tensors that the network answers.", {"type": "array", "items": text, "minItems": 1}),
+        "head": _described("The last layers, in place of those that the task brings.", body),
+        "outputs": _described(
+            "The tensors that the network answers.",
+            {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 1, "uniqueItems": True},
+        ),
         "weights": _described(
             "Where its weights begin: imagenet, keras:NAME, run:NAME, or a file.", {"type": ["string", "object"]}
         ),
@@ -133,24 +177,37 @@ def _definitions() -> dict[str, Schema]:
     value = _ref("value")
     number = {"type": "number", "minimum": -FARTHEST, "maximum": FARTHEST}
     tensor = {"type": ["string", "integer"]}
+    often = {**COUNT, "maximum": MOST_LAYERS}
+    word = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "not": {"enum": sorted(_TAKEN)}}
     words = {
         "name": _described("The layer's name, and the name of its output.", NAME),
         "from": _described("What it is called on.", _ref("from")),
         "if": _described("Whether it is there.", _ref("condition")),
         "else": _described("The tensor that stands in its place where it is not.", tensor),
-        "repeat": _described("How many times in a row.", _either(COUNT, EXPRESSION)),
+        "repeat": _described("How many times in a row.", _either(often, EXPRESSION, _ref("range"))),
         "l2": _described("lambda for the kernels in it.", _ref("lambda")),
-        "frozen": _described("Whether its weights stay as they are.", _either({"type": "boolean"}, EXPRESSION)),
+        "frozen": _described("Whether its weights stay as they are.", _ref("boolean")),
     }
     known = catalogue.catalogue()
     layers = {name: _ref(name) for name in known["layers"]}
     objects_of = {module: _named(module) for module in ("initializers", "regularizers", "constraints", "schedules")}
-    bare = _either({"enum": sorted(known["layers"])}, {"pattern": "^[a-z_]"})
-    group = {
-        "layers": _ref("items"),
-        "for": _either({"type": "string"}, {"type": "array", "items": {"type": "string"}}),
-        "in": {"type": ["integer", "string", "array", "object"]},
-        **{key: words[key] for key in ("repeat", "if", "from", "l2", "frozen")},
+    alone = sorted(name for name in known["layers"] if name not in objects.MERGING)
+    blocks = {"pattern": "^[a-z_]", "not": {"enum": sorted(_WORDS)}}
+    bare = _either({"enum": alone}, blocks)
+    group: Schema = {
+        "type": "object",
+        "properties": {
+            "layers": _ref("items"),
+            "for": _either(word, {"type": "array", "items": word, "minItems": 1, "uniqueItems": True}),
+            "in": _either(
+                {"type": "integer", "minimum": 0, "maximum": expressions.MOST}, {"type": ["string", "array", "object"]}
+            ),
+            "from": tensor,
+            **{key: words[key] for key in ("repeat", "if", "l2", "frozen")},
+        },
+        "required": ["layers"],
+        "dependentRequired": {"for": ["in"], "in": ["for"]},
+        "additionalProperties": False,
     }
     call = {"type": "object", "minProperties": 1, "maxProperties": 1, "properties": layers}
     return {
@@ -168,10 +225,7 @@ def _definitions() -> dict[str, Schema]:
         "boolean": _either({"type": "boolean"}, EXPRESSION, _ref("range")),
         "table": {
             "type": "object",
-            "propertyNames": {
-                "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
-                "not": {"enum": sorted(expressions.FUNCTIONS)},
-            },
+            "propertyNames": word,
             "additionalProperties": value,
         },
         "input": {
@@ -189,12 +243,13 @@ def _definitions() -> dict[str, Schema]:
             },
             "additionalProperties": False,
             "required": ["shape"],
+            "allOf": [_kinds(rank) for rank in KINDS],
         },
         "items": {"type": "array", "items": _ref("item"), "minItems": 1},
         "item": {
             "anyOf": [
                 {"type": "string", **bare},
-                {"type": "object", "properties": group, "required": ["layers"], "additionalProperties": False},
+                _ref("group"),
                 {
                     "type": "object",
                     "properties": {"let": _ref("table")},
@@ -217,24 +272,29 @@ def _definitions() -> dict[str, Schema]:
                 {
                     **call,
                     "patternProperties": {"^[a-z_][a-z0-9_]*$": _described("A call of a block.", value)},
-                    "propertyNames": {"not": {"enum": ["let", "reuse", "layers", *objects.OURS]}},
+                    "propertyNames": {"not": {"enum": sorted(_WORDS)}},
                     "additionalProperties": False,
                 },
             ]
         },
-        "from": _either(
-            tensor,
+        "group": group,
+        "tensors": _either(
             {
                 "type": "array",
                 "minItems": 1,
-                "items": _either(
-                    tensor, {"type": "array", "items": _ref("item")}, {"type": "object", "required": ["layers"]}
+                "items": _either(tensor, {"type": "array", "items": _ref("item")}, _ref("group")),
+            },
+            {
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": _either(
+                    {"type": ["string", "integer", "boolean"]}, {"type": "array", "items": tensor, "minItems": 1}
                 ),
             },
-            {"type": "object", "additionalProperties": {"type": ["string", "integer", "boolean", "array"]}},
         ),
+        "from": _either(tensor, _ref("tensors")),
         "latent": _either(
-            {"enum": sorted(["Gaussian", *known["layers"]])},
+            {"enum": sorted(known["layers"])},
             {
                 "type": "object",
                 "minProperties": 1,
@@ -261,7 +321,13 @@ def _definitions() -> dict[str, Schema]:
                 "parameters": _described("Its parameters with their defaults; null: must be given.", _ref("table")),
                 "let": _ref("table"),
                 "inputs": _described(
-                    "The names of the tensors that it is called on.", {"type": "array", "items": {"type": "string"}}
+                    "The names of the tensors that it is called on.",
+                    {
+                        "type": "array",
+                        "items": {**NAME, "not": {"const": "previous"}},
+                        "minItems": 1,
+                        "uniqueItems": True,
+                    },
                 ),
                 "nested": _described("Whether each call is a model of its own.", {"type": "boolean"}),
                 "layers": _ref("items"),
@@ -293,9 +359,9 @@ def _definitions() -> dict[str, Schema]:
         "train": {
             "type": "object",
             "properties": {
-                "optimizer": _either({"enum": sorted(known["optimizers"])}, _named("optimizers")),
-                "batch_size": _ref("count"),
-                "epochs": _ref("count"),
+                "optimizer": _either({"enum": sorted(known["optimizers"])}, _named("optimizers"), _ref("range")),
+                "batch_size": _either(COUNT, ARITHMETIC, _ref("range")),
+                "epochs": _either(COUNT, ARITHMETIC, _ref("range")),
             },
             "additionalProperties": False,
         },
@@ -320,12 +386,18 @@ def _definitions() -> dict[str, Schema]:
     }
 
 
+def _kinds(rank: int) -> Schema:
+    """What an input of so many sizes may be; `vocabulary` and `dtype` allow tokens everywhere."""
+    shape = {"properties": {"shape": {"minItems": rank, "maxItems": rank}}, "required": ["shape", "kind"]}
+    return {"if": shape, "then": {"properties": {"kind": {"enum": sorted({"tokens", *KINDS[rank]})}}}}
+
+
 def _range() -> Schema:
-    number = _either({"type": "number"}, EXPRESSION)
+    number = _either({"type": "number"}, ARITHMETIC)
     interval = {
         "min_value": number,
         "max_value": number,
-        "step": _either({"type": "number", "exclusiveMinimum": 0}, EXPRESSION),
+        "step": _either({"type": "number", "exclusiveMinimum": 0}, ARITHMETIC),
         "sampling": {"enum": ["linear", "log"]},
         "zero": {"type": "boolean"},
         "default": number,
@@ -335,6 +407,10 @@ def _range() -> Schema:
         "if": {"properties": {"zero": {"const": True}}, "required": ["zero"]},
         "then": {"properties": {"sampling": {"const": "log"}}, "required": ["sampling"]},
     }
+    log = {
+        "if": {"properties": {"sampling": {"const": "log"}}, "required": ["sampling"]},
+        "then": {"properties": {"min_value": {"exclusiveMinimum": 0}, "step": {"exclusiveMinimum": 1}}},
+    }
     return _described(
         "Values to search: an interval, or a list.",
         _either(
@@ -343,7 +419,7 @@ def _range() -> Schema:
                 "properties": interval,
                 "required": ["min_value", "max_value", "default"],
                 "additionalProperties": False,
-                **zero,
+                "allOf": [zero, log],
             },
             {"type": "object", "properties": values, "required": ["values", "default"], "additionalProperties": False},
         ),
@@ -361,6 +437,9 @@ def _object(module: str, name: str, words: dict[str, Schema], required: bool = T
         body["type"] = ["object", "null"]
     if not required or not words:
         return body
+    body |= {"dependentRequired": {"else": ["if"]}, "not": {"required": ["else", "repeat"]}}
+    if name in objects.MERGING:  # these are called on a list, and there is none but in `from`
+        return {**body, "type": "object", "properties": {**arguments, "from": _ref("tensors")}, "required": ["from"]}
     # `defaults` may give what is required, so that a schema cannot ask for it; a lone value is what is missing.
     return _either(body, {"type": ["number", "string", "boolean", "array"]}) if entry["required"] else body
 

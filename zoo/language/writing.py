@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -41,9 +42,14 @@ def _number(dumper: yaml.SafeDumper, value: float) -> yaml.Node:
     return dumper.represent_scalar("tag:yaml.org,2002:float", text if "." in text else text.replace("e", ".0e"))
 
 
+@functools.lru_cache(maxsize=10_000)
+def _is_plain(text: str) -> bool:
+    """Whether a text means itself without quotes."""
+    return parsing.parse(text.encode(), "")[::2] == (text, [])
+
+
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
-    same = parsing.parse(value.encode(), "")[::2] == (value, [])
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=None if same else '"')
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=None if _is_plain(value) else '"')
 
 
 _Dumper.add_representer(dict, _flow_where_short)
