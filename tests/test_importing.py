@@ -242,16 +242,19 @@ def staged():
 def u_net():
     rows = keras.Input((16, 16, 1))
     found, kept = rows, []
-    for level in range(3):
+    for level in range(4):
         for index in (1, 2):
-            name = f"down{level}_conv{index}"
-            found = L.Conv2D(4 * 2**level, 3, padding="same", activation="relu", name=name)(found)
+            found = L.Conv2D(4 * 2**level, 3, padding="same", name=f"down{level}_conv{index}")(found)
+            found = L.BatchNormalization(name=f"down{level}_bn{index}")(found)
+            found = L.ReLU(name=f"down{level}_relu{index}")(found)
         kept.append(found)
         found = L.MaxPooling2D(name=f"down{level}_pool")(found)
-    for level in reversed(range(3)):
+    for level in reversed(range(4)):
         found = L.Conv2DTranspose(4 * 2**level, 2, strides=2, name=f"up{level}_wider")(found)
         found = L.Concatenate(name=f"up{level}_skip")([kept[level], found])
-        found = L.Conv2D(4 * 2**level, 3, padding="same", activation="relu", name=f"up{level}_conv")(found)
+        found = L.Conv2D(4 * 2**level, 3, padding="same", name=f"up{level}_conv")(found)
+        found = L.BatchNormalization(name=f"up{level}_bn")(found)
+        found = L.ReLU(name=f"up{level}_relu")(found)
     return keras.Model(rows, L.Conv2D(2, 1, activation="softmax", name="predictions")(found))
 
 
@@ -446,13 +449,13 @@ def test_names_that_begin_alike_make_blocks_and_what_differs_their_parameters():
 
     assert {name: block["parameters"] for name, block in spec["blocks"].items()} == {
         "conv_block": {"filters": None, "kernel_size": None, "strides": 1},
-        "conv_block_2": {"filters": None, "filters_2": None},
-        "conv_block_3": {"filters": None, "filters_2": None, "strides": 2},
+        "conv_block_2": {"filters": None, "filters_2": None, "strides": 2},
+        "conv_block_3": {"filters": None, "filters_2": None},
     }
     assert spec["layers"][1:4] == [
-        {"conv_block_3": {"name": "conv1_block1", "filters": 32, "strides": 1, "filters_2": 8}},
-        {"conv_block_2": {"name": "conv1_block2", "filters": 8, "filters_2": 32}},
-        {"conv_block_3": {"name": "conv2_block1", "filters": 64, "filters_2": 16}},
+        {"conv_block_2": {"name": "conv1_block1", "filters": 32, "strides": 1, "filters_2": 8}},
+        {"conv_block_3": {"name": "conv1_block2", "filters": 8, "filters_2": 32}},
+        {"conv_block_2": {"name": "conv2_block1", "filters": 64, "filters_2": 16}},
     ]
 
 
@@ -461,7 +464,7 @@ def test_a_block_takes_what_it_reads_from_elsewhere_as_an_input():
     spec = importing.spec_of(u_net())
 
     assert spec["blocks"]["up"]["inputs"] == ["input", "other"]
-    assert spec["layers"][-1] == {"up": {"name": "up0", "from": ["previous", "down0_conv2"], "filters": 4}}
+    assert spec["layers"][-1] == {"up": {"name": "up0", "from": ["previous", "down0_relu2"], "filters": 4}}
 
 
 def test_numbers_that_grow_in_names_make_a_loop():
@@ -508,10 +511,17 @@ def test_equal_layers_in_a_row_are_one_that_repeats():
 
 def test_what_all_layers_of_a_class_share_is_said_once():
     keras.backend.clear_session()
-    convolutions = [L.Conv2D(4 + n, 3, padding="same", kernel_initializer="he_normal") for n in range(3)]
-    spec = importing.spec_of(keras.Sequential([keras.Input((8, 8, 1)), *convolutions, L.Flatten(), L.Dense(2)]))
+    initial = keras.initializers.VarianceScaling(2.0, "fan_out")
+    convolutions = [L.Conv2D(4 + n, 3, padding="same", kernel_initializer=initial) for n in range(3)]
+    spec = importing.spec_of(chain(*convolutions, L.Flatten(), L.Dense(2), shape=(8, 8, 1)))
 
-    assert spec["defaults"] == {"Conv2D": {"kernel_size": 3, "padding": "same", "kernel_initializer": "he_normal"}}
+    assert spec["defaults"] == {
+        "Conv2D": {
+            "kernel_size": 3,
+            "padding": "same",
+            "kernel_initializer": {"VarianceScaling": {"scale": 2.0, "mode": "fan_out"}},
+        }
+    }
 
 
 def test_a_short_model_stays_flat():
@@ -538,10 +548,21 @@ def test_a_fold_that_is_wrong_is_not_taken(monkeypatch, wrong):
         assert nodes(folding.fold(flat)) == nodes(flat)
 
 
-def test_a_spec_that_cannot_be_read_or_is_not_flat_comes_back_as_it_is():
+def test_a_spec_that_is_not_flat_or_says_several_networks_comes_back_as_it_is():
     base = {"spec": 1, "name": "small", "family": "mlp", "classes": 3, "input": {"shape": [4]}}
-    for layers in (["Nothing"], [{"Dense": 8}] * 5, [{"Dense": {"units": 4, "repeat": 3}}]):
-        assert folding.fold({**base, "layers": layers}) == {**base, "layers": layers}
+    wide = {"Dense": {"units": {"values": [4, 8], "default": 4}}}
+    for layers, more in (
+        (["Nothing"], {}),
+        ([{"Dense": 8}] * 5, {}),
+        ([{"Dense": {"units": 4, "repeat": 3}}], {}),
+        ([wide] * 5, {}),
+        ([{"Dense": {"units": "$width"}}] * 5, {"let": {"width": 4}}),
+        ([{"Dense": {"units": 4}}] * 5, {"l2": {"values": [0.1, 0.2], "default": 0.1}}),
+    ):
+        assert folding.fold({**base, **more, "layers": layers}) == {**base, **more, "layers": layers}
+    assert folding.fold({**base, "layers": [{"Dense": {"units": 4}}] * 5})["layers"] == [
+        {"Dense": {"repeat": 5, "units": 4}}
+    ]
 
 
 # Refusals

@@ -46,22 +46,28 @@ VARIABLES = {"from": "source", "name": "label", "repeat": "times"}
 
 
 def fold(data: Mapping[str, Any]) -> Data:
-    """Fold the `layers` of a spec in plain data; it comes back as it is where nothing is gained, or is not flat.
+    """Fold the `layers` of a spec in plain data; it comes back as it is where nothing is gained.
 
-    What comes back unfolds to the same layers, with the same names, in the same order.
+    What comes back unfolds to the same layers, with the same names, in the same order. A spec that says more than one
+    network (ranges, `let`, variants) is not folded, as it could only be proved for one of them.
     """
     flat = dict(data)
+    if {"let", "variants", "extends", "defaults"} & set(flat):
+        return flat
     meant = _unfolded(flat)
     named = _named(flat, meant) if meant else None
     if meant is None or named is None:
         return flat
-    wanted, (found, unnamed) = _meaning(meant), named
-    for step in (_defaults, _repeats, _blocks, _loops):
-        while better := _proved(step(found, unnamed), wanted):
-            found = better
-    found = _without_names(found, unnamed)
-    shorter = len(writing.dump(found)) < len(writing.dump(flat))
-    return found if shorter and _proved([(1, found)], wanted) else flat
+    wanted = _meaning(meant)
+    for steps in ((_defaults, _repeats, _blocks, _loops), (_repeats, _blocks, _loops)):
+        found, unnamed = named
+        for step in steps:
+            while better := _proved(step(found, unnamed), wanted):
+                found = better
+        found = _without_names(found, unnamed)
+        if writing.dump(found).count("\n") < writing.dump(flat).count("\n") and _proved([(1, found)], wanted):
+            return found
+    return flat
 
 
 def _proved(proposals: Iterable[tuple[int, Data]], wanted: Any) -> Data | None:
@@ -76,7 +82,7 @@ def _proved(proposals: Iterable[tuple[int, Data]], wanted: Any) -> Data | None:
 
 def _unfolded(data: Data) -> Network | None:
     spec, problems = reading.read(data, "", {})
-    if spec is None or problems:
+    if spec is None or problems or spec.ranges():
         return None
     found, problems = network.unfold(spec.fill())
     return None if problems else found
@@ -84,11 +90,14 @@ def _unfolded(data: Data) -> Network | None:
 
 def _meaning(found: Network) -> Any:
     """All that is built from a network."""
+
+    def said(one: network.Node) -> Data:
+        return {key: value for key, value in one.arguments.items() if value is None or value != _usual(one.layer, key)}
+
     nodes = [
         (
-            one.name, one.layer, {k: v for k, v in one.arguments.items() if v != _usual(one.layer, k)}, one.inputs,
-            one.part, one.l2, one.dropout, one.many, dict(one.call), one.outputs, one.frozen, one.reuses,
-            _meaning(one.network) if one.network else None,
+            one.name, one.layer, said(one), one.inputs, one.part, one.l2, one.dropout, one.many, dict(one.call),
+            one.outputs, one.frozen, one.reuses, _meaning(one.network) if one.network else None,
         )
         for one in found.nodes
     ]  # fmt: skip
@@ -368,16 +377,15 @@ def _repeats(data: Data, unnamed: Mapping[str, set[str]]) -> Proposals:
     """`repeat` for equal items in a row whose names are counted from 1, or need not be said."""
     for which, body in _bodies(data).items():
         changed: list[Item] = []
-        while len(rest := body[sum(map(_rounds, changed)) :]):
-            found, more = rest[0], 2
-            while more <= len(rest) and (made := _repeated(rest[:more], unnamed.get(which, set()))):
-                found, more = made, more + 1
-            changed.append(found)
-        yield len(body) - len(changed), _with_body(data, which, changed)
-
-
-def _rounds(item: Item) -> int:
-    return 1 if "layers" in item else next(iter(item.values())).get("repeat", 1)
+        at = 0
+        while at < len(body):
+            end, found = at + 1, body[at]
+            while end < len(body) and (made := _repeated(body[at : end + 1], unnamed.get(which, set()))):
+                end, found = end + 1, made
+            shorter = _high([found]) < _high(body[at:end])
+            changed += [found] if shorter else body[at:end]
+            at = end
+        yield _high(body) - _high(changed), _with_body(data, which, changed)
 
 
 def _repeated(items: list[Item], unnamed: set[str]) -> Item:
@@ -509,7 +517,8 @@ def _block(data: Data, chunks: list[_Chunk]) -> Proposals:
         given = {key: value for key, value in given.items() if value != parameters[key]}
         source: Any = chunk.sources if len(inputs) > 1 else chunk.sources[0]
         calls.append({name: {"name": chunk.prefix, **({} if source == "previous" else {"from": source}), **given}})
-    before = sum(_high(one) for chunk in chunks for one in chunk.items)
+    bodies = _bodies(data)
+    before = sum(_high(bodies[chunk.which][chunk.start : chunk.end]) for chunk in chunks)
     gain = before - _high({name: block}) - (not blocks) - _high(calls)
     if gain > 0:
         yield gain, _called(_put(data, blocks={**blocks, name: block}), chunks, calls)

@@ -185,6 +185,10 @@ class _Reader:
             self._wrong(("latent",), f"{shown(raw)} is no layer", "one layer, such as Dense: {units: 32}")
             self.whole = False
             return ()
+        for one in found:
+            if isinstance(one, Call) and (one.condition is not True or one.repeat is not None):
+                self._wrong(one.path, "the code is not one layer", "a latent without `if` and `repeat`")
+                self.whole = False
         return found
 
     # Blocks
@@ -630,8 +634,8 @@ class _Reader:
                 name = next(iter(one)) if isinstance(one, Mapping) and one else one
                 if isinstance(name, str):
                     self.classes.add(name)
-                if isinstance(one, Mapping) and isinstance(one.get(name), Mapping):
-                    self._inner_classes(one[name])
+                    body = one[name] if isinstance(one, Mapping) else None
+                    self._inner_classes(body if isinstance(body, Mapping) else {})
 
     def _unread(self, scope: _Scope, raw: Mapping[str, Any]) -> None:
         """What the text reads nowhere: a `let`, a block, a class in `defaults`."""

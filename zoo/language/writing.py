@@ -25,6 +25,10 @@ def dump(value: dict[str, Any]) -> str:
 class _Dumper(yaml.SafeDumper):
     """Block style outside, flow style for what fits on a line, as the specs are written by hand."""
 
+    def ignore_aliases(self, data: Any) -> bool:
+        """Always: what stands there twice is written twice, for anchors and aliases are refused."""
+        return True
+
 
 def _flow_where_short(dumper: yaml.SafeDumper, value: Any) -> yaml.Node:
     short = len(json.dumps(value)) < 100 and "layers" not in value and "encoder" not in value and not is_named(value)
@@ -63,7 +67,19 @@ def written_out(spec: Spec, network: Network) -> dict[str, Any]:
 
     What comes out is a spec again, which unfolds to the same network.
     """
-    gone = ("let", "blocks", "defaults", "prepare", "layers", "encoder", "latent", "decoder", "head", "outputs")
+    gone = (
+        "let",
+        "blocks",
+        "defaults",
+        "prepare",
+        "layers",
+        "encoder",
+        "latent",
+        "decoder",
+        "head",
+        "outputs",
+        "frozen",
+    )
     told = {key: value for key, value in spec.written().items() if key not in gone}
     written = _Written(told.get("l2"), told.get("dropout"))
     prepare = written.items(network.prepare, network.input)
@@ -78,18 +94,20 @@ def written_out(spec: Spec, network: Network) -> dict[str, Any]:
             start = part.network.input if part is decoder else network.input
             body[part.name] = written.items(nodes, start)
             if part is encoder:
-                body["latent"] = _latent(spec, part.network, written)
+                body["latent"] = _latent(spec, network, part.network, nodes[-1].name if nodes else start, written)
+        if "penalties" in told:
+            told["penalties"] = _penalties(network)
         last = decoder.network.nodes if decoder.network else ()
-        head = [item for item, node in zip(body["decoder"], last, strict=True) if _is_head(node)]
+        head = [item for item, node in zip(body["decoder"], last, strict=False) if _is_head(node)]
         body["decoder"] = body["decoder"][: len(body["decoder"]) - len(head)]
         body |= {"head": head} if head else {}
     else:
         nodes = list(network.nodes)
         items = written.items(nodes, network.input)
         split = next((index for index, node in enumerate(nodes) if node.part == "head"), len(nodes))
-        body |= {"layers": items[:split]} if split else {}
+        body["layers"] = items[:split] or _NOTHING
         body |= {"head": items[split:]} if split < len(nodes) else {}
-        if len(network.outputs) > 1 or (nodes and network.output != nodes[-1].name):
+        if "outputs" in spec.data:
             body["outputs"] = list(network.outputs)
     train = {"train": told.pop("train")} if "train" in told else {}
     for key, used in (("l2", written.l2_used), ("dropout", written.dropout_used)):
@@ -102,16 +120,26 @@ def _is_head(node: Node) -> bool:
     return node.path.startswith("head") or (node.path.split(".")[0] == "decoder" and node.name == "reconstruction")
 
 
-def _latent(spec: Spec, encoder: Network, written: _Written) -> Any:
+_NOTHING: list[Any] = [{"Flatten": {"if": False}}]
+"""The items of a body in which none is left."""
+
+
+def _latent(spec: Spec, network: Network, encoder: Network, previous: str, written: _Written) -> Any:
     if spec.gaussian:
         node = next(node for node in encoder.nodes if node.name == "z_mean")
-        given = spec.written()["latent"]
-        samples = given["Gaussian"].get("samples") if isinstance(given["Gaussian"], dict) else None
+        drawn = next(node for node in network.nodes if node.part == "latent").arguments
         l2 = {} if node.l2 == written.l2 else {"l2": node.l2}
         written.l2_used = written.l2_used or not l2
-        return {"Gaussian": {"units": node.arguments["units"], **({"samples": samples} if samples else {}), **l2}}
+        return {"Gaussian": {"units": node.arguments["units"], **drawn, **l2}}
     node = next(node for node in encoder.nodes if node.path.startswith("latent"))
-    return written.item(node, node.inputs[0])
+    return written.item(node, previous)
+
+
+def _penalties(network: Network) -> dict[str, Any]:
+    """The weights that stand in the layer which computes the bound."""
+    found = next(node for node in network.nodes if node.part == "criterion").arguments
+    kl = {key: found[other] for key, other in (("weight", "kl"), ("warm_up", "warm_up")) if other in found}
+    return {"kl": _plain(kl) or 1.0, **({"mmd": _plain(found["mmd"])} if "mmd" in found else {})}
 
 
 class _Written:
@@ -137,8 +165,9 @@ class _Written:
             words["from"] = {
                 key: list(value) if isinstance(value, tuple) else value for key, value in node.call.items()
             }  # fmt: skip
-            if node.inputs and node.inputs != (previous,):
-                words["from"] = {"inputs": node.inputs[0], **words["from"]}
+            if node.inputs and (node.many or node.inputs != (previous,)):
+                first = list(node.inputs) if node.many else node.inputs[0]
+                words["from"] = {"inputs": first, **words["from"]}
         elif node.many or node.inputs != (previous,):
             words["from"] = list(node.inputs) if node.many or len(node.inputs) > 1 else node.inputs[0]
         if node.reuses:
@@ -148,7 +177,7 @@ class _Written:
             inside = node.network
             name = f"model_{len(self.blocks)}"
             self.blocks[name] = {}  # its place, before those inside it
-            layers = self.items(inside.nodes, inside.input)
+            layers = self.items(inside.nodes, inside.input) or _NOTHING
             self.blocks[name] = {"inputs": [one.name for one in inside.inputs], "nested": True, "layers": layers}
             return {name: words}
         if node.l2 is not None and self.l2 is not None and node.l2 == self.l2:
