@@ -56,7 +56,7 @@ def folder(tmp_path, monkeypatch):
         (("--task", "segmentation"), {"unet"}, {"lenet5", "lstm"}),
         (("ResNet-50",), {"resnet50"}, {"resnet101", "lenet5"}),
     ],
-    ids=" ".join,
+    ids=["all", "family", "size", "pattern", "task", "case"],
 )
 def test_a_list_holds_what_was_asked_for(words, inside, outside, say):
     code, told, _ = say("list", *words)
@@ -77,7 +77,7 @@ def test_a_list_holds_what_was_asked_for(words, inside, outside, say):
         (("show", "resnet", "--layers"), "did you mean `resnet"),
         (("list", "--specs", "nowhere"), "nowhere is no folder"),
     ],
-    ids=" ".join,
+    ids=["family", "task", "size", "pattern", "name", "folder"],
 )
 def test_what_is_not_there_is_said_in_a_sentence(words, says, say):
     code, told, wrong = say(*words)

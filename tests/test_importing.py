@@ -258,9 +258,19 @@ def u_net():
     return keras.Model(rows, L.Conv2D(2, 1, activation="softmax", name="predictions")(found))
 
 
+def letters():
+    parts = [L.Embedding(30, 8), L.LSTM(6, return_sequences=True), L.Dense(30, activation="softmax")]
+    return keras.Sequential([keras.Input((12,), dtype="int32"), *parts])
+
+
+def odd_inputs():
+    one, other = keras.Input((4,), name="input"), keras.Input((4,), name="second row")
+    return keras.Model([one, other], L.Dense(3)(L.Add()([L.Dense(4)(one), other])))
+
+
 MODELS = (
     encoder_decoder, both_ways, cells, explicit_mask, attention, siamese, nested_twice, frozen, particular, residual,
-    staged, u_net,
+    staged, u_net, letters, odd_inputs,
 )  # fmt: skip
 
 
@@ -277,14 +287,21 @@ def test_a_model_comes_back_as_it_was_fresh_and_from_a_file(make, reloaded, tmp_
     assert_same(model, built(model))
 
 
-@pytest.mark.parametrize(
-    "make", [both_ways, explicit_mask, attention, nested_twice, frozen, particular, residual, staged]
-)
+ANSWERED = {
+    both_ways: "classification", explicit_mask: "binary", attention: "classification", nested_twice: "classification",
+    frozen: "classification", particular: "regression", residual: "classification", u_net: "segmentation",
+    letters: "language",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("make", ANSWERED)
 def test_what_a_task_can_answer_is_built_by_the_zoo(make):
     keras.backend.clear_session()
     model = make()
+    spec = importing.spec_of(model)
 
-    assert_same(model, zoo.build(importing.spec_of(model)))
+    assert spec["task"] == ANSWERED[make]
+    assert_same(model, zoo.build(spec))
 
 
 def test_names_that_keras_counted_in_a_process_are_kept():
@@ -405,6 +422,10 @@ def test_lambda_and_p_are_the_specs_only_where_all_kernels_and_all_dropout_layer
     assert "l2" not in importing.spec_of(keras.Sequential([keras.Input((4, 4, 1)), L.MaxPooling2D(), L.Flatten()]))
 
 
+def test_inputs_whose_names_the_language_has_no_place_for_get_others():
+    assert list(importing.spec_of(odd_inputs())["inputs"]) == ["input_1", "second_row"]
+
+
 def test_an_input_keeps_its_name_where_a_layer_has_the_one_that_it_would_get():
     rows = keras.Input((4,), name="rows")
     model = keras.Model(rows, L.Dense(3)(L.Dense(4, name="table")(rows)))
@@ -512,8 +533,8 @@ def test_equal_layers_in_a_row_are_one_that_repeats():
 def test_what_all_layers_of_a_class_share_is_said_once():
     keras.backend.clear_session()
     initial = keras.initializers.VarianceScaling(2.0, "fan_out")
-    convolutions = [L.Conv2D(4 + n, 3, padding="same", kernel_initializer=initial) for n in range(3)]
-    spec = importing.spec_of(chain(*convolutions, L.Flatten(), L.Dense(2), shape=(8, 8, 1)))
+    first, second, third = (L.Conv2D(4 + n, 3, padding="same", kernel_initializer=initial) for n in range(3))
+    spec = importing.spec_of(chain(first, L.ReLU(), second, L.MaxPooling2D(), third, L.Flatten(), shape=(8, 8, 1)))
 
     assert spec["defaults"] == {
         "Conv2D": {

@@ -24,7 +24,7 @@ from zoo import layers as ours
 from zoo.errors import ZooError, listed
 from zoo.language import catalogue, folding, network, reading
 from zoo.language.expressions import is_expression
-from zoo.language.families import DTYPES, FACTS, KINDS, kinds
+from zoo.language.families import DTYPES, KINDS, kinds
 from zoo.language.items import GROUP
 from zoo.language.network import owner, snake_case
 from zoo.language.objects import OURS, kernels
@@ -42,8 +42,8 @@ UNSAID = ("name", "trainable", "dtype")
 SIZED = ("kernel_size", "strides", "pool_size", "dilation_rate", "size", "padding", "cropping")
 """Arguments for which one number stands for a row of equal ones."""
 
-MERGED = {"Add": "Add", "Subtract": "Subtract", "Multiply": "Multiply", "Maximum": "Maximum", "Minimum": "Minimum"}
-"""Operations of `keras.ops` on two tensors of one rank, and the layers that compute the same."""
+MERGED = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
+"""Operations of `keras.ops` on two tensors of one rank that a layer of the same name computes."""
 
 ACTIVATED = {"Relu": "relu", "Relu6": "relu6", "Sigmoid": "sigmoid", "Silu": "silu", "Tanh": "tanh"}
 """Operations of `keras.ops` on one tensor, and the activations that they are."""
@@ -105,15 +105,19 @@ class _Import:
         if wrong := _without_graph(model):
             raise ZooError(wrong)
         inputs = [_input(tensor) for tensor in model.inputs]
-        names = _input_names(model, inputs)
-        single = names == ["input"]
-        body = _Body(self, model, names, {kinds(inputs[0])[0]} if single else set())
+        kind = kinds(inputs[0])[0]  # what a single input is called, unless a layer is
+        taken = {one.name for one in model.layers} - {_operation_of(model.inputs[0]).name}
+        single = len(inputs) == 1 and kind not in taken
+        names = ["input"] if single else _input_names(model)
+        body = _Body(self, model, names, {kind} if single else set())
         outputs = body.run()
         if self.refused:
             raise ZooError(*self.refused)
         if unread := [one for one in names if one not in body.read and one not in outputs]:
             raise ZooError(f"the input `{unread[0]}` leads to no output; expected every input to be used")
         task, facts = _task(model)
+        if "vocabulary" in facts:
+            inputs[0]["vocabulary"] = facts.pop("vocabulary")
         cut = _head(body.items) if outputs == [body.previous] else 0
         layers, head = body.items[: cut or None], _sized(body.items[cut:], facts) if cut else []
         blocks = self.blocks.values()
@@ -174,6 +178,7 @@ class _Body:
         self.items: list[Item] = []
         self.classes: list[str] = []
         self.names = {_key(tensor): name for tensor, name in zip(model.inputs, inputs, strict=True)}
+        self.unknown: dict[tuple[int, int, int], str] = {}  # outputs that the language does not know, and whose
         self.used = {*inputs, *used}
         self.counts: Counter[str] = Counter()
         self.previous = inputs[0]
@@ -190,7 +195,17 @@ class _Body:
             except _Refused as refused:
                 self.whole.refused.append(f"the layer `{call.operation.name}` {refused}")
                 self.names |= {_key(one): self.previous for one in call.outputs}
-        return [self.names[_key(one)] for one in self.model.outputs]
+        try:
+            return [self._name_of(one) for one in self.model.outputs]
+        except _Refused as refused:
+            self.whole.refused.append(f"the model {refused}")
+            return []
+
+    def _name_of(self, tensor: Any) -> str:
+        if _key(tensor) in self.unknown:
+            layer = self.unknown[_key(tensor)]
+            raise _Refused(f"reads an output of `{layer}` beside its first, which the language does not know")
+        return self.names[_key(tensor)]
 
     def _call(self, call: _Call) -> None:
         import keras
@@ -225,8 +240,8 @@ class _Body:
     def _write(self, item: Item, begin: str, name: str, call: _Call, outputs: int) -> None:
         self.items.append({"from": begin, "layers": [item]} if begin else item)
         self.used.add(name)
-        for index, one in enumerate(call.outputs):
-            self.names[_key(one)] = name if index == 0 else f"{name}.{index if index < outputs else 'none'}"
+        self.names |= {_key(one): f"{name}.{index}" if index else name for index, one in enumerate(call.outputs)}
+        self.unknown |= {_key(one): name for one in call.outputs[outputs:]}
         self.previous = name
 
     def _source(self, call: _Call, first: Any) -> tuple[Any, str]:
@@ -249,9 +264,7 @@ class _Body:
             return [self._tensors(one) for one in value]
         if value is PREVIOUS:
             return "previous"
-        name = self.names[_key(value)]
-        if name.endswith(".none"):
-            raise _Refused(f"reads an output of `{name[:-5]}` beside its first, which the language does not know")
+        name = self._name_of(value)
         self.read.add(owner(name))
         return "previous" if name == self.previous else name
 
@@ -288,9 +301,7 @@ class _Body:
             raise _Refused(f"is a model inside the model: {wrong}")
         if call.named:
             raise _Refused(f"is a model called with {listed(call.named)}; expected its inputs alone")
-        inputs = ["input"] if len(model.inputs) == 1 else [_operation_of(one).name for one in model.inputs]
-        if not all(NAME.fullmatch(one) and one != "previous" for one in inputs):
-            raise _Refused(f"has an input that cannot be called so in a spec; expected {NAMES}")
+        inputs = ["input"] if len(model.inputs) == 1 else _input_names(model)
         frozen = self.frozen or not model.trainable
         inside = _Body(self.whole, model, inputs, frozen=frozen)
         outputs = inside.run()
@@ -620,14 +631,10 @@ def _operation(call: _Call) -> tuple[str, dict[str, Any], Any]:
     kind = type(call.operation).__name__
     tensors = [one for one in call.first if isinstance(one, keras.KerasTensor)]
     numbers = [one for one in call.first if isinstance(one, (int, float)) and not isinstance(one, bool)]
-    floats = all(one.dtype == "float32" for one in tensors)
-    if (
-        len(tensors) + len(numbers) == len(call.first)
-        and floats
-        and type(call.operation).__module__.startswith("keras.")
-    ):
+    known = type(call.operation).__module__.startswith("keras.") and len(tensors) + len(numbers) == len(call.first)
+    if known and all(one.dtype == "float32" for one in tensors):
         if kind in MERGED and len(tensors) == 2 and len({len(one.shape) for one in tensors}) == 1:
-            return MERGED[kind], {}, tensors
+            return kind, {}, tensors
         if kind in ACTIVATED and len(call.first) == 1:
             return "Activation", {"activation": ACTIVATED[kind]}, tensors[0]
         if len(tensors) == 1 and len(numbers) == 1:
@@ -638,7 +645,7 @@ def _operation(call: _Call) -> tuple[str, dict[str, Any], Any]:
                 return "Rescaling", {"scale": 1.0, "offset": -number}, tensors[0]
             if kind == "Multiply":
                 return "Rescaling", {"scale": number}, tensors[0]
-    if kind == "NotEqual" and len(tensors) == len(numbers) == 1 and call.first[0] is tensors[0]:
+    if known and kind == "NotEqual" and len(tensors) == len(numbers) == 1 and call.first[0] is tensors[0]:
         return "NotEqual", {"value": numbers[0]} if numbers[0] else {}, tensors[0]
     raise _Refused(f"is the operation {kind} of keras.ops, for which Keras has no layer; expected layers alone")
 
@@ -659,15 +666,15 @@ def _input(tensor: Any) -> dict[str, Any]:
     return {"shape": shape, **({"dtype": tensor.dtype} if tensor.dtype != "float32" else {})}
 
 
-def _input_names(model: Any, inputs: list[dict[str, Any]]) -> list[str]:
-    """What the inputs are called in the spec: a single one `input`, unless a layer is called as it will be."""
-    layers = {one.name for one in model.layers}
-    names = [_operation_of(one).name for one in model.inputs]
-    if len(names) == 1 and not {kinds(inputs[0])[0]} & (layers - set(names)):
-        return ["input"]
-    for name in names:
-        if not NAME.fullmatch(name) or owner(name) != name or name in ("previous", "input"):
-            raise ZooError(f"the input `{name}` cannot be called so in a spec; expected {NAMES}, and no word of ours")
+def _input_names(model: Any) -> list[str]:
+    """What the inputs are called: as in the model, but for names that the language has no place for."""
+    taken = {one.name for one in model.layers}
+    names: list[str] = []
+    for one in map(_operation_of, model.inputs):
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", one.name).lstrip("_-") or "input"
+        while name in ("previous", "input", *names) or (name != one.name and name in taken):
+            name += "_1"
+        names.append(name)
     return names
 
 
@@ -683,12 +690,14 @@ def _task(model: Any) -> tuple[str, dict[str, int]]:
     last = shape[-1] if shape else None
     if last and len(shape) == 1 and activation == "softmax":
         return "classification", {"classes": last}
-    if "segmentation" in FACTS and last and len(shape) == 3 and activation == "softmax":
+    if last and len(shape) == 3 and activation == "softmax":
         return "segmentation", {"classes": last}
-    if "binary" in FACTS and activation == "sigmoid" and shape == (1,):
+    if activation == "sigmoid" and shape == (1,):
         return "binary", {}
-    if "multilabel" in FACTS and last and len(shape) == 1 and activation == "sigmoid":
+    if last and len(shape) == 1 and activation == "sigmoid":
         return "multilabel", {"classes": last}
+    if last and activation == "softmax" and shape[:-1] == tuple(model.inputs[0].shape[1:]):
+        return "language", {"vocabulary": last}
     if len(shape) == 2 and None not in shape:
         return "forecasting", {"horizon": shape[0], "features": shape[1]}
     return "regression", {"targets": last} if last and len(shape) == 1 else {}

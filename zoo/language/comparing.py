@@ -4,45 +4,93 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zoo.language import network
-from zoo.language.network import Node
+from zoo.language.network import Network, Node
 from zoo.language.spec import CARD, Spec
 
 BODY_KEYS = ("layers", "encoder", "latent", "decoder", "head", "blocks", "let", "defaults", "prepare", "name")
 """Keys that are compared as what they unfold to."""
 
+Scoped = tuple[tuple[str, ...], Node]
+"""A layer with the names of the models inside the model that it stands in, the outermost first."""
+
 
 def differences(one: Spec, other: Spec) -> list[tuple[str, str, str]]:
     """What differs, as (what, in the one, in the other); nothing for the same network trained the same way.
 
-    Both are taken at the defaults of their ranges, which are compared as well.
+    Both are taken at the defaults of their ranges, which are compared as well as far as they have names.
     """
     rows = []
     left, right = one.written(), other.written()
     for key in dict.fromkeys((*left, *right)):
         if key not in (*CARD, *BODY_KEYS) and left.get(key) != right.get(key):
             rows.append((key, _shown(left.get(key)), _shown(right.get(key))))
-    nodes = [_nodes(spec) for spec in (one, other)]
-    for part in ("prepare", "layers"):
-        before, after = nodes[0][part], nodes[1][part]
-        keys = [[json.dumps(_said(node), sort_keys=True, default=str) for node in side] for side in (before, after)]
-        matcher = difflib.SequenceMatcher(None, keys[0], keys[1], autojunk=False)
-        for tag, begin, end, start, stop in matcher.get_opcodes():
-            if tag != "equal":
-                rows += _pairs(before[begin:end], after[start:stop], "prepare: " if part == "prepare" else "")
+    ranges = [{name: found.written() for name, found in spec.ranges().items()} for spec in (one, other)]
+    for name in dict.fromkeys((*ranges[0], *ranges[1])):
+        told = name in _STATED or name.startswith(("train.", "penalties."))
+        if not told and "[" not in name and ranges[0].get(name) != ranges[1].get(name):
+            rows.append((f"range of {name}", _shown(ranges[0].get(name)), _shown(ranges[1].get(name))))
+    flat = [network.unfold(spec.fill())[0] for spec in (one, other)]
+    sides = [list(_walked(found)) if found else [] for found in flat]
+    rows += _rows(
+        [((), node) for node in flat[0].prepare] if flat[0] else [],
+        [((), node) for node in flat[1].prepare] if flat[1] else [],
+        "prepare: ",
+    )
+    return rows + _rows(sides[0], sides[1], "")
+
+
+_STATED = ("l2", "dropout", "learning_rate")
+"""Ranges that stand under a key of their own."""
+
+
+def _walked(found: Network, inside: tuple[str, ...] = ()) -> Iterator[Scoped]:
+    for node in found.nodes:
+        if node.network:
+            yield from _walked(node.network, (*inside, node.name))
+        else:
+            yield inside, node
+
+
+def _rows(before: list[Scoped], after: list[Scoped], prefix: str) -> list[tuple[str, str, str]]:
+    rows = []
+    keys = [[json.dumps(_said(node), sort_keys=True, default=str) for _, node in side] for side in (before, after)]
+    matcher = difflib.SequenceMatcher(None, keys[0], keys[1], autojunk=False)
+    same: dict[tuple[tuple[str, ...], str], tuple[tuple[str, ...], str]] = {}
+    for tag, begin, end, start, stop in matcher.get_opcodes():
+        if tag != "equal":
+            rows += _pairs([node for _, node in before[begin:end]], [node for _, node in after[start:stop]], prefix)
+        for (inside, node), (within, other) in zip(before[begin:end], after[start:stop], strict=False):
+            same[inside, node.name] = within, other.name
+            rows += _calls(node, other, inside, within, same, prefix) if tag == "equal" else []
     return rows
 
 
-def _nodes(spec: Spec) -> dict[str, list[Node]]:
-    flat, _ = network.unfold(spec.fill())
-    return {"prepare": list(flat.prepare), "layers": list(flat.walk())} if flat else {"prepare": [], "layers": []}
+def _calls(
+    one: Node, other: Node, inside: tuple[str, ...], within: tuple[str, ...], same: Mapping[Any, Any], prefix: str
+) -> list[tuple[str, str, str]]:
+    """What two equal layers are called on, where that is not the same; a layer without a pair is told already."""
+    left, right = list(one.read()), list(other.read())
+    for mine, its in zip(left, right, strict=False):
+        known = same.get((inside, network.owner(mine)))
+        if known in (None, (within, network.owner(its))) or (within, network.owner(its)) not in same.values():
+            continue
+        return [(f"{prefix}{one.name}.from", _shown(", ".join(left)), _shown(", ".join(right)))]
+    return []
 
 
 def _said(node: Node) -> list[Any]:
-    """What makes two layers the same: all but what they are called."""
-    return [node.layer, node.arguments, node.l2, node.dropout, node.frozen, len(node.inputs)]
+    """What makes two layers the same: all but what they are called, and what they are called on."""
+    return [node.layer, node.arguments, node.l2, node.dropout, node.frozen, len(node.inputs), _plain(node)]
+
+
+def _plain(node: Node) -> dict[str, Any]:
+    """The call of a layer, without its tensors: plain arguments, and how many tensors go by which name."""
+    many = {key: len(value) for key, value in node.call.items() if isinstance(value, tuple)}
+    return {key: many.get(key, value is True or isinstance(value, str)) for key, value in node.call.items()}
 
 
 def _pairs(before: list[Node], after: list[Node], prefix: str) -> list[tuple[str, str, str]]:
@@ -64,6 +112,7 @@ def _pairs(before: list[Node], after: list[Node], prefix: str) -> list[tuple[str
 
 def _arguments(node: Node) -> dict[str, Any]:
     more = {"l2": node.l2, "rate": node.dropout, "frozen": node.frozen or None, "inputs": len(node.inputs)}
+    more |= {f"from.{key}": value for key, value in _plain(node).items()}
     return {**node.arguments, **{key: value for key, value in more.items() if value is not None}}
 
 

@@ -275,6 +275,8 @@ class _Parser:
             number = _NUMBER.match(text, at - len(word))
             assert number is not None
             digits = number.group()
+            if re.match(r"0\d", digits):
+                raise Wrong(f"`{word}` is no number", "a decimal number such as 31 or 1e-3")
             value: Any = int(digits) if digits.isdigit() else float(digits)
             return self._piece(_constant(_near(value, digits))), number.end()
         if word[0].isdigit():

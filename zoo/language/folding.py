@@ -58,16 +58,15 @@ def fold(data: Mapping[str, Any]) -> Data:
     named = _named(flat, meant) if meant else None
     if meant is None or named is None:
         return flat
-    wanted = _meaning(meant)
-    for steps in ((_defaults, _repeats, _blocks, _loops), (_repeats, _blocks, _loops)):
+    wanted, made = _meaning(meant), [flat]
+    for steps in ((_repeats, _blocks, _loops), (_defaults, _repeats, _blocks, _loops)):
         found, unnamed = named
         for step in steps:
             while better := _proved(step(found, unnamed), wanted):
                 found = better
         found = _without_names(found, unnamed)
-        if writing.dump(found).count("\n") < writing.dump(flat).count("\n") and _proved([(1, found)], wanted):
-            return found
-    return flat
+        made += [found] if _proved([(1, found)], wanted) else []
+    return min(made, key=lambda one: writing.dump(one).count("\n"))
 
 
 def _proved(proposals: Iterable[tuple[int, Data]], wanted: Any) -> Data | None:
@@ -91,8 +90,11 @@ def _unfolded(data: Data) -> Network | None:
 def _meaning(found: Network) -> Any:
     """All that is built from a network."""
 
-    def said(one: network.Node) -> Data:
-        return {key: value for key, value in one.arguments.items() if value is None or value != _usual(one.layer, key)}
+    def said(one: network.Node) -> dict[str, str]:
+        given = {key: json.dumps(value) for key, value in one.arguments.items()}  # as text, 1 is no true
+        return {
+            key: text for key, text in given.items() if text == "null" or text != json.dumps(_usual(one.layer, key))
+        }
 
     nodes = [
         (
@@ -280,10 +282,12 @@ class _Columns:
                 return [self.one(key, ones) for ones in places]
         if key == "from" and not all(isinstance(one, str) for one in values):
             raise ValueError("one tensor here, several there")
-        if values not in self.values:
+        texts = [json.dumps(one) for one in self.values]
+        if json.dumps(values) not in texts:
             self.keys.append(key)
             self.values.append(values)
-        return _Variable(self.values.index(values))
+            return _Variable(len(texts))
+        return _Variable(texts.index(json.dumps(values)))
 
     def item(self, items: Sequence[Item]) -> Item:
         """The item that stands for several of one target. Raises `ValueError` if none can."""
