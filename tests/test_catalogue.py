@@ -64,7 +64,8 @@ def test_p_reaches_the_layers_that_must_be_given_a_rate():
 
 @pytest.mark.parametrize("argument", [*catalogue.COUNTS, *catalogue.SIZES])
 def test_an_argument_that_is_checked_is_one(argument):
-    assert [name for name, entry in LAYERS.items() if argument in entry["arguments"]]
+    entries = [*LAYERS.values(), objects.GAUSSIAN]
+    assert [entry for entry in entries if argument in entry["arguments"]]
 
 
 def test_an_alias_leads_to_a_layer_and_is_none():

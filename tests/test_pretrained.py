@@ -124,3 +124,25 @@ def test_weights_that_cannot_be_downloaded_are_an_error_of_one_sentence(monkeypa
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", refuse)
     with pytest.raises(ZooError, match="the published weights of MobileNet could not be had: URL fetch failure"):
         zoo.build("mobilenet", weights="imagenet")
+
+
+def test_a_schedule_is_computed_from_the_epochs_and_the_steps_of_the_data(tmp_path):
+    rate = {"PiecewiseConstantDecay": {"boundaries": ["$epochs * $steps // 2"], "values": ["$first", 0.0]}}
+    spec = {
+        "spec": 1, "name": "scheduled", "family": "mlp", "input": {"shape": [30]}, "l2": 0,
+        "let": {"first": {"values": [0.1, 0.2], "default": 0.1}}, "layers": [{"Dense": 8}],
+        "train": {"optimizer": {"SGD": {"learning_rate": rate}}, "epochs": 4, "batch_size": 32},
+    }  # fmt: skip
+    from zoo import building
+    from zoo.meeting import meet
+
+    rows = zoo.data("breast_cancer")
+    plan = meet(zoo.load(spec), rows.description)
+    steps = -(-len(rows.train.x) // 32)
+    built = [building.build(plan, {"first": first}, 1) for first in (0.1, 0.2)]
+
+    schedules = [one.network.optimizer._learning_rate for one in built]
+    assert [one.boundaries for one in schedules] == [[2 * steps], [2 * steps]]
+    assert [one.values[0] for one in schedules] == [0.1, 0.2]
+    keys = {building.trace_key(plan, {"first": first}) for first in (0.1, 0.2)}
+    assert len(keys) == 2  # the schedule is part of the graph

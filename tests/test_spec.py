@@ -80,12 +80,9 @@ def test_filled_at_the_defaults_a_spec_of_the_zoo_has_no_ranges_and_is_only_that
     filled = found.fill()
 
     assert filled.ranges() == {}
-    assert {name: filled.data[name] for name in found.ranges()} == {
-        name: one.default for name, one in found.ranges().items()
-    }
-    assert {key: value for key, value in filled.data.items() if key not in found.ranges()} == {
-        key: value for key, value in found.data.items() if key not in found.ranges()
-    }
+    assert filled.written() == found.fill({key: one.default for key, one in found.ranges().items()}).written()
+    if not found.ranges():
+        assert filled.written() == found.written()
 
 
 @every_spec
@@ -119,7 +116,10 @@ def test_prose_does_not_change_the_identity_and_everything_else_does(name):
 
     prose = {"summary": "Another sentence.", "reference": "Nobody, 1900", "parameters": 1}
     assert selection.load(found, prose).identity() == found.identity()
-    for key, value in {"name": "other", "l2": 0, "train.epochs": 3, "input.shape": [7] * len(found.shape)}.items():
+    changes = {"name": "other", "l2": 0.123, "train.epochs": 3}
+    if "input" in found.data:
+        changes["input.shape"] = [96] * len(found.shape)
+    for key, value in changes.items():
         assert selection.load(found, {key: value}).identity() != found.identity()
 
 
@@ -135,17 +135,18 @@ def test_the_tables_of_the_language_fit_each_other():
 
 @pytest.mark.parametrize("task", FACTS)
 def test_each_task_has_the_head_that_its_facts_are_for(task):
-    items = head(task, {"classes": 3, "targets": 2, "horizon": 4, "features": 5})
+    items = head(task, {"classes": 3, "targets": 2, "horizon": 4, "features": 5, "vocabulary": 6})
     names = [next(iter(item.values()))["name"] for item in items]
 
-    assert names == {"forecasting": ["steps", "predictions"]}.get(task, ["predictions"] if FACTS[task] else [])
+    ends = {"forecasting": ["steps", "predictions"], "reconstruction": [], "generation": []}
+    assert names == ends.get(task, ["predictions"])
 
 
 @pytest.mark.parametrize("key", [*FIELDS, *(f"input.{key}" for key in INPUT), *(f"train.{key}" for key in TRAINING)])
 @pytest.mark.parametrize("value", [[], {"a": [{}]}, 1.5, "", True, -1, [None], "\n"], ids=repr)
 def test_no_key_accepts_what_it_cannot_mean(key, value):
     """Each value is refused at the key itself; 1.5 may be lambda, a size may be open, and one number has no sizes."""
-    if (key, value) not in (("l2", 1.5), ("input.shape", [None]), ("input.shape", [])):
+    if (key, value) not in (("l2", 1.5), ("input.shape", [None]), ("input.shape", []), ("frozen", True)):
         assert [one for one in refusal(MLP, {key: value}) if one.startswith(f"--set: {key}")]
 
 
@@ -320,7 +321,7 @@ def test_a_change_touches_neither_its_source_nor_its_value():
         ({"train.optimizer.SGD.momentum": 3}, "train.optimizer.SGD: no such key; expected one of Adam"),
         ({"train.optimizer": "Adm"}, "train.optimizer: no optimizer `Adm`; expected the name of a Keras optimizer; "
                                      "did you mean `Adam`?"),
-        ({"likelihood": "poisson"}, "likelihood: `\"poisson\"` is not accepted; expected one of bernoulli, gaussian"),
+        ({"likelihood": "poisson"}, "likelihood: `\"poisson\"` is not accepted; expected one of bernoulli, gaussian, categorical"),
         ({"l2": {"min_value": 1, "max_value": 0, "default": 0}},
          "l2: 1 is not below the `max_value` 0; expected the smaller number"),
         ({"dropout": 1.0}, "dropout: `1.0` is not accepted; expected a number of at least 0 and below 1, or a range"),
@@ -436,6 +437,7 @@ def test_a_dumped_spec_is_read_as_easily_as_a_written_one():
         "reference: Hinton & Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006 "
         "(without pretraining)\n"
         "parameters: 209968\n"
+        "flops: 417792\n"
         "input: {shape: [784]}\n"
         "likelihood: gaussian\n"
         "l2: {min_value: 1.0e-08, max_value: 0.001, sampling: log, zero: true, default: 1.0e-05}\n"

@@ -88,7 +88,7 @@ def build(
     begin = pretrained.weights(plan.spec.fill(values), flat, model) if "weights" in plan.spec.data else {}
     _begin(model, begin)
     model.compile(
-        optimizer=optimizer(plan.spec.fill(values).train["optimizer"], plan.spec.place(("train", "optimizer"))),
+        optimizer=optimizer(training(plan, values)["optimizer"], plan.spec.place(("train", "optimizer"))),
         jit_compile=False if adjustable else "auto",  # the engine's own loop is compiled as a whole
         **plan.works.compiled(),
     )
@@ -129,19 +129,23 @@ def reset(built: Built, values: Mapping[str, Any], seed: int) -> None:
     _begin(built.network, built.begin)
     for variable, first in zip(built.network.optimizer.variables, built.start, strict=True):
         variable.assign(first)
-    filled = built.plan.spec.fill(values)
     for node in flat.walk():
         for value in (node.l2, node.dropout):
             if isinstance(value, Filled) and value.name in built.knobs:
                 built.knobs[value.name].turn(float(value))
-    rate = learning_rate(filled.train)
+    rate = learning_rate(training(built.plan, values))
     if rate is not None:
         built.network.optimizer.learning_rate.assign(rate)
 
 
+def training(plan: Plan, values: Mapping[str, Any]) -> dict[str, Any]:
+    """How the plan's spec is trained with these values, its expressions computed for the rows that there are."""
+    return network.training(plan.spec.fill(values), plan.description.rows.get("train", 1))
+
+
 def trace_key(plan: Plan, values: Mapping[str, Any]) -> str:
     """What decides whether one built model can serve two trials: all but the values that knobs turn."""
-    train = dict(plan.spec.fill(values).train)
+    train = dict(training(plan, values))
     rate = learning_rate(train)
     if isinstance(rate, Filled):
         name, arguments = next(iter(train["optimizer"].items()))

@@ -246,16 +246,23 @@ class _Body:
 
     def _source(self, call: _Call, first: Any) -> tuple[Any, str]:
         """What `from` says, None where nothing must be said; and the tensor that a group around the item begins at."""
-        named = {key: self._tensors(value) for key, value in call.named.items()}
         tensors = self._tensors(first)
-        if not named:
+        if not call.named:
             return (None if tensors == "previous" else tensors), ""
         if isinstance(tensors, list):
             if call.argument not in FIRST:
-                raise _Refused(f"is called on a list and on {listed(named)}; expected one tensor first")
-            return {call.argument: tensors, **named}, ""
+                raise _Refused(f"is called on a list and on {listed(call.named)}; expected one tensor first")
+            return {call.argument: tensors, **self._named(call)}, ""
         # Were the first tensor named as well, Keras would go through them in another order, and so would the weights.
-        return named, "" if tensors == "previous" else tensors
+        begin = "" if tensors == "previous" else tensors
+        return self._named(call, begin), begin
+
+    def _named(self, call: _Call, begin: str = "") -> dict[str, Any]:
+        """What goes by name; in a group that begins at a tensor, `previous` is that one."""
+        before, self.previous = self.previous, begin or self.previous
+        named = {key: self._tensors(value) for key, value in call.named.items()}
+        self.previous = before
+        return named
 
     def _tensors(self, value: Any) -> Any:
         if isinstance(value, bool):

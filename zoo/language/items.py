@@ -123,6 +123,8 @@ class Program:
     defaults: dict[str, Mapping[str, Any]]
     problems: list[Problem]
     whole: bool
+    reads: set[str]
+    """Which of the spec's `l2` and `dropout` the text has layers for, under a false condition too."""
 
 
 @dataclass
@@ -152,6 +154,7 @@ class _Reader:
         self.blocks: dict[str, Block] = {}
         self.called: set[str] = set()
         self.classes: set[str] = set()
+        self.reads: set[str] = set()
         self.defaults: dict[str, Mapping[str, Any]] = self.data.get("defaults") or {}
 
     def program(self) -> Program:
@@ -177,7 +180,7 @@ class _Reader:
             self._value(self.data.get(key), (key,), scope)
         self._read_by_training(scope)
         self._unread(scope, raw)
-        return Program(sections, self.defaults, self.problems, self.whole)
+        return Program(sections, self.defaults, self.problems, self.whole, self.reads)
 
     def _latent(self, raw: Any, scope: _Scope) -> tuple[Item, ...]:
         found = self._items([raw], ("latent",), scope, single=True)
@@ -440,6 +443,10 @@ class _Reader:
         if block is None:
             arguments = objects.with_defaults({**(self.defaults.get(target) or {}), **given}, self.defaults)
             self._inner_classes(arguments)
+            if target in catalogue.DROPOUTS and "rate" not in arguments:
+                self.reads.add("dropout")
+            if "l2" not in own and objects.kernels(target, arguments):
+                self.reads.add("l2")
             needless = "l2" in own and own["l2"] is not None and entry is not objects.GAUSSIAN
             if needless and not objects.kernels(target, arguments):
                 expected = "a layer with a kernel that has no regularizer of its own"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from zoo.errors import Mark, Problem, listed, nearest
+from zoo.errors import Mark, Problem, ZooError, listed, nearest
 from zoo.language import catalogue, expressions, items, objects
 from zoo.language.expressions import LOST, Lost, Wrong
 from zoo.language.families import FACTS, LIKELIHOODS, head
@@ -125,6 +125,21 @@ def unfold(spec: Spec) -> tuple[Network | None, list[Problem]]:
     return (None if problems else network), problems
 
 
+def training(spec: Spec, rows: int) -> dict[str, Any]:
+    """How a filled spec is trained on so many rows, its expressions computed: `$epochs`, and `$steps` of an epoch.
+
+    Raises `ZooError` for an expression that cannot be computed.
+    """
+    train = spec.train
+    if not expressions.holds(train):
+        return train
+    table = {**names(spec), "epochs": train["epochs"], "steps": -(-rows // train["batch_size"])}
+    try:
+        return {key: expressions.evaluated(value, table) for key, value in train.items()}
+    except Wrong as error:
+        raise ZooError(spec.problem(("train",), *error.args)) from None
+
+
 def names(spec: Spec) -> dict[str, Any]:
     """The table of names of a filled spec: what every spec has (l2, dropout, classes, ...) and its `let`."""
     unfolding = _Unfolding(spec)
@@ -207,6 +222,7 @@ class _Unfolding:
             self._head(frame)
         outputs = self._outputs(frame)
         network = Network(spec.name, self.inputs, tuple(frame.nodes), outputs, self._prepare())
+        self._training()
         if self.whole:
             self._loose_ends(network)
             self._unread()
@@ -254,8 +270,8 @@ class _Unfolding:
         for where, wrong, expected, hint in objects.arguments(layer, found, entry, path, part=True):
             key = where[len(path)] if len(where) > len(path) else ""
             given, value = text.get(str(key)), found.get(str(key))
+            wrong = _as_computed(given, wrong)
             if isinstance(given, str):
-                wrong = f"`{given}` is {wrong.removesuffix(' is not accepted')}"
                 whole = isinstance(value, float) and value.is_integer() and " / " in given
                 hint = given.replace(" / ", " // ") if whole else hint
             self._wrong(where, wrong, expected, hint)
@@ -577,7 +593,7 @@ class _Unfolding:
         inputs, many, call = self._inputs(item.source, frame, (*path, "from"), first.network is not None)
         if first.network is not None:
             names = tuple(one.name for one in first.network.inputs)
-            inputs, call = self._block_inputs(wanted, names, inputs, call, (*path, "from")), {}
+            inputs, many, call = self._block_inputs(wanted, names, inputs, call, (*path, "from")), False, {}
             if not inputs:
                 return
         else:
@@ -588,7 +604,7 @@ class _Unfolding:
                     self._wrong((*path, "from", key), "the call has no such argument", expected, nearest(key, known))
         name = self._given_name(item, frame, "") if item.name is not None else ""
         name = name or self._default_name(wanted, frame)
-        same = {key: getattr(first, key) for key in ("l2", "dropout", "outputs", "network")}
+        same = {key: getattr(first, key) for key in ("l2", "dropout", "outputs", "frozen", "network")}
         more = {**same, "many": many, "call": call, "reuses": first.name}
         self._place(frame, path, name, first.layer, first.arguments, inputs, **more)
 
@@ -752,7 +768,8 @@ class _Unfolding:
         if path not in self.places:
             self.places[path] = self.spec.place(path), written(path)
         mark, where = self.places[path]
-        node = Node(full, layer, arguments, inputs, frame.part, mark=mark, path=where, frozen=frame.frozen, **more)
+        more = {"frozen": frame.frozen, **more}
+        node = Node(full, layer, arguments, inputs, frame.part, mark=mark, path=where, **more)
         frame.nodes.append(node)
         self.layers += 1
         if self.layers == MOST_LAYERS + 1:
@@ -791,6 +808,25 @@ class _Unfolding:
                 wrong = f"{node.layer} has weights"
                 self.problems.append(Problem(wrong, "layers without any", "", node.path, node.mark))
         return chain.nodes
+
+    def _training(self) -> None:
+        """Say which expressions of the optimizer have no value, or one that it does not take."""
+        train = self.spec.data.get("train")
+        chosen = train.get("optimizer") if isinstance(train, Mapping) else None
+        if self.program.problems or not expressions.holds(chosen):
+            return
+        table = {**self.table, "epochs": self.spec.train["epochs"], "steps": 1_000}  # data will say how many
+        texts: dict[Path, str] = {}
+
+        def computed(value: Any, path: Path) -> Any:
+            if isinstance(value, Mapping):
+                return {key: computed(one, (*path, key)) for key, one in value.items()}
+            texts.update({path: value} if expressions.is_expression(value) else {})
+            return self._evaluated(value, table, path)
+
+        here = ("train", "optimizer")
+        for path, wrong, expected, hint in objects.named(computed(chosen, here), "optimizers", here):
+            self._wrong(path, _as_computed(texts.get(path), wrong), expected, hint)
 
     def _coded(self, frame: _Frame) -> None:
         """Encoder, latent and decoder: two models inside the model, and between them the code."""
@@ -940,7 +976,7 @@ class _Unfolding:
         reads = {"l2": "a layer with a kernel", "dropout": "a Dropout without a rate of its own"}
         asked = _asked(self.spec.data)
         for key, expected in reads.items():
-            if key in self.spec.data and key not in self.read and key not in asked:
+            if key in self.spec.data and key not in self.read | self.program.reads | asked:
                 self._wrong((key,), "nothing reads it", expected)
 
     def _wrong(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
@@ -951,6 +987,11 @@ class _Unfolding:
         if not self.spec.is_told(path) and (path not in self.told or not path):
             self.told.add(path)
             self.problems.append(self.spec.problem(path, wrong, expected, hint))
+
+
+def _as_computed(text: Any, wrong: str) -> str:
+    """What is wrong with a value that a text came to."""
+    return f"`{text}` is {wrong.removesuffix(' is not accepted')}" if isinstance(text, str) else wrong
 
 
 def _is_chain(network: Network) -> bool:

@@ -240,7 +240,9 @@ class _Reader:
                 self._wrong(here, f"written twice, first in line {first}", "each key once", event)
                 self._skip(inner)
             elif start.flow_style and self._is_glued(event, inner, path):
-                result[key.partition(":")[0].strip()] = None
+                glued = key.partition(":")[0].strip()
+                result[glued] = None
+                self.marks.setdefault((*path, glued), self._mark(event))
             else:
                 self.marks[here] = self._mark(event)
                 cut = bool(start.flow_style) and self._is_cut(event, inner, here)

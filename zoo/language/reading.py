@@ -373,20 +373,8 @@ def _check(data: dict[str, Any], marks: Marks) -> Iterator[Problem]:
             if isinstance(one, (str, dict)):
                 for path, wrong, expected, hint in objects.named(one, "optimizers", ("train", "optimizer")):
                     yield problem_at(marks, path, wrong, expected, hint)
-                for path, text in _expressions(one, ("train", "optimizer")):
-                    wrong = f"`{text}` is an expression, which `train` does not take"
-                    yield problem_at(marks, path, wrong, "a plain value, or a range")
     if isinstance(data.get("family"), str) and data["family"] in FAMILIES:
         yield from _family(data, marks, meant)
-
-
-def _expressions(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    """The expressions in a value, with their paths."""
-    if expressions.is_expression(value):
-        yield path, value
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, one in inner:
-        yield from _expressions(one, (*path, key))
 
 
 def _keys(

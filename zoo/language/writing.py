@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from zoo.language import parsing
+from zoo.language import expressions, parsing
 from zoo.language.objects import is_named
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ def written_out(spec: Spec, network: Network) -> dict[str, Any]:
         )  # fmt: skip
         for part in (encoder, decoder):
             assert part.network is not None
-            nodes = [node for node in part.network.nodes if not node.path.startswith("latent")]
+            code = 0 if part is decoder else 2 if spec.gaussian else 1  # so many layers of the encoder are the latent
+            nodes = part.network.nodes[: len(part.network.nodes) - code]
             start = part.network.input if part is decoder else network.input
             body[part.name] = written.items(nodes, start)
             if part is encoder:
@@ -102,18 +103,29 @@ def written_out(spec: Spec, network: Network) -> dict[str, Any]:
         body["decoder"] = body["decoder"][: len(body["decoder"]) - len(head)]
         body |= {"head": head} if head else {}
     else:
-        nodes = list(network.nodes)
-        items = written.items(nodes, network.input)
-        split = next((index for index, node in enumerate(nodes) if node.part == "head"), len(nodes))
+        items = written.items(network.nodes, network.input)
+        split = next((index for index, node in enumerate(network.nodes) if node.part == "head"), len(items))
         body["layers"] = items[:split] or _NOTHING
-        body |= {"head": items[split:]} if split < len(nodes) else {}
+        body |= {"head": items[split:]} if split < len(items) else {}
         if "outputs" in spec.data:
             body["outputs"] = list(network.outputs)
     train = {"train": told.pop("train")} if "train" in told else {}
+    told |= _read_by(train, spec)
     for key, used in (("l2", written.l2_used), ("dropout", written.dropout_used)):
-        if not used:
+        if not used and key not in expressions.asked(train):
             told.pop(key, None)
     return {**told, **({"blocks": written.blocks} if written.blocks else {}), **body, **train}
+
+
+def _read_by(train: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
+    """The names that expressions in `train` ask for, which need the number of steps and so stay what they are."""
+    from zoo.language import network  # which imports this module
+
+    asked = expressions.asked(train)
+    table = network.names(spec) if asked else {}
+    let = {name: _plain(table[name]) for name in spec.data.get("let") or () if name in asked}
+    made: dict[str, Any] = {key: _plain(table[key]) for key in ("l2", "dropout") if key in asked}
+    return made | ({"let": let} if let else {})
 
 
 def _is_head(node: Node) -> bool:
@@ -131,8 +143,7 @@ def _latent(spec: Spec, network: Network, encoder: Network, previous: str, writt
         l2 = {} if node.l2 == written.l2 else {"l2": node.l2}
         written.l2_used = written.l2_used or not l2
         return {"Gaussian": {"units": node.arguments["units"], **drawn, **l2}}
-    node = next(node for node in encoder.nodes if node.path.startswith("latent"))
-    return written.item(node, previous)
+    return written.item(encoder.nodes[-1], previous)
 
 
 def _penalties(network: Network) -> dict[str, Any]:

@@ -1,0 +1,425 @@
+"""Specs over specs: variants, `extends` and changes; what merges, what replaces, and where the result was written."""
+
+from __future__ import annotations
+
+import copy
+from textwrap import dedent
+
+import pytest
+
+from zoo import selection
+from zoo.errors import Mark, ZooError
+from zoo.language import merging, network
+
+BASE = """\
+spec: 1
+name: base
+family: mlp
+classes: 3
+input: {shape: [4], kind: table}
+l2: {min_value: 1.0e-6, max_value: 1.0e-2, sampling: log, default: 1.0e-3}
+let: {width: 8, depths: [1, 2], normal: {RandomNormal: {mean: 0.5, stddev: 0.25}}}
+defaults:
+  Dense: {activation: relu, kernel_initializer: $normal}
+blocks:
+  wide:
+    parameters: {units, twice: false}
+    layers: [Dense: "2 * $units if $twice else $units"]
+layers:
+  - wide: $width
+  - Dense: $depths.0
+train: {optimizer: {Adam: {learning_rate: 0.001, beta_1: 0.5}}, epochs: 20}
+"""
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Write files into an empty folder, which is the current one: a function of name and text."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(name, text, base=""):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(base + dedent(text))
+        return path
+
+    write("base.yaml", BASE)
+    return write
+
+
+def child(written, text, name="child.yaml"):
+    written(name, text, base=f"spec: 1\nname: {name.split('.')[0]}\nextends: base.yaml\n")
+    return selection.load(name)
+
+
+def variants_of(base, variants) -> str:
+    """A text with variants, which stand before the body."""
+    return base.replace("defaults:\n", f"variants: {variants}\ndefaults:\n")
+
+
+def refusal(source, changes=None) -> list[str]:
+    with pytest.raises(ZooError) as caught:
+        selection.load(source, changes)
+    return str(caught.value).split("\n")
+
+
+def units(spec) -> list:
+    return [node.arguments["units"] for node in network.unfold(spec.fill())[0].nodes]
+
+
+# What merges, and what replaces
+
+
+@pytest.mark.parametrize(
+    ("over", "key", "value"),
+    [
+        ("dropout: 0.2\nlayers: [Dense: $width, Dropout, wide: $depths.0]", "dropout", 0.2),
+        ("l2: 0.5", "l2", 0.5),
+        ("l2: {min_value: 0.0, max_value: 1.0, default: 0.5}", "l2", {
+            "min_value": 0.0, "max_value": 1.0, "default": 0.5}),
+        ("l2: {values: [0.1, 0.2], default: 0.1}", "l2", {"values": [0.1, 0.2], "default": 0.1}),
+        ("l2: null", "l2", None),
+        ("input: {shape: [6]}", "input", {"shape": [6], "kind": "table"}),
+        ("input: {kind: null}", "input", {"shape": [4]}),
+        ("let: {width: 16}", "let", {
+            "width": 16, "depths": [1, 2], "normal": {"RandomNormal": {"mean": 0.5, "stddev": 0.25}}}),
+        ("let: {depths: [5]}", "let", {
+            "width": 8, "depths": [5], "normal": {"RandomNormal": {"mean": 0.5, "stddev": 0.25}}}),
+        ("let: {normal: {RandomNormal: {stddev: 1.0}}}", "let", {
+            "width": 8, "depths": [1, 2], "normal": {"RandomNormal": {"mean": 0.5, "stddev": 1.0}}}),
+        ("let: {normal: {HeNormal: {seed: 1}}}", "let", {
+            "width": 8, "depths": [1, 2], "normal": {"HeNormal": {"seed": 1}}}),
+        ("let: {width: {values: [8, 16], default: 8}}", "let", {
+            "width": {"values": [8, 16], "default": 8}, "depths": [1, 2],
+            "normal": {"RandomNormal": {"mean": 0.5, "stddev": 0.25}}}),
+        ("defaults: {Dense: {use_bias: false, activation: null}}", "defaults", {
+            "Dense": {"kernel_initializer": "$normal", "use_bias": False}}),
+        ("blocks: {wide: {parameters: {units}, layers: [Dense: $units, ReLU]}}", "blocks", {
+            "wide": {"parameters": {"units": None}, "layers": [{"Dense": "$units"}, "ReLU"]}}),
+        ("layers: [Dense: $width, wide: $depths.0]", "layers", [{"Dense": "$width"}, {"wide": "$depths.0"}]),
+        ("train: {epochs: 5}", "train", {
+            "optimizer": {"Adam": {"learning_rate": 0.001, "beta_1": 0.5}}, "epochs": 5}),
+        ("train: {optimizer: {Adam: {beta_1: 0.9}}}", "train", {
+            "optimizer": {"Adam": {"learning_rate": 0.001, "beta_1": 0.9}}, "epochs": 20}),
+        ("train: {optimizer: {SGD: {momentum: 0.9}}}", "train", {
+            "optimizer": {"SGD": {"momentum": 0.9}}, "epochs": 20}),
+        ("train: {optimizer: SGD}", "train", {"optimizer": "SGD", "epochs": 20}),
+        ("train: null", "train", None),
+    ],
+)  # fmt: skip
+def test_mappings_merge_everything_else_replaces_and_null_removes(written, over, key, value):
+    found = child(written, over + "\n")
+    kept = selection.load("base.yaml").written()
+
+    assert found.written().get(key) == value
+    for other in {*kept} - {key, "name", "layers", *(over.split(":")[0] for over in over.split("\n"))}:
+        assert found.written()[other] == kept[other]
+
+
+def test_a_variant_and_a_change_merge_in_the_same_way(written):
+    over = {"let": {"normal": {"HeNormal": {}}}, "l2": {"values": [0, 0.1], "default": 0.1}, "train": {"epochs": None}}
+    text = "let: {normal: {HeNormal: {}}}\nl2: {values: [0, 0.1], default: 0.1}\ntrain: {epochs: null}\n"
+    entry = "".join(f"    {line}\n" for line in text.splitlines())
+    written("v.yaml", "", base=variants_of(BASE, f"\n  one:\n{entry}"))
+    by_change = selection.load("base.yaml", copy.deepcopy(over)).written()
+    by_variant = selection.load("v.yaml").written()
+
+    assert {**by_change, "name": "one"} == by_variant
+    assert child(written, text).written() == {**by_change, "name": "child"}
+
+
+def test_expressions_see_the_merged_values(written):
+    assert units(selection.load("base.yaml")) == [8, 1, 3]
+    assert units(child(written, "let: {width: 32, depths: [7]}\n")) == [32, 7, 3]
+    assert units(selection.load("base.yaml", {"let.width": 5})) == [5, 1, 3]
+
+
+# Variants
+
+VARIANTS = """
+  small: {}
+  large: {let: {width: 64}, dropout: 0.25}
+  larger: {extends: large, let: {depths: [9, 9]}}
+  wide: {extends: larger, let: {width: 128}, dropout: null}"""
+
+
+def varied(written):
+    base = BASE.replace("  - Dense: $depths.0\n", "  - Dense: $depths.0\n  - Dropout\n")
+    written("v.yaml", "", base=variants_of(base, VARIANTS))
+
+
+def test_a_variant_is_the_file_with_its_entry_merged_over_it_and_may_extend_a_sibling(written):
+    varied(written)
+    found = {name: selection.load(f"v.yaml:{name}") for name in ("small", "large", "larger", "wide")}
+
+    assert [spec.name for spec in found.values()] == list(found)
+    assert [spec.data["let"]["width"] for spec in found.values()] == [8, 64, 64, 128]
+    assert [spec.data["let"]["depths"] for spec in found.values()] == [[1, 2], [1, 2], [9, 9], [9, 9]]
+    assert [spec.data.get("dropout") for spec in found.values()] == [None, 0.25, 0.25, None]
+    assert all("variants" not in spec.data and "extends" not in spec.data for spec in found.values())
+
+
+def test_a_file_of_several_variants_is_no_spec_by_itself(written):
+    varied(written)
+
+    assert refusal("v.yaml") == ["v.yaml holds 4 specs; expected one of them: v.yaml:small"]
+    assert [spec.name for spec in selection.all_in("v.yaml")[0]] == ["small", "large", "larger", "wide"]
+    assert selection.all_in("v.yaml")[1] == []
+    assert [spec.name for spec in selection.all_in("v.yaml:wide")[0]] == ["wide"]
+
+
+def test_what_the_variants_give_need_not_be_given_in_the_base(written):
+    base = BASE.replace("let: {width: 8, depths: [1, 2]", "let: {width, depths")
+    written("v.yaml", "", base=variants_of(base, "{one: {let: {width: 3, depths: [4]}}, two: {let: {width: 3}}}"))
+
+    assert units(selection.load("v.yaml:one")) == [3, 4, 3]
+    assert refusal("v.yaml:two") == [
+        "v.yaml:17:5: layers[1].Dense.units: `$depths` has no value here; expected a value given before it is used"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variants", "said"),
+    [
+        ("{a: {let: {widht: 3}}}",
+         "v.yaml:8:22: variants.a.let.widht: the base has no `let` of this name; expected one of width, depths, "
+         "normal; did you mean `width`?"),
+        ("{a: {name: b}}", "v.yaml:8:16: variants.a.name: `name` cannot be changed; expected a key of the network"),
+        ("{a: {family: cnn}}",
+         "v.yaml:8:16: variants.a.family: `family` cannot be changed; expected a key of the network"),
+        ("{a: {drop: 0.5}}", "v.yaml:8:16: drop: no such key; expected a key of a spec; did you mean `dropout`?"),
+        ("{a: 3}", "v.yaml:8:12: variants.a: `3` is not accepted; expected a mapping of what is different"),
+        ("{a: {extends: a}}", "v.yaml:8:16: variants.a.extends: `a` extends itself; expected another variant"),
+        ("{a: {extends: b}, b: {extends: a}}",
+         "v.yaml:8:16: variants.a.extends: `a` extends itself; expected another variant"),
+        ("{a: {extends: c}, bc: {}}",
+         "v.yaml:8:16: variants.a.extends: no variant `c`; expected one of bc; did you mean `bc`?"),
+        ("{a: {extends: 3}}", "v.yaml:8:16: variants.a.extends: `3` is not accepted; expected the name of a variant"),
+        ("{}", "v.yaml:8:1: variants: `{}` is not accepted; expected {name: {key: value}}"),
+        ("{a: {l2: -1}}", "v.yaml:8:16: l2: `-1` is not accepted; expected a number of 0 or above, or a range"),
+        ("{a: {let: {width: -1}}}",
+         "v.yaml:14:14: blocks.wide.layers[0].Dense.units: `2 * $units if $twice else $units` is `-1` when called in "
+         "line 16; expected a whole number above 0"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_variant_that_does_not_fit_is_refused_at_its_place(written, variants, said):
+    written("v.yaml", "", base=variants_of(BASE, variants))
+
+    assert str(selection.all_in("v.yaml")[1][0]) == said
+
+
+def test_a_variant_that_is_not_there_is_refused_with_the_nearest(written):
+    varied(written)
+
+    assert refusal("v.yaml:lrge") == [
+        "v.yaml:1:1: no variant `lrge`; expected one of small, large, larger, wide; did you mean `large`?"
+    ]
+    assert refusal("base.yaml:small") == [
+        "base.yaml:1:1: no variant `small`; expected no variant, as this file has none"
+    ]
+
+
+# extends
+
+
+def test_a_name_of_the_zoo_is_extended_and_a_variant_among_them(written):
+    written("mine.yaml", "spec: 1\nname: mine\nextends: lenet5\nclasses: 5\ndropout: 0.25\n")
+    written("deep.yaml", "spec: 1\nname: deep\nextends: resnet50\nlet: {depths: [1, 1, 1, 1]}\n")
+    found = selection.load("mine.yaml")
+
+    assert (found.name, found.data["classes"], found.data["dropout"]) == ("mine", 5, 0.25)
+    assert found.data["layers"] == selection.load("lenet5").data["layers"]
+    assert len(network.unfold(selection.load("deep.yaml").fill())[0].nodes) < 80
+
+
+def test_a_path_is_meant_beside_the_file_that_says_it(written):
+    written("inner/mine.yaml", "spec: 1\nname: mine\nextends: ../base.yaml\nclasses: 5\n")
+    written("inner/own.yaml", "spec: 1\nname: own\nextends: mine.yaml\nl2: 0.5\n")
+    varied(written)
+    written("inner/wide.yaml", "spec: 1\nname: mine\nextends: ../v.yaml:wide\nclasses: 5\n")
+
+    assert (selection.load("inner/own.yaml").data["classes"], selection.load("inner/own.yaml").data["l2"]) == (5, 0.5)
+    assert selection.load("inner/wide.yaml").data["let"]["width"] == 128
+    assert selection.load("inner/wide.yaml").name == "mine"
+
+
+def test_specs_extend_specs_in_a_chain_but_not_without_end(written):
+    written("c0.yaml", BASE)
+    for index in range(1, 13):
+        written(f"c{index}.yaml", f"spec: 1\nname: c{index}\nextends: c{index - 1}.yaml\nclasses: {index + 3}\n")
+
+    assert selection.load(f"c{merging.DEEPEST}.yaml").data["classes"] == merging.DEEPEST + 3
+    assert "extends: more than 10 specs one over the other; expected fewer" in refusal("c11.yaml")[0]
+    assert refusal("c11.yaml")[0].startswith("c1.yaml:3:1: ")
+
+
+def test_a_circle_of_specs_is_told_where_it_closes(written):
+    written("a.yaml", "spec: 1\nname: a\nextends: b.yaml\n")
+    written("b.yaml", "spec: 1\nname: b\nextends: c.yaml\n")
+    written("c.yaml", "spec: 1\nname: c\nextends: a.yaml\n")
+    written("self.yaml", "spec: 1\nname: self\nextends: self.yaml\n")
+
+    assert refusal("a.yaml") == ["c.yaml:3:1: extends: `a.yaml` extends this spec in turn; expected another spec"]
+    assert refusal("self.yaml") == ["self.yaml:3:1: extends: `self.yaml` is this spec itself; expected another spec"]
+
+
+@pytest.mark.parametrize(
+    ("extends", "said"),
+    [
+        ("lenet", "no spec `lenet`; expected one of the "),
+        ("none.yaml", "none.yaml is not there; expected the path of a spec file, or a name that `zoo list` shows"),
+        (".", "no spec `.`; expected one of the "),
+        ("''", '`""` is not accepted; expected the name of a spec, or the path of a file'),
+        ("null", "`null` is not accepted; expected the name of a spec, or the path of a file"),
+        ("[lenet5]", '`["lenet5"]` is not accepted; expected the name of a spec, or the path of a file'),
+        ("3", "`3` is not accepted; expected the name of a spec, or the path of a file"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_cannot_be_extended_is_one_problem(written, extends, said):
+    written("mine.yaml", f"spec: 1\nname: mine\nextends: {extends}\ndropout: 0.5\n")
+
+    (told,) = refusal("mine.yaml")
+    assert told.startswith(f"mine.yaml:3:1: extends: {said}")
+
+
+def test_a_child_changes_only_a_let_that_the_base_has_and_nothing_else_is_said(written):
+    written("mine.yaml", "spec: 1\nname: mine\nextends: base.yaml\nlet: {widht: 3, width: 4}\n")
+
+    assert refusal("mine.yaml") == [
+        "mine.yaml:4:7: let.widht: the base has no `let` of this name; expected one of width, depths, normal; "
+        "did you mean `width`?"
+    ]
+
+
+def test_what_is_wrong_in_the_base_is_said_at_its_place_there(written):
+    written("bad.yaml", BASE.replace("wide: $width", "wide: $widht"))
+    written("mine.yaml", "spec: 1\nname: mine\nextends: bad.yaml\nepochs: 3\n")
+
+    said = refusal("mine.yaml")
+
+    assert said[0].startswith("bad.yaml:15:5: layers[0].wide.units: no name `$widht`; expected one of classes, depths")
+    assert said[1].startswith("mine.yaml:4:1: epochs: no such key")
+
+
+def test_the_variants_of_a_base_are_not_the_childs_and_the_child_may_have_its_own(written):
+    varied(written)
+    written("mine.yaml", "spec: 1\nname: mine\nextends: v.yaml:large\nvariants: {one: {let: {width: 1}}, two: {}}\n")
+
+    assert [(spec.name, spec.data["let"]["width"]) for spec in selection.all_in("mine.yaml")[0]] == [
+        ("one", 1), ("two", 64),
+    ]  # fmt: skip
+
+
+# Where the result was written
+
+
+def test_each_merged_value_is_placed_where_it_was_written(written):
+    found = child(written, """\
+        classes: 5
+        let:
+          width: 16
+          normal: {RandomNormal: {stddev: 1.0}}
+        train: {optimizer: {SGD: {momentum: 0.9}}}
+        blocks:
+          wide:
+            parameters: {units}
+            layers: [Dense: $units]
+    """)  # fmt: skip
+    placed = {
+        ("classes",): "child.yaml:4:1", ("input", "shape"): "base.yaml:5:9", ("l2", "default"): "base.yaml:6:59",
+        ("let", "width"): "child.yaml:6:3", ("let", "depths"): "base.yaml:7:17",
+        ("let", "normal", "RandomNormal", "stddev"): "child.yaml:7:27",
+        ("let", "normal", "RandomNormal", "mean"): "base.yaml:7:57",
+        ("train", "epochs"): "base.yaml:17:65", ("train", "optimizer", "SGD", "momentum"): "child.yaml:8:27",
+        ("blocks", "wide", "parameters", "units"): "child.yaml:11:18",
+        ("blocks", "wide", "layers", 0, "Dense"): "child.yaml:12:14", ("layers", 0, "wide"): "base.yaml:15:5",
+        ("name",): "child.yaml:2:1", ("family",): "base.yaml:3:1",
+    }  # fmt: skip
+
+    assert {path: str(found.place(path)) for path in placed} == placed
+    assert ("blocks", "wide", "parameters", "twice") not in found.marks
+    assert found.place(("train", "optimizer", "Adam", "beta_1")) == found.place(("train", "optimizer"))
+
+
+def test_a_change_is_placed_at_set_and_a_variant_at_its_entry(written):
+    varied(written)
+    found = selection.load("v.yaml:wide", {"let.depths": [2, 2], "train": {"epochs": 2}})
+
+    assert found.place(("let", "depths", 0)) == found.place(("train", "epochs")) == Mark("--set", 0, 0)
+    assert str(found.place(("let", "width"))) == "v.yaml:12:33"
+    assert str(found.place(("let", "normal"))) == "v.yaml:7:33"
+    assert str(found.place(("input",))) == "v.yaml:5:1"
+
+
+def test_a_problem_of_a_merged_value_is_told_where_it_was_written(written):
+    written(
+        "mine.yaml",
+        "spec: 1\nname: mine\nextends: base.yaml\nlet: {width: -4}\ndefaults: {Dense: {activation: rleu}}\n",
+    )
+
+    assert [one.split(": ")[0] for one in refusal("mine.yaml")] == ["mine.yaml:5:20"]
+    assert refusal("base.yaml", {"train.epochs": 0, "let.width": 4}) == [
+        "--set: train.epochs: `0` is not accepted; expected a whole number above 0"
+    ]
+
+
+# Changes of let
+
+
+@pytest.mark.parametrize(
+    ("changes", "let"),
+    [
+        ({"let.width": 16}, {"width": 16}),
+        ({"let": {"width": 16}}, {"width": 16}),
+        ({"let.depths": [7, 7]}, {"depths": [7, 7]}),
+        ({"let.width": "$depths.1"}, {"width": "$depths.1"}),
+        ({"let.normal": {"RandomNormal": {"mean": 1.0}}}, {"normal": {"RandomNormal": {"mean": 1.0, "stddev": 0.25}}}),
+        ({"let.normal.RandomNormal.mean": 1.0}, {"normal": {"RandomNormal": {"mean": 1.0, "stddev": 0.25}}}),
+        ({"let.width": {"values": [8, 16], "default": 16}}, {"width": {"values": [8, 16], "default": 16}}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_change_reaches_a_let_that_is_there(written, changes, let):
+    before = selection.load("base.yaml").written()["let"]
+
+    assert selection.load("base.yaml", changes).written()["let"] == {**before, **let}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"let.widht": 3},
+         "--set: let.widht: this spec has no `let` of this name; expected one of width, depths, normal; "
+         "did you mean `width`?"),
+        ({"let": {"widht": 3}},
+         "--set: let: this spec has no `let` of this name; expected one of width, depths, normal; "
+         "did you mean `width`?"),
+        ({"let.width.more": 3}, "--set: let.width.more: `let.width` is no mapping; expected let.width=VALUE"),
+        ({"let.depths.0": 3}, "--set: let.depths.0: `let.depths` is no mapping; expected let.depths=VALUE"),
+        ({"let": 3}, "--set: let: `3` is not accepted; expected {name: value}"),
+        ({"variants.a": {}}, "--set: variants: this spec has no `variants`; expected variants=VALUE"),
+        ({"extends": "lenet5"},
+         "--set: extends: `extends` cannot be changed; expected another spec, or a file of your own"),
+        ({"let.width": "$n"},
+         "--set: let.width: no name `$n`; expected one of classes, depths, dropout, features, horizon, input, l2, "
+         "name, normal, targets, width"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_change_of_what_is_not_there_is_refused(written, changes, said):
+    given = refusal("base.yaml", changes)[0]
+
+    assert given.replace("variants.a: ", "variants: ") == said
+
+
+def test_merging_touches_neither_side(written):
+    over = {"train": {"optimizer": {"Adam": {"beta_1": 0.9}}}, "let": {"normal": {"RandomNormal": {"mean": 1.0}}}}
+    before = copy.deepcopy(over)
+    base = selection.load("base.yaml").written()
+    source = copy.deepcopy(base)
+
+    selection.load(source, over)
+
+    assert (over, source) == (before, base)

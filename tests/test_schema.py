@@ -1,0 +1,195 @@
+"""The language as JSON Schema: every spec of the zoo passes, every mistake that a schema can say is refused."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from zoo import selection
+from zoo.errors import ZooError
+from zoo.language import catalogue, objects, parsing, reading
+from zoo.language.families import FAMILIES
+from zoo.language.schema import schema
+
+FOLDER = Path(__file__).with_name("bad_specs")
+FILES = sorted(selection.files().items())
+BAD = {path.stem: parsing.parse(path.read_bytes(), path.name) for path in FOLDER.glob("*.yaml")}
+READABLE = {stem: value for stem, (value, _, problems) in sorted(BAD.items()) if not problems}
+"""The mistakes whose YAML can be read."""
+
+BEYOND = {
+    **dict.fromkeys((
+        "absent_tensor", "block_inputs", "block_that_sees_a_tensor_outside", "else_to_nothing", "from_unknown_tensor",
+        "input_where_there_are_several", "loose_end", "loose_ends", "names_inside_a_block", "output_that_is_none",
+        "outputs", "outputs_that_leave_one_out", "outputs_twice", "unread_input",
+    ), "graph"),
+    **dict.fromkeys((
+        "name_in_a_loop", "name_of_the_head", "name_of_the_latent", "name_taken_twice", "block_with_one_name_twice",
+    ), "names"),
+    **dict.fromkeys((
+        "bare_word_as_condition", "bare_word_as_loop", "bare_word_in_comparison", "braces_without_a_dollar",
+        "expression", "expression_in_another_language", "expression_that_is_code",
+         "expression_with_brackets", "unknown_function",
+    ), "grammar"),
+    **dict.fromkeys((
+        "block_default_of_a_later_parameter", "block_given_what_does_not_fit", "block_that_sees_too_much",
+        "defaults_that_are_computed", "expression_divided_by_zero", "expression_of_another_kind", "expression_of_text",
+        "expression_of_unequal_lists", "expression_out_of_reach", "expression_too_far", "gaussian_that_is_computed",
+        "let_in_a_circle", "let_of_itself", "let_without_a_value", "loop_over_rows", "name_that_is_a_subtraction",
+        "repeat_that_is_computed", "several_in_graph", "training_that_cannot_be_computed", "unknown_name",
+        "words_that_are_computed",
+    ), "values"),
+    **dict.fromkeys((
+        "block_alone", "block_parameters", "block_that_calls_itself", "block_without_blocks", "unknown_block",
+    ), "blocks"),
+    **dict.fromkeys((
+        "block_with_an_unread_input", "block_with_unread_names", "defaults_of_no_layer", "let_that_only_counts",
+        "unread_dropout", "unread_l2", "unread_let", "unread_range_of_let", "unread_ranges",
+    ), "unread"),
+    **dict.fromkeys((
+        "extends_itself", "extends_nothing", "extends_with_unknown_let", "variant_that_extends_itself",
+        "variant_that_extends_nothing", "variant_with_unknown_let",
+    ), "merging"),
+    **dict.fromkeys(("lone_value", "missing_argument", "missing_arguments"), "defaults may help"),
+    "prepare_that_learns": "kernels",
+    **dict.fromkeys(("range_upside_down", "range_with_default_outside"), "two numbers compared"),
+}  # fmt: skip
+"""The mistakes that no schema can say, and what it would have to know."""
+
+
+@pytest.fixture(scope="module")
+def validator():
+    return Draft202012Validator(schema())
+
+
+def test_there_are_specs_and_mistakes_to_try():
+    assert len(FILES) >= 50 and len(READABLE) >= 150
+    assert {*BEYOND} <= {*READABLE}
+
+
+def test_the_schema_is_one_and_can_be_written_as_json():
+    made = schema()
+
+    Draft202012Validator.check_schema(made)
+    assert made["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert json.loads(json.dumps(made)) == made
+    assert schema() == made
+
+
+def test_every_reference_leads_somewhere():
+    made = schema()
+    asked = set()
+
+    def look(value):
+        for key, inner in value.items() if isinstance(value, dict) else ():
+            asked.update({inner} if key == "$ref" else ())
+        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            look(inner)
+
+    look(made)
+    for one in asked:
+        at = made
+        for key in one.removeprefix("#/").split("/"):
+            at = at[key]
+    assert len(asked) > 100
+
+
+@pytest.mark.parametrize(("name", "path"), FILES, ids=[name for name, _ in FILES])
+def test_every_spec_of_the_zoo_fits(name, path, validator):
+    value, _, problems = parsing.parse(path.read_bytes(), path.name)
+
+    assert problems == []
+    assert [f"{list(one.absolute_path)}: {one.message[:200]}" for one in validator.iter_errors(value)] == []
+
+
+@pytest.mark.parametrize("stem", READABLE)
+def test_every_mistake_that_yaml_can_read_does_not_fit(stem, validator):
+    assert validator.is_valid(READABLE[stem]) == (stem in BEYOND)
+
+
+def test_the_schema_knows_the_keys_that_the_checks_know():
+    made = schema()
+    definitions = made["$defs"]
+
+    assert set(made["properties"]) == set(reading.FIELDS)
+    assert set(definitions["input"]["properties"]) == set(reading.INPUT)
+    assert set(definitions["train"]["properties"]) == set(reading.TRAINING)
+    assert set(definitions["penalties"]["properties"]) == set(reading.PENALTIES)
+    assert set(definitions["words"]["properties"]) == set(objects.OURS)
+    assert {one["if"]["properties"]["family"]["const"] for one in made["allOf"][: len(FAMILIES)]} == set(FAMILIES)
+    assert set(catalogue.catalogue()["layers"]) <= set(definitions)
+
+
+BASE = {"spec": 1, "name": "a", "family": "mlp", "classes": 3, "input": {"shape": [8, 4]}}
+LOOP = {"for": "k", "in": [3, 4], "layers": [{"Dense": "$k"}]}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"layers": ["Flatten", {"Dense": 8}, {"Dense": {"units": "2 ** 3"}}, {"Dropout": {"rate": 1 / 4}}]},
+        {"layers": [{"for": ["a", "b"], "in": "zip([1], [2])", "layers": [{"Dense": "$a"}, {"Dense": "$b"}]}]},
+        {"layers": [{"for": "i", "in": 3, "layers": [{"Dense": {"name": "d$i", "units": "$i + 1"}}], "l2": 0.5}]},
+        {"layers": [{"if": "$classes > 2", "from": "input", "repeat": 2, "frozen": True, "layers": [{"Dense": 4}]}]},
+        {"layers": [{"Add": {"from": [[{"Dense": 4}], "previous", [], [LOOP, {"Dense": 4}]]}}]},
+        {"layers": [{"Concatenate": {"name": 0, "from": [LOOP, "input"]}}, {"ReLU": {"from": 0}}]},
+        {"layers": [{"Dense": {"units": 4, "if": 0, "else": "input"}}, {"Dense": {"units": 4, "repeat": "$classes"}}]},
+        {"layers": [{"LSTM": {"name": "a", "units": 4, "return_state": True}}, {"RepeatVector": {"from": "a", "n": 2}},
+                    {"LSTM": {"units": 4, "from": {"initial_state": ["a.1", "a.2"]}}}]},
+        {"layers": [{"MultiHeadAttention": {"num_heads": 1, "key_dim": 2, "from": {"value": "input",
+                                                                                 "use_causal_mask": True}}}]},
+        {"layers": ["b", {"b": None}, {"b": {"name": "x", "l2": 0}}], "blocks": {"b": {"layers": [{"Dense": 4}]}}},
+        {"layers": [{"b": 4}], "blocks": {"b": {
+            "parameters": {"n": None}, "let": {"m": "$n"}, "nested": True, "layers": [{"Dense": "$m"}]}}},
+        {"layers": [{"Dense": {"name": "t", "units": 4}}, {"reuse": {"layer": "t", "from": "previous", "name": "u"}}]},
+        {"layers": [{"let": {"n": 4}}, {"Dense": "$n"}]},
+        {"layers": [{"Dense": "$n"}], "let": {"n": {"min_value": 1, "max_value": 8, "default": 4}}},
+        {"layers": [{"Dense": {"units": 4, "repeat": {"values": [1, 2], "default": 1}}}]},
+        {"layers": ["Dense"], "defaults": {"Dense": {"units": 4, "use_bias": False}}},
+        {"layers": [{"Dense": {"name": "x", "units": 1}}], "outputs": ["x"]},
+        {"layers": [{"Dense": 4}], "frozen": True, "prepare": [{"Rescaling": "1 / 255"}]},
+        {"layers": [{"Dense": 4}], "train": {
+            "epochs": "2 * 5", "optimizer": {"values": ["Adam", "SGD"], "default": "SGD"}}},
+        {"layers": [{"Dense": 4}], "l2": "$classes / 10", "variants": {"one": {"l2": None}, "two": {"extends": "one"}}},
+    ],
+    ids=lambda more: str(more["layers"][:1])[:50],
+)  # fmt: skip
+def test_what_the_checks_accept_the_schema_accepts_too(more, validator):
+    spec = {**copy.deepcopy(BASE), **copy.deepcopy(more)}
+
+    selection.load({key: value for key, value in spec.items() if key != "variants"})
+    assert [one.message[:200] for one in validator.iter_errors(spec)] == []
+
+
+@pytest.mark.parametrize("name", ["lenet5", "resnet50", "seq2seq", "cvae", "vqvae", "beta_vae"])
+def test_a_spec_that_is_written_out_fits(name, validator):
+    from zoo.language import network, writing
+
+    spec = selection.load(name).fill()
+    text = writing.dump(writing.written_out(spec, network.unfold(spec)[0]))
+
+    assert validator.is_valid(parsing.parse(text.encode(), "f")[0])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"layers": ["Add"]}, {"layers": [{"Add": {"name": "a"}}]},
+        {"layers": [{"Dense": {"units": 4, "else": "input"}}]},
+        {"layers": [{"Dense": 4}], "task": "binary"}, {"layers": [{"for": "i", "layers": ["Flatten"]}]},
+        {"layers": [{"for": "if", "in": 2, "layers": ["Flatten"]}]},
+        {"layers": [{"Dense": {"name": "a.1", "units": 4}}]},
+        {"layers": [{"Dense": 4}], "let": {"classes": 3}}, {"layers": [{"Dense": {"units": 4, "repeat": 20001}}]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_the_checks_refuse_the_schema_refuses_too(more, validator):
+    spec = {**BASE, **more}
+
+    assert not validator.is_valid(spec)
+    with pytest.raises(ZooError):
+        selection.load(spec)

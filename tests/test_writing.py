@@ -1,0 +1,315 @@
+"""Specs written out flat come back as the same network; how two specs differ is said exactly."""
+
+from __future__ import annotations
+
+import functools
+from textwrap import dedent
+
+import pytest
+
+from zoo import selection
+from zoo.language import comparing, network, parsing, writing
+
+NAMES = sorted(selection.names())
+HEAD = "spec: 1\nname: small\nfamily: mlp\nclasses: 3\ninput: {shape: [8, 4]}\n"
+
+every_spec = pytest.mark.parametrize("name", NAMES)
+
+
+def load(text, head=HEAD):
+    value, _, problems = parsing.parse((head + dedent(text)).encode(), "f")
+    assert problems == []
+    return selection.load(value)
+
+
+def unfolded(spec):
+    found, problems = network.unfold(spec.fill())
+    assert problems == []
+    return found
+
+
+def said(found) -> dict:
+    """What makes two networks the same, models inside the model included."""
+    return {
+        "inputs": found.inputs, "outputs": found.outputs, "prepare": list(map(node, found.prepare)),
+        "nodes": list(map(node, found.nodes)),
+    }  # fmt: skip
+
+
+def node(one):
+    return (
+        one.name, one.layer, one.arguments, one.inputs, one.many, dict(one.call), one.outputs, one.l2, one.dropout,
+        one.frozen, one.reuses, one.part, said(one.network) if one.network else None,
+    )  # fmt: skip
+
+
+@functools.cache
+def written(name) -> str:
+    spec = selection.load(name).fill()
+    return writing.dump(writing.written_out(spec, unfolded(spec)))
+
+
+def test_there_are_specs_to_try():
+    assert len(NAMES) >= 100
+
+
+# Written out
+
+
+@every_spec
+def test_a_spec_written_out_is_a_spec_again_and_unfolds_to_the_same_network(name):
+    value, _, problems = parsing.parse(written(name).encode(), "f")
+
+    assert problems == []
+    assert said(unfolded(selection.load(value))) == said(unfolded(selection.load(name)))
+
+
+@every_spec
+def test_a_spec_written_out_has_nothing_left_to_unfold(name):
+    value = parsing.parse(written(name).encode(), "f")[0]
+    spec = selection.load(name)
+
+    assert not {"let", "defaults", "variants", "extends"} & set(value)
+    assert all(block["nested"] for block in value.get("blocks", {}).values())
+    assert "$" not in "".join(str(one) for key, one in value.items() if key not in ("summary", "reference", "metric"))
+    assert selection.load(value).ranges() == {}
+    assert {key: value[key] for key in ("name", "family", "input", "train") if key in value} == {
+        key: spec.fill().written()[key] for key in ("name", "family", "input", "train") if key in spec.data
+    }
+
+
+@every_spec
+def test_what_is_written_out_comes_out_the_same_when_it_is_written_out_again(name):
+    again = selection.load(parsing.parse(written(name).encode(), "f")[0]).fill()
+
+    assert writing.dump(writing.written_out(again, unfolded(again))) == written(name)
+
+
+ALL_OF_IT = """
+    l2: 0.5
+    dropout: $rate / 2
+    let: {n: 4, rate: 0.5, on: false}
+    defaults: {Dense: {use_bias: false}, LSTM: {return_sequences: true}}
+    blocks:
+      wide: {parameters: {units}, layers: [Dense: {name: fc, units: $units}, ReLU]}
+      tower: {nested: true, layers: [Dense: {name: fc, units: $n}, Dropout, inner]}
+      inner: {nested: true, inputs: [one], layers: [Dense: {units: $n, l2: 0}, ReLU]}
+      fork: {nested: true, inputs: [one, two], layers: [Concatenate: {from: [one, two]}, Dense: $n]}
+      gone: {nested: true, layers: [Dense: {units: 4, if: $on}]}
+    prepare: [Rescaling: {name: 0, scale: 1 / 255}]
+    layers:
+      - LSTM: {name: 0, units: $n, return_state: true}
+      - LSTM: {name: second, units: $n, from: {inputs: input, initial_state: ["0.1", "0.2"]}}
+      - Attention: {from: {inputs: ["0", second], use_causal_mask: true}}
+      - MultiHeadAttention: {num_heads: 1, key_dim: $n, from: {query: previous, value: second}}
+      - Add: {from: [previous, [Dense: {units: $n, if: $on}], [Dense: {units: $n, l2: 0.25}]]}
+      - Concatenate: {from: [previous]}
+      - {frozen: true, layers: [wide: $n, wide: {units: $n, frozen: false}]}
+      - tower: {name: t, frozen: true}
+      - reuse: {layer: t, from: second}
+      - fork: {name: f, from: [t, previous]}
+      - reuse: {layer: f, from: {two: f, one: t}}
+      - BatchNormalization: {from: {training: false}}
+      - gone
+      - for: i
+        in: 2
+        layers: [Dropout: {name: "n", rate: 0.125 * $i, if: $i == 1}, SpatialDropout1D: {name: s$i}]
+      - Flatten
+      - Dense: {name: "y", units: $n, kernel_regularizer: l1, activation: "relu if $on else tanh"}
+"""
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["", "head: [Dense: {name: end, units: $classes}]", 'outputs: ["y", "0.1"]', 'outputs: ["y"]', "frozen: true"],
+    ids=lambda more: more.split(":")[0] or "plain",
+)
+def test_every_word_of_the_language_survives(more):
+    spec = load(dedent(ALL_OF_IT) + more + "\n")
+    text = writing.dump(writing.written_out(spec.fill(), unfolded(spec)))
+
+    assert said(unfolded(selection.load(parsing.parse(text.encode(), "f")[0]))) == said(unfolded(spec))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "layers: [Flatten: {if: false}]",
+        "let: {n: 0}\nlayers: [Dense: {units: 4, repeat: $n}]\nhead: [Flatten: {if: false}, Dense: 3]",
+        "layers: [Flatten, Dense: {name: 'no', units: 4, l2: 0}]\nl2: 0",
+        "layers: [ActivityRegularization: {l2: 0.5}, Embedding: {input_dim: 3, output_dim: 4}]\noutputs: [previous]",
+        "frozen: true\nlayers: [Dense: {units: 4, frozen: false}, Dense: 4]",
+    ],
+    ids=lambda text: text[:40],
+)
+def test_little_networks_survive(text):
+    spec = load(text)
+    made = writing.dump(writing.written_out(spec.fill(), unfolded(spec)))
+
+    assert said(unfolded(selection.load(parsing.parse(made.encode(), "f")[0]))) == said(unfolded(spec))
+
+
+@pytest.mark.parametrize(
+    ("family", "text"),
+    [
+        ("ae", "encoder: [Dense: {name: a, units: 4}, Dense: 3]\nlatent: {Add: {from: [[Dense: 2], [Dense: {from: a, "
+               "units: 2}]]}}\ndecoder: [Add: {from: [[Dense: 4], [Dense: {from: input, units: 4}]]}]"),
+        ("ae", "encoder: [Dense: 4]\nlatent: {Dense: {units: 2, l2: 0}}\ndecoder: [Dense: 4]"),
+        ("ae", "encoder: []\nlatent: Flatten\ndecoder: []"),
+        ("ae", "encoder: [Flatten]\nlatent: {Dense: {units: 2, name: z}}\ndecoder: [Dense: 32]\n"
+               "head: [Dense: {name: reconstruction, units: 32}, Reshape: [8, 4]]"),
+        ("vae", "let: {n: 3, b: 4.0}\npenalties: {kl: {weight: $b, warm_up: 5}, mmd: 0.5}\n"
+                "encoder: [Flatten, Dense: 8]\nlatent: {Gaussian: {units: $n, samples: $n, l2: 0.25}}\n"
+                "decoder: [Dense: 8]\nhead: [Dense: 32]"),
+        ("vae", "penalties: {mmd: 0.5}\nencoder: [Flatten]\nlatent: {Gaussian: 2}\ndecoder: []\nhead: [Dense: 32]"),
+        ("vae", "encoder: [Dense: 4]\nlatent: {VectorQuantizer: {codes: 8}}\ndecoder: [Dense: 8]"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_autoencoders_survive(family, text):
+    spec = load(text, HEAD.replace("mlp", family).replace("classes: 3\n", ""))
+    made = writing.dump(writing.written_out(spec.fill(), unfolded(spec)))
+
+    assert said(unfolded(selection.load(parsing.parse(made.encode(), "f")[0]))) == said(unfolded(spec))
+
+
+def test_names_that_training_asks_for_are_kept_with_their_values():
+    text = """
+        let: {n: 4, rate: 0.5, twice: 2 * $rate}
+        layers: [Flatten, Dense: $n]
+        train:
+          optimizer:
+            SGD: {learning_rate: {CosineDecay: {initial_learning_rate: $twice, decay_steps: $epochs * $steps}}}
+    """
+    spec = load(text)
+    value = writing.written_out(spec.fill(), unfolded(spec))
+    again = selection.load(parsing.parse(writing.dump(value).encode(), "f")[0])
+
+    assert value["let"] == {"twice": 1.0}
+    assert network.training(again.fill(), 320) == network.training(spec.fill(), 320)
+
+
+def test_a_trial_is_written_out_with_its_values():
+    spec = load("let: {n: {values: [4, 8], default: 4}}\nl2: {values: [0.1, 0.2], default: 0.1}\nlayers: [Dense: $n]")
+    filled = spec.fill({"n": 8, "l2": 0.2})
+    value = writing.written_out(filled, network.unfold(filled)[0])
+
+    assert (value["l2"], value["layers"]) == (0.2, [{"Dense": {"name": "dense", "units": 8}}])
+    assert writing.dump(value) == (
+        "spec: 1\nname: small\nfamily: mlp\nclasses: 3\ninput: {shape: [8, 4]}\nl2: 0.2\n"
+        "layers:\n- Dense: {name: dense, units: 8}\nhead:\n"
+        "- Dense: {name: predictions, units: 3, activation: softmax}\n"
+    )
+
+
+def test_what_stands_in_two_places_is_written_twice():
+    shared = ["a", "b"]
+
+    assert writing.dump({"one": shared, "layers": shared}) == "one: [a, b]\nlayers: [a, b]\n"
+
+
+# How two specs differ
+
+
+@every_spec
+def test_a_spec_does_not_differ_from_itself(name):
+    spec = selection.load(name)
+
+    assert comparing.differences(spec, selection.load(spec.written())) == []
+
+
+PLAIN = """\
+l2: 0.5
+layers:
+  - Flatten
+  - Dense: {name: a, units: 8, activation: relu}
+  - Dense: {name: b, units: 8}
+  - Add: {from: [a, previous]}
+  - Dropout: 0.25
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rows"),
+    [
+        ("", "", []),
+        ("name: b, units: 8", "name: other, units: 2 ** 3", []),
+        ("l2: 0.5", "l2: 0.5\nsummary: Another one.\nyear: 1990", []),
+        ("units: 8, activation", "units: 16, activation", [("a.units", "8", "16")]),
+        ("activation: relu", "activation: tanh", [("a.activation", "relu", "tanh")]),
+        (", activation: relu", "", [("a.activation", "relu", "-")]),
+        ("0.25", "0.5", [("dropout.rate", "0.25", "0.5")]),
+        ("units: 8}", "units: 8, l2: 0}", [("b.l2", "0.5", "0")]),
+        ("units: 8}", "units: 8, frozen: true}", [("b.frozen", "-", "true")]),
+        ("  - Dropout: 0.25\n", "", [("dropout", "Dropout", "-")]),
+        ("  - Dropout: 0.25\n", "  - Dropout: 0.25\n  - Dense: 4\n", [("dense", "-", "Dense 4")]),
+        ("Dropout: 0.25", "ReLU", [("dropout", "Dropout", "ReLU")]),
+        ("[a, previous]", "[previous, a]", [("add.from", "a, b", "b, a")]),
+        ("[a, previous]", "[a, previous, a]", [("add.inputs", "2", "3")]),
+        ("name: b, units", "name: b, from: flatten, units", [("b.from", "a", "flatten")]),
+        ("l2: 0.5", "l2: 0.25", [(what, "0.5", "0.25") for what in ("l2", "a.l2", "b.l2", "predictions.l2")]),
+        ("l2: 0.5", "l2: 0.5\ntrain: {epochs: 3}", [("train", "-", '{"epochs": 3}')]),
+        ("l2: 0.5", "l2: 0.5\nprepare: [Rescaling: 0.5]", [("prepare: rescaling", "-", "Rescaling")]),
+        ("units: 8, activation", "units: {values: [8, 16], default: 8}, activation",
+         [("range of a.units", "-", '{"values": [8, 16], "default": 8}')]),
+        ("units: 8, activation", "units: {values: [8, 16], default: 16}, activation", [
+            ("range of a.units", "-", '{"values": [8, 16], "default": 16}'), ("a.units", "8", "16")]),
+    ],
+    ids=lambda one: one[:40] if isinstance(one, str) else "",
+)  # fmt: skip
+def test_what_differs_is_said_exactly(old, new, rows):
+    assert old in PLAIN
+
+    assert comparing.differences(load(PLAIN), load(PLAIN.replace(old, new) if old else PLAIN)) == rows
+
+
+def test_what_differs_is_said_the_other_way_round_too():
+    other = PLAIN.replace("units: 8}", "units: 9}").replace("0.25", "0.5") + "train: {epochs: 3}\n"
+
+    assert comparing.differences(load(other), load(PLAIN)) == [
+        (what, two, one) for what, one, two in comparing.differences(load(PLAIN), load(other))
+    ]
+
+
+def test_specs_of_the_zoo_differ_in_what_their_variants_say():
+    def rows(one, other):
+        return comparing.differences(selection.load(one), selection.load(other))
+
+    assert [row[1:] for row in rows("vgg16", "vgg19")] == [
+        ("-", "Conv2D 256 3"), ("-", "Conv2D 512 3"), ("-", "Conv2D 512 3"),
+    ]  # fmt: skip
+    assert rows("lenet5", "lenet5") == []
+    assert {what.split("_")[0] for what, _, _ in rows("resnet50", "resnet101")} == {"conv4"}
+
+
+def test_how_a_block_is_written_makes_no_difference():
+    blocks = """
+        blocks: {pair: {parameters: {units}, layers: [Dense: $units, ReLU]}}
+        layers: [Flatten, {for: i, in: [4, 8], layers: [pair: $i]}]
+    """
+    flat = "layers: [Flatten, Dense: 4, ReLU, Dense: 8, ReLU]"
+
+    assert comparing.differences(load(blocks), load(flat)) == []
+
+
+def test_plain_arguments_of_a_call_are_compared():
+    head = HEAD.replace("mlp", "rnn")
+    one = "layers: [BatchNormalization: {from: {training: false}}, Flatten]"
+    two = "layers: [BatchNormalization, Flatten]"
+    masks = "layers: [LSTM: {name: a, units: 4, return_sequences: true}, LSTM: {from: {mask: a}, units: 4}]"
+
+    assert comparing.differences(load(one, head), load(two, head)) == [
+        ("batch_normalization.from.training", "false", "-")
+    ]
+    assert comparing.differences(load(masks, head), load(masks.replace("from: {mask: a}, ", ""), head)) == [
+        ("lstm.from.mask", "true", "-")
+    ]
+
+
+def test_networks_inside_the_network_are_compared_layer_by_layer():
+    text = "encoder: [Dense: 8]\nlatent: {Dense: 2}\ndecoder: [Dense: {name: d, units: 8}]"
+    head = HEAD.replace("mlp", "ae").replace("classes: 3\n", "").replace("[8, 4]", "[4]")
+
+    assert comparing.differences(load(text, head), load(text.replace("d, units: 8", "d, units: 9"), head)) == [
+        ("d.units", "8", "9")
+    ]
