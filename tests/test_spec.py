@@ -321,7 +321,8 @@ def test_a_change_touches_neither_its_source_nor_its_value():
         ({"train.optimizer.SGD.momentum": 3}, "train.optimizer.SGD: no such key; expected one of Adam"),
         ({"train.optimizer": "Adm"}, "train.optimizer: no optimizer `Adm`; expected the name of a Keras optimizer; "
                                      "did you mean `Adam`?"),
-        ({"likelihood": "poisson"}, "likelihood: `\"poisson\"` is not accepted; expected one of bernoulli, gaussian, categorical"),
+        ({"likelihood": "poisson"}, "likelihood: `\"poisson\"` is not accepted; "
+                                    "expected one of bernoulli, gaussian, categorical"),
         ({"l2": {"min_value": 1, "max_value": 0, "default": 0}},
          "l2: 1 is not below the `max_value` 0; expected the smaller number"),
         ({"dropout": 1.0}, "dropout: `1.0` is not accepted; expected a number of at least 0 and below 1, or a range"),

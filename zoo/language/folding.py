@@ -74,7 +74,7 @@ def _proved(proposals: Iterable[tuple[int, Data]], wanted: Any) -> Data | None:
     useful = sorted((one for one in proposals if one[0] > 0), key=lambda one: -one[0])
     for _, made in useful[:TRIED]:
         meant = _unfolded(made)
-        if meant is not None:
+        if meant is not None and _meaning(meant) == wanted:
             return made
     return None
 
