@@ -207,7 +207,7 @@ def particular():
         L.SeparableConv2D(4, (1, 3), depthwise_regularizer=R.L1(0.1), pointwise_constraint=C.MaxNorm(3.0)),
         L.BatchNormalization(gamma_initializer="zeros", momentum=0.9),
         L.ZeroPadding2D(((0, 1), (2, 1))),
-        L.MaxPooling2D(3, strides=1),
+        L.MaxPooling2D(3, strides=2),
         L.AveragePooling2D(2, strides=2, padding="same"),
         L.Flatten(),
         L.Dense(4, kernel_initializer=initial, activity_regularizer=R.L1L2(1e-3, 1e-4)),
@@ -416,6 +416,17 @@ def test_a_spec_reads_as_one_written_by_hand():
         "head": [{"Dense": {"units": "$classes"}}, {"Activation": {"activation": "softmax"}}],
     }
     assert importing.spec_of(model, name="mine")["name"] == "mine"
+
+
+def test_a_default_that_follows_from_another_argument_is_not_said():
+    keras.backend.clear_session()
+    pools = [L.MaxPooling2D(3), L.MaxPooling2D(3, strides=2), L.MaxPooling2D(2), L.MaxPooling2D((2, 1), strides=(2, 1))]
+    spec = importing.spec_of(chain(*pools, L.Flatten(), shape=(48, 48, 1)))
+
+    assert spec["layers"] == [
+        {"MaxPooling2D": {"pool_size": 3}}, {"MaxPooling2D": {"pool_size": 3, "strides": 2}}, "MaxPooling2D",
+        {"MaxPooling2D": {"pool_size": [2, 1]}},
+    ]  # fmt: skip
 
 
 def test_lambda_and_p_are_the_specs_only_where_all_kernels_and_all_dropout_layers_agree():

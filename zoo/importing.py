@@ -14,7 +14,6 @@ import itertools
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -180,7 +179,6 @@ class _Body:
         self.names = {_key(tensor): name for tensor, name in zip(model.inputs, inputs, strict=True)}
         self.unknown: dict[tuple[int, int, int], str] = {}  # outputs that the language does not know, and whose
         self.used = {*inputs, *used}
-        self.counts: Counter[str] = Counter()
         self.previous = inputs[0]
         self.read: set[str] = set()
         self.made: dict[int, str] = {}  # layers that stand already, and what they are called
@@ -277,18 +275,11 @@ class _Body:
 
     def _new_name(self, base: str) -> str:
         """A name for what the model has no name for; no layer has it, before or after."""
-        numbered = itertools.chain([base], (f"{base}_{count}" for count in itertools.count(1)))
-        return next(one for one in numbered if one not in self.used | self.future)
+        return next(one for one in _numbered(base) if one not in self.used | self.future)
 
     def _is_usual(self, target: str, name: str) -> bool:
-        """Whether an item goes by this name without being given it; it is counted then."""
-        snake = snake_case(target)
-        count = self.counts[snake]
-        while (usual := f"{snake}_{count}" if count else snake) in self.used:
-            count += 1
-        if usual == name:
-            self.counts[snake] = count + 1
-        return usual == name
+        """Whether an item goes by this name without being given it."""
+        return name == next(one for one in _numbered(snake_case(target)) if one not in self.used)
 
     def _again(self, call: _Call) -> None:
         """A layer that stands already, called once more."""
@@ -327,11 +318,16 @@ class _Body:
         base = re.sub(r"[^a-z0-9_]", "_", snake_case(name))
         base = base if re.match("[a-z_]", base) else f"model_{base}"
         known = self.whole.blocks
-        for found in itertools.chain([base], (f"{base}_{count}" for count in itertools.count(1))):
+        for found in _numbered(base):
             free = found not in known and found not in (*GROUP, *OURS, "let", "reuse")
             if free or json.dumps(known.get(found)) == json.dumps(block):
                 return found
         raise AssertionError
+
+
+def _numbered(base: str) -> Iterator[str]:
+    """The names that Keras gives one after another: `dense`, `dense_1`, `dense_2`, ..."""
+    return itertools.chain([base], (f"{base}_{count}" for count in itertools.count(1)))
 
 
 def _key(tensor: Any) -> tuple[int, int, int]:
