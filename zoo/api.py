@@ -48,6 +48,7 @@ def build(
     other ranges of the spec by name, the rest take their defaults. With a `seed` two builds have equal weights.
     `weights`: `imagenet` (Keras's published ones, which are downloaded), `keras:NAME`, `run:NAME`, or a file that Keras
     saved (.weights.h5, .h5, .keras); a head of other classes begins anew, a stem of other channels is adapted.
+    A network of several outputs is not compiled: what each is compared with is yours to say.
     Raises `ZooError` for a spec or a value that does not fit.
     """
     from zoo import building

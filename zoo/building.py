@@ -84,9 +84,13 @@ def build(
     how = Adjustable() if adjustable else Plain()
     flat = unfolded(plan.spec, values)
     model = lower(flat, how, seed, portable)
-    _answers(plan, flat, tuple(model.output_shape[1:]))
+    several = len(flat.outputs) > 1  # no task of ours: what it is trained on is the caller's
+    if not several:
+        _answers(plan, flat, tuple(model.output_shape[1:]))
     begin = pretrained.weights(plan.spec.fill(values), flat, model) if "weights" in plan.spec.data else {}
     _begin(model, begin)
+    if several:
+        return Built(plan, model, flat, getattr(how, "knobs", {}), None, begin=begin)
     model.compile(
         optimizer=optimizer(training(plan, values)["optimizer"], plan.spec.place(("train", "optimizer"))),
         jit_compile=False if adjustable else "auto",  # the engine's own loop is compiled as a whole

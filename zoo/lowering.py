@@ -162,7 +162,8 @@ def _layer(
     }
     results = _laid_out(node.network, sources, how, seed, portable, f"{name}/")
     model = keras.Model(_one(sources.values()), _one(results), name=node.name)
-    return keras.Sequential(model.layers[1:], name=node.name) if node.layer == "Sequential" else model
+    # With its input: a bare list of layers would be built for float32, in which large ids are no longer themselves.
+    return keras.Sequential(model.layers, name=node.name) if node.layer == "Sequential" else model
 
 
 def weights_by_path(model: Any, within: str = "") -> Iterator[tuple[str, Any]]:
@@ -255,7 +256,8 @@ def _value(key: str, value: Any, l2: float | None, how: Plain, seed: int | None,
     if isinstance(value, str) and module == "layers":
         return make(value, {}, l2, None, how, derive(seed, key), key, portable)
     if isinstance(value, list):
-        return [_value(key, one, l2, how, seed, portable) for one in value]
+        words = [f"{key}_{index}" if module == "layers" and index else key for index in range(len(value))]
+        return [_value(word, one, l2, how, seed, portable) for word, one in zip(words, value, strict=True)]
     return float(value) if isinstance(value, float) else value
 
 

@@ -112,6 +112,9 @@ def meet(
     Raises `ZooError` where the two do not fit, naming the specs that would; for an unknown objective; for `val_loss`.
     """
     found = _labelled(found, description)
+    if len(found.data.get("outputs", ())) > 1:
+        wrong = f"the network answers {len(found.data['outputs'])} tensors, and a data set holds one target"
+        raise ZooError(found.problem(("outputs",), wrong, "one output, or zoo.build and a model.fit of your own"))
     task = _task(found, description)
     fitted, steps = _fitted(found, description, task)
     unfolded, problems = network.unfold(fitted.fill())
@@ -130,7 +133,7 @@ def alone(found: Spec) -> Plan:
     """The plan of a spec that has met no data: what it states of itself stands for them, and nothing is prepared."""
 
     def blank(kind: str, shape: tuple[int | None, ...]) -> Field:
-        features = shape[-1] or 1
+        features = (shape[-1] if shape else 1) or 1
         return Field(kind, shape, "float32", 0.0, 1.0, (0.0,) * features, (1.0,) * features)  # type: ignore[arg-type]
 
     facts = found.facts

@@ -7,7 +7,7 @@ import functools
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -65,13 +65,25 @@ def names() -> dict[str, tuple[Path, str]]:
     """Every spec of the zoo by name, with its file and its variant: an empty text where a file is one spec."""
     found: dict[str, tuple[Path, str]] = {}
     for stem, path in files().items():
-        variants = parsing.head(path.read_bytes(), BODY_KEYS).get("variants") or {}
+        variants = _head(path.read_bytes()).get("variants")
+        variants = variants if isinstance(variants, dict) else {}
         found |= {name: (path, name) for name in variants} if variants else {stem: (path, "")}
     return found
 
 
 BODY_KEYS = ("defaults", "blocks", *BODY)
-"""Where the head of a file ends: what a card needs stands before these keys."""
+"""Where the head of a file ends: in the zoo's own, what a card needs stands before these keys."""
+
+_LATER = re.compile(rb"(?m)^(variants|latent|extends)[ \t]*:")
+
+
+def _head(content: bytes) -> dict[str, Any]:
+    """What a card needs of a file: its head, or the whole of it where words that decide stand further down."""
+    found = parsing.head(content, BODY_KEYS)
+    if all(word.decode() in found for word in _LATER.findall(content)):
+        return found
+    whole = parsing.parse(content, "")[0]
+    return whole if isinstance(whole, dict) else found
 
 
 def cards(pattern: str = "", family: str = "", task: str = "", parameters: int | None = None) -> list[Card]:
@@ -90,7 +102,7 @@ def cards(pattern: str = "", family: str = "", task: str = "", parameters: int |
         for one in _cards()
         if (not pattern or fnmatch.fnmatch(plainly(one.name), plainly(pattern)))
         and family in ("", one.family)
-        and (not task or one.stated == task or (not one.stated and task in FAMILIES[one.family].tasks[:3]))
+        and (not task or one.stated == task or (not one.stated and task in _tasks(one)))
         and (parameters is None or (one.parameters or 0) <= parameters)
     ]
     if not chosen:
@@ -101,11 +113,20 @@ def cards(pattern: str = "", family: str = "", task: str = "", parameters: int |
 
 
 def _cards() -> list[Card]:
-    made = []
-    for name, (path, variant) in names().items():
-        data = parsing.head(path.read_bytes(), BODY_KEYS)
-        made.append(_card(merging.varied(data, variant) if variant else {**data, "name": name}))
-    return made
+    return [_card_of(name, path, variant) for name, (path, variant) in names().items()]
+
+
+def _card_of(name: str, path: Path, variant: str) -> Card:
+    content = path.read_bytes()
+    data = _head(content)
+    if "extends" in data:
+        data = merging.document(content, str(path), variant, _extended).data
+    elif variant:
+        data = merging.varied(data, variant)
+    try:
+        return _card({**data, "name": name})
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration):  # a user's own that is not done yet
+        return Card(name, "", "", "", None, None, f"cannot be read: zoo check {path}", "", "", False)
 
 
 def card(found: Spec) -> Card:
@@ -167,22 +188,44 @@ def all_in(source: str, changes: Mapping[str, Any] | None = None) -> tuple[list[
 def copied(source: str, name: str) -> str:
     """The text of a spec's file, comments and all, under another name; what it extends stays where it is.
 
+    A schema that its first line names by a path is named by a URI: the copy may stand in another folder.
     Raises `ZooError` if there is no such spec.
     """
     path, _ = find(source)
     text = _content(path, source).decode("utf-8-sig")
+    schema = re.match(r"# yaml-language-server: \$schema=(?!\w+:)(\S+)", text)
+    if schema:
+        text = text[: schema.start(1)] + (path.parent / schema[1]).resolve().as_uri() + text[schema.end(1) :]
     return re.sub(r"(?m)^name: .*$", f"name: {name}", text, count=1)
 
 
+def _tasks(one: Card) -> tuple[str, ...]:
+    """What a spec can be for that states no task."""
+    return FAMILIES[one.family].tasks[:3] if one.family in FAMILIES else ()
+
+
 def _variants(content: bytes) -> list[str]:
-    given = parsing.head(content, BODY_KEYS).get("variants")
+    given = _head(content).get("variants")
     return list(given) if isinstance(given, dict) else []
 
 
 def body_problems(found: Spec) -> list[Problem]:
     """What is wrong with a spec's body at the defaults of its ranges. What only data can know is no problem yet."""
     unknown = [] if found.coded else [key for key in FACTS[found.task] if key not in found.facts]
-    return network.unfold(found.fill().adapted(**dict.fromkeys(unknown, 2)))[1]
+
+    def problems(values: Mapping[str, Any]) -> list[Problem]:
+        return network.unfold(found.fill(values).adapted(**dict.fromkeys(unknown, 2)))[1]
+
+    said = problems({})
+    for name, one in found.ranges().items() if not said else ():
+        for value in one.held() if name not in _KNOBS else ():
+            at = f" where `{name}` is {value}"
+            said += [replace(problem, wrong=problem.wrong + at) for problem in problems({name: value})]
+    return said
+
+
+_KNOBS = ("l2", "dropout", "learning_rate")
+"""Ranges that decide no shape: what they may hold was checked where they stand."""
 
 
 def find(name: str) -> tuple[Path, str]:
@@ -201,6 +244,10 @@ def find(name: str) -> tuple[Path, str]:
     known = next((known for known in names() if plainly(known) == plainly(name)), None)
     if known:
         return names()[known]
+    of_file = next((path for stem, path in files().items() if plainly(stem) == plainly(name)), None)
+    if of_file:
+        several = _variants(of_file.read_bytes())
+        raise ZooError(f"`{name}` is a file of {len(several)} specs; expected one of them: {listed(several, 12)}")
     hint = nearest(name, names())
     many = f"one of the {len(names())} that `zoo list` shows, or a path"
     raise ZooError(f"no spec `{name}`; expected {many}" + (f"; did you mean `{hint}`?" if hint else ""))
@@ -227,4 +274,5 @@ def _content(path: Path, source: str) -> bytes:
 def _shown(path: Path, given: str, variant: str) -> str:
     """The name of a file as problems say it: as it was given, or its own for a spec of the zoo."""
     given = given.removesuffix(f":{variant}") if variant else given
-    return given if Path(given) == path else path.name
+    own = any(path.is_relative_to(folder) for folder in _FOLDERS)
+    return given if Path(given) == path else str(path) if own else path.name

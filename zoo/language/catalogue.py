@@ -81,7 +81,8 @@ def catalogue() -> dict[str, Any]:
 
 def module_of(argument: str) -> str:
     """The Keras module in which the value of an argument is looked up by name, or an empty text."""
-    return OBJECTS.get(argument) or OBJECTS.get(argument.rpartition("_")[2], "")
+    known = argument.rstrip("0123456789_")  # `cell_1`: the second of several
+    return OBJECTS.get(known) or OBJECTS.get(known.rpartition("_")[2], "")
 
 
 def words(argument: str) -> list[str]:
@@ -108,14 +109,31 @@ def entry(module: str, name: str) -> dict[str, Any] | tuple[str, str, str]:
     return f"no {what} `{name}`", expected, close
 
 
-STATES = {"LSTM": 2, "GRU": 1, "SimpleRNN": 1, "ConvLSTM1D": 2, "ConvLSTM2D": 2, "ConvLSTM3D": 2}
-"""How many states a recurrent layer hands out beside its output when it is asked to."""
+STATES = {
+    "LSTM": 2, "GRU": 1, "SimpleRNN": 1, "ConvLSTM1D": 2, "ConvLSTM2D": 2, "ConvLSTM3D": 2,
+    "LSTMCell": 2, "GRUCell": 1, "SimpleRNNCell": 1,
+}  # fmt: skip
+"""How many states a recurrent layer, or the cell of an `RNN`, hands out beside its output when it is asked to."""
+
+SCORED = ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention")
+"""The layers that answer a second tensor where they are called with `return_attention_scores`."""
 
 
-def outputs(layer: str, arguments: Mapping[str, Any]) -> int:
-    """How many tensors a layer answers: one, or with `return_state` its states as well."""
+def outputs(layer: str, arguments: Mapping[str, Any], call: Mapping[str, Any] | None = None) -> int:
+    """How many tensors a layer answers: one, or with `return_state` its states as well, or the scores of a call."""
     if layer == "Bidirectional":
-        inner = arguments.get("layer")
-        name, body = next(iter(inner.items())) if isinstance(inner, Mapping) and len(inner) == 1 else (inner, {})
-        return 2 * outputs(str(name), body if isinstance(body, Mapping) else {}) - 1
-    return 1 + STATES.get(layer, 0) * bool(arguments.get("return_state"))
+        name, body = _named(arguments.get("layer"))
+        apart = "merge_mode" in arguments and arguments["merge_mode"] is None
+        return 2 * outputs(name, body) - (not apart)
+    states = STATES.get(layer, 0)
+    if layer == "RNN":
+        cells = arguments.get("cell")
+        states = sum(STATES.get(_named(one)[0], 0) for one in (cells if isinstance(cells, list) else [cells]))
+    scored = layer in SCORED and (call or {}).get("return_attention_scores") is True
+    return 1 + states * bool(arguments.get("return_state")) + scored
+
+
+def _named(value: Any) -> tuple[str, Mapping[str, Any]]:
+    """The name and the arguments of a named object: `LSTM`, `{LSTM: 8}`, `{LSTM: {units: 8}}`."""
+    name, body = next(iter(value.items())) if isinstance(value, Mapping) and len(value) == 1 else (value, {})
+    return str(name), body if isinstance(body, Mapping) else {}

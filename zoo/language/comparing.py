@@ -126,5 +126,4 @@ def _layer(node: Node | None) -> str:
 def _shown(value: Any) -> str:
     if value is None:
         return "-"
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return value if isinstance(value, str) else json.dumps(value, default=str)

@@ -69,10 +69,12 @@ class Expression:
 
 
 def is_expression(value: Any) -> bool:
-    """Whether a value is an expression: text that holds a `$`, or arithmetic on plain numbers (`1 / 255`)."""
+    """Whether a value is an expression: text that holds a `$`, or arithmetic on plain numbers, as in `1 / sqrt(2)`."""
     if not isinstance(value, str):
         return False
-    return "$" in value or (" " in value and len(value) <= LONGEST and bool(_PLAIN.fullmatch(value)))
+    if "$" in value or len(value) > LONGEST:
+        return "$" in value
+    return bool((" " in value and _PLAIN.fullmatch(value)) or ("(" in value and _CALLS.fullmatch(value)))
 
 
 def holds(value: Any) -> bool:
@@ -592,3 +594,7 @@ _COMPARISONS: dict[type, Callable[[Any, Any], bool]] = {
     ast.GtE: operator.ge,
     ast.In: _is_in,
 }
+
+_WORD = rf"(?:{'|'.join(FUNCTIONS)})\("
+_CALLS = re.compile(rf"(?=.*{_WORD})(?:{_WORD}|[-+*/%()\[\],.0-9eE ])+")
+"""Functions of plain numbers: no text of anything else is written so."""

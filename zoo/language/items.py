@@ -139,6 +139,14 @@ class _Scope:
     """Every name that was asked for is there, so that those that nothing asks for can be told."""
 
 
+@dataclass
+class _Under:
+    """What stands under a lambda: whether a kernel takes it, and the blocks that are called there."""
+
+    kernels: bool = False
+    blocks: set[str] = field(default_factory=set)
+
+
 def read(spec: Spec) -> Program:
     """Read the items of all sections of a spec. Every problem of the text is found."""
     return _Reader(spec).program()
@@ -155,6 +163,9 @@ class _Reader:
         self.called: set[str] = set()
         self.classes: set[str] = set()
         self.reads: set[str] = set()
+        self.under = [_Under()]  # the spec, the block or the group under a lambda of its own that is being read
+        self.lambdas: list[tuple[Path, _Under]] = []
+        self.bodies: dict[str, _Under] = {}
         self.defaults: dict[str, Mapping[str, Any]] = self.data.get("defaults") or {}
 
     def program(self) -> Program:
@@ -267,7 +278,9 @@ class _Reader:
             for key, value in values.items():
                 self._value(value, (*here, kind, key), scope, but=key)
         block.order = self._circles(block.let, lambda name: (*here, "let", name))
+        self.under.append(_Under())
         block.items = self._items(body["layers"], (*here, "layers"), scope)
+        self.bodies[name] = self.under.pop()
         return scope
 
     def _recursive(self, fine: Mapping[str, Any]) -> None:
@@ -381,8 +394,14 @@ class _Reader:
             self._condition(over, (*path, "in"), scope)
         else:
             self._value(over, (*path, "in"), scope)
+        words = self._words(raw, path, scope)
+        if words["l2"] is not None:
+            self.under.append(_Under())
+        items = self._items(body, (*path, "layers"), scope)
+        if words["l2"] is not None:
+            self.lambdas.append(((*path, "l2"), self.under.pop()))
         return Group(
-            path, **self._words(raw, path, scope), items=self._items(body, (*path, "layers"), scope),
+            path, **words, items=items,
             variables=tuple(variables), unpacked=isinstance(given, list), over=over,
         )  # fmt: skip
 
@@ -424,6 +443,10 @@ class _Reader:
         elif target in self.blocks:
             block = self.blocks[target]
             self.called.add(target)
+            if isinstance(body, dict) and body.get("l2") is not None and "l2" not in block.parameters:
+                self.lambdas.append(((*path, "l2"), _Under(blocks={target})))
+            else:
+                self.under[-1].blocks.add(target)
             entry = {"arguments": dict.fromkeys(block.parameters), "required": list(block.required)}
         else:
             wrong, expected, hint = catalogue.entry("layers", target)
@@ -447,6 +470,7 @@ class _Reader:
                 self.reads.add("dropout")
             if "l2" not in own and objects.kernels(target, arguments):
                 self.reads.add("l2")
+                self.under[-1].kernels = True
             needless = "l2" in own and own["l2"] is not None and entry is not objects.GAUSSIAN
             if needless and not objects.kernels(target, arguments):
                 expected = "a layer with a kernel that has no regularizer of its own"
@@ -654,11 +678,22 @@ class _Reader:
         for name in self.data.get("blocks") or {}:
             if name in self.blocks and name not in self.called:
                 self._wrong(("blocks", name), "nothing calls it", "every block to be called")
+        for path, under in self.lambdas:
+            if not self._has_kernel(under):
+                self._wrong(path, "nothing reads it", "a layer with a kernel under it, without a lambda of its own")
         used = self.classes | self._of_the_head()
         for name in self.defaults:
             if name not in used:
                 close = nearest(name, used)
                 self._wrong(("defaults", name), "no layer of this class is here", "a class that the spec uses", close)
+
+    def _has_kernel(self, under: _Under) -> bool:
+        """Whether a layer stands there that takes lambda, in a block that is called there too."""
+        reached, new = set[str](), under.blocks
+        while new:
+            reached |= new
+            new = set[str]().union(*(self.bodies[one].blocks for one in new if one in self.bodies)) - reached
+        return under.kernels or any(self.bodies[one].kernels for one in reached if one in self.bodies)
 
     def _of_the_head(self) -> set[str]:
         """The classes of the layers that the task brings where the spec has no head."""

@@ -7,6 +7,7 @@ because half of each is nonsense: a range, a named object under another name, an
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,8 +58,11 @@ def document(
     A file with variants is itself no model; without `variant` its first stands for it where the caller allows that.
     `under` are the specs that extend this one, the nearest last.
     """
-    read = parsing.parse(content, file) if isinstance(content, bytes) else parsing.copied(content, file)
-    found = Document(*read)
+    if isinstance(content, bytes):
+        data, marks, problems = _parsed(content, file)
+        found = Document(copy.deepcopy(data), dict(marks), list(problems))
+    else:
+        found = Document(*parsing.copied(content, file))
     if not isinstance(found.data, dict):
         return found
     if "extends" in found.data:
@@ -68,6 +72,12 @@ def document(
     elif variant:
         found.problem((), f"no variant `{variant}`", "no variant, as this file has none")
     return found
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(content: bytes, file: str) -> tuple[Any, Marks, list[Problem]]:
+    """The text of a file, read once for all its variants; a copy is what the caller may change."""
+    return parsing.parse(content, file)
 
 
 def _extended(found: Document, file: str, find: Find | None, under: tuple[str, ...]) -> Document:
@@ -172,8 +182,12 @@ def merged(base: Document, over: Document, at: Path) -> Document:
             return new
         result = dict(old)
         for key, value in new.items():
-            if value is None:
-                result.pop(key, None)
+            if value is None and key not in old:
+                where, place = written((*at, *path, key)), place_of(over.marks, (*at, *path, key))
+                wrong, close = "null removes it, and the base has none", nearest(key, old)
+                made.problems.append(Problem(wrong, "a key that stands there", close, where, place))
+            elif value is None:
+                del result[key]
             elif key in old:
                 result[key] = both(old[key], value, (*path, key))
             else:

@@ -455,6 +455,8 @@ class _Unfolding:
             elif name and name not in frame.tensors:
                 frame.absent[name] = path
             return
+        if isinstance(item.otherwise, str) and "$" not in item.otherwise and item.otherwise not in frame.absent:
+            self._tensor(item.otherwise, frame, (*path, "else"))  # it must be there for those who take it
         for index in range(1, self._count(item, frame) + 1):
             if self._is_enough():
                 return
@@ -483,7 +485,7 @@ class _Unfolding:
         if not name:
             return
         arguments = objects.with_defaults(arguments, self.defaults)
-        outputs = catalogue.outputs(layer, arguments)
+        outputs = catalogue.outputs(layer, arguments, call)
         self._add(frame, layer, arguments, path, name, inputs, many=many, call=call, outputs=outputs)
 
     def _computed(self, item: Call, frame: _Frame) -> dict[str, Any]:
@@ -844,6 +846,9 @@ class _Unfolding:
             units, samples = found.get("units"), found["samples"]
             if samples != 1 and len(self.inputs) > 1:
                 self._wrong((*latent.path, "samples"), f"{samples} draws beside several inputs", "`samples: 1`")
+            if samples != 1 and "kl" in (spec.data.get("penalties") or {}):
+                wrong = f"nothing reads it, as the bound of {samples} draws has no divergence to weigh"
+                self._wrong(("penalties", "kl"), wrong, "`samples: 1`, or penalties without `kl`")
             encoder.l2 = None if latent.l2 is None else self._lambda(latent, encoder)
             for name in ("z_mean", "z_log_var"):
                 self._add(encoder, "Dense", {"units": units}, latent.path, name, before)
@@ -961,7 +966,14 @@ class _Unfolding:
             self._loose_ends(inner)
         used = {owner(name) for node in network.nodes for name in node.read()} | set(map(owner, network.outputs))
         used |= {node.reuses for node in network.nodes}
+        read = {name for node in network.nodes for name in node.read()} | set(network.outputs)
         for node in network.nodes:
+            apart = node.layer == "Bidirectional" and node.arguments.get("merge_mode", "") is None
+            if apart and not node.reuses and f"{node.name}.1" not in read and node.path not in self.loose:
+                self.loose.add(node.path)
+                wrong = f"`{node.name}.1`, what it read backward, leads to no output"
+                expected = f"`from: [{node.name}.0, {node.name}.1]`, or another `merge_mode`"
+                self.problems.append(Problem(wrong, expected, "", node.path, node.mark))
             if node.name not in used and node.path not in self.loose:  # a line that is gone through often says it once
                 self.loose.add(node.path)
                 wrong = f"`{node.name}` leads to no output"
@@ -998,7 +1010,7 @@ def _is_chain(network: Network) -> bool:
     """Whether each layer is called on the one before it, and on nothing else."""
     names = [network.input, *(node.name for node in network.nodes)]
     reads = [(before,) for before in names[:-1]]
-    plain = all(not node.call and not node.many and not node.reuses for node in network.nodes)
+    plain = all(not (node.call or node.many or node.reuses or node.outputs > 1) for node in network.nodes)
     return plain and len(network.inputs) == 1 and [node.inputs for node in network.nodes] == reads
 
 

@@ -145,6 +145,9 @@ def _value(
     by_name = module in ("layers", "optimizers", "schedules")  # the others have words as well
     if (isinstance(value, Mapping) and module) or (isinstance(value, str) and by_name):
         yield from named(value, module, path, defaults)
+    elif name == "RNN" and key == "cell" and isinstance(value, list) and value:  # cells over each other
+        for index, one in enumerate(value):
+            yield from named(one, module, (*path, index), defaults)
     elif refused := refusal(name, key, value, entry):
         yield (path, *refused)
 
@@ -201,12 +204,13 @@ def kernels(layer: str, arguments: Mapping[str, Any]) -> list[str]:
     """The regularisers of a layer through which lambda acts, those of the layers it wraps included."""
     free = [key for key in _kernels(layer) if key not in arguments]
     for key in WRAPPED:
-        inner = arguments.get(key)
-        if isinstance(inner, dict) and len(inner) == 1:
-            name, body = next(iter(inner.items()))
-            free += kernels(name, body if isinstance(body, dict) else {})
-        elif isinstance(inner, str):
-            free += kernels(inner, {})
+        given = arguments.get(key)
+        for inner in given if isinstance(given, list) else [given]:
+            if isinstance(inner, dict) and len(inner) == 1:
+                name, body = next(iter(inner.items()))
+                free += kernels(name, body if isinstance(body, dict) else {})
+            elif isinstance(inner, str):
+                free += kernels(inner, {})
     return free
 
 

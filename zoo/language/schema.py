@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from zoo.language import catalogue, expressions, items, objects
@@ -55,6 +56,11 @@ def schema() -> Schema:
         ],
         "$defs": _definitions(),
     }
+
+
+def text() -> str:
+    """The schema as the file that specs name in their first line, and as `zoo schema` prints it."""
+    return json.dumps(schema(), separators=(",", ":")) + "\n"
 
 
 def _family(name: str) -> Schema:
@@ -378,6 +384,7 @@ def _definitions() -> dict[str, Schema]:
             {"type": ["null", "array"]},
         ),
         **objects_of,
+        **{argument: _word(argument) for argument in ("activation", "initializer", "regularizer", "constraint")},
         **{f"{name} in a wrapper": _object("layers", name, {"name": NAME}, required=False) for name in known["layers"]},
         **{
             name: _object("layers", name, {key: {"$ref": f"#/$defs/words/properties/{key}"} for key in words})
@@ -463,12 +470,17 @@ def _argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
         return _either(_ref("count"), {"type": "null"}) if key not in entry["required"] else _ref("count")
     if isinstance(default, bool):
         return _ref("boolean")
-    module = catalogue.module_of(key)
-    if module == "layers":
+    if catalogue.module_of(key) == "layers":
         return _ref("wrapped")
     words = catalogue.words(key)
     if words and (default is None or isinstance(default, str)):
-        plain = [*words, *([default] if default is not None and default not in words else [])]
-        objects_of = _ref(module) if module else {"type": "null"}
-        return _either({"enum": plain}, EXPRESSION, objects_of, {"type": "null"})
+        shared = _ref(key.rpartition("_")[2])
+        return shared if default is None or default in words else _either({"enum": [default]}, shared)
     return _ref("value")
+
+
+def _word(argument: str) -> Schema:
+    """What stands in the place of an argument whose value is looked up by name, the same for every layer."""
+    module = catalogue.module_of(argument)
+    objects_of = [_ref(module)] if module else []
+    return _either({"enum": catalogue.words(argument)}, EXPRESSION, *objects_of, {"type": "null"})

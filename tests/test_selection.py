@@ -1,0 +1,86 @@
+"""A folder of one's own specs is known by name, in whatever order its files say things, finished or not."""
+
+from __future__ import annotations
+
+import pytest
+
+from zoo import selection
+from zoo.errors import ZooError
+
+HEAD = "spec: 1\nname: {name}\nfamily: mlp\ntask: classification\nclasses: 3\ninput: {{shape: [8]}}\n"
+BODY = "layers: [Dense: {units: $wide}]\n"
+LET = "let: {wide: 4}\n"
+VARIANTS = "variants: {narrow: {}, wide: {let: {wide: 64}}, broken: {let: {wide: 0}}}\n"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder that is known for one test."""
+    monkeypatch.setattr(selection, "_FOLDERS", [])
+    for cached in (selection.files, selection.names):
+        cached.cache_clear()
+    selection.add(tmp_path)
+    yield tmp_path
+    for cached in (selection.files, selection.names):
+        cached.cache_clear()
+
+
+def test_variants_below_the_body_are_variants_all_the_same(folder):
+    (folder / "sizes.yaml").write_text(HEAD.format(name="sizes") + LET + BODY + VARIANTS)
+
+    found, problems = selection.all_in(str(folder / "sizes.yaml"))
+
+    assert [one.name for one in found] == ["narrow", "wide", "broken"]
+    assert [one.wrong for one in problems] == ["`$wide` is `0`"]
+    assert {"narrow", "wide"} <= set(selection.names())
+    with pytest.raises(ZooError, match="holds 3 specs; expected one of them"):
+        selection.load(folder / "sizes.yaml")
+
+
+def test_what_a_card_needs_may_stand_below_the_body_or_in_another_file(folder):
+    (folder / "coded.yaml").write_text(
+        "spec: 1\nname: coded\nfamily: vae\ninput: {shape: [8]}\n"
+        "encoder: [Dense: 4]\nlatent: {Gaussian: {units: 2}}\ndecoder: [Dense: 4]\n"
+    )
+    (folder / "base.yaml").write_text(HEAD.format(name="base") + LET + BODY)
+    (folder / "child.yaml").write_text("spec: 1\nname: child\nextends: base.yaml\nparameters: 55\n")
+
+    cards = {card.name: card for card in selection.cards()}
+
+    assert cards["coded"].task == "generation"
+    assert (cards["child"].family, cards["child"].input, cards["child"].parameters) == ("mlp", "table 8", 55)
+
+
+def test_a_child_found_by_name_finds_its_base_beside_it(folder, monkeypatch, tmp_path_factory):
+    (folder / "base.yaml").write_text(HEAD.format(name="base") + LET + BODY)
+    (folder / "child.yaml").write_text("spec: 1\nname: child\nextends: base.yaml\nlet: {wide: 16}\n")
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+
+    assert selection.load("child").data["let"] == {"wide": 16}
+
+
+@pytest.mark.parametrize("text", ["spec: 1\n", "spec: 1\nfamily: [\n", "- a list\n", "spec: 1\nextends: nobody\n"])
+def test_a_file_that_is_not_done_yet_is_listed_and_hides_no_other(folder, text):
+    (folder / "unfinished.yaml").write_text(text)
+
+    cards = {card.name: card for card in selection.cards()}
+
+    assert cards["unfinished"].summary == f"cannot be read: zoo check {folder / 'unfinished.yaml'}"
+    assert "lenet5" in cards
+
+
+def test_the_name_of_a_file_of_many_specs_says_which_there_are():
+    with pytest.raises(ZooError, match="`resnet` is a file of 6 specs; expected one of them: resnet50, "):
+        selection.load("resnet")
+
+
+def test_every_end_of_a_range_that_decides_a_shape_is_tried():
+    spec = {
+        "spec": 1, "name": "t", "family": "mlp", "task": "classification", "classes": 3, "input": {"shape": [8]},
+        "let": {"wide": {"values": [4, 2, 8], "default": 4}}, "layers": [{"Dense": {"units": "$wide - 2"}}],
+    }  # fmt: skip
+
+    with pytest.raises(ZooError) as caught:
+        selection.load(spec)
+
+    assert [one.wrong for one in caught.value.problems] == ["`$wide - 2` is `0` where `wide` is 2"]
