@@ -4,8 +4,8 @@
     ...
     <!-- end -->
 
-`make documents` (or `python tests/documenting.py`) writes them anew; `test_documents.py` says when one is stale.
-Nothing here imports Keras.
+`make documents` (or `python tests/documenting.py`) writes them anew, and with them the schema that the specs name in
+their first line; `test_documents.py` and `test_schema.py` say when one is stale. Nothing here imports Keras.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from zoo.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SCHEMA = ROOT / "specs" / "zoo.schema.json"
 PART = re.compile(r"(<!-- made: ([a-z -]+) -->\n)(.*?)(<!-- end -->\n)", re.DOTALL)
 
 Made = Callable[[], list[str]]
@@ -443,11 +444,11 @@ def fresh(name: str) -> str:
 
 
 def write() -> list[str]:
-    """Write every made part of every page anew; the pages that were changed."""
+    """Write every made part of every page anew, and the schema; the files that were changed."""
     changed = []
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        new = PART.sub(lambda found: found[1] + fresh(found[2]) + found[4], text)
+    for page in (*PAGES, SCHEMA):
+        text = page.read_text(encoding="utf-8") if page.exists() else ""
+        new = PART.sub(lambda found: found[1] + fresh(found[2]) + found[4], text) if page != SCHEMA else language.text()
         if new != text:
             page.write_text(new, encoding="utf-8")
             changed.append(str(page.relative_to(ROOT)))

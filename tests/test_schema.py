@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import configparser
 import copy
 import json
+import re
 from pathlib import Path
 
+import documenting
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -13,7 +16,7 @@ from zoo import selection
 from zoo.errors import ZooError
 from zoo.language import catalogue, objects, parsing, reading
 from zoo.language.families import FAMILIES
-from zoo.language.schema import schema
+from zoo.language.schema import schema, text
 
 FOLDER = Path(__file__).with_name("bad_specs")
 FILES = sorted(selection.files().items())
@@ -23,36 +26,38 @@ READABLE = {stem: value for stem, (value, _, problems) in sorted(BAD.items()) if
 
 BEYOND = {
     **dict.fromkeys((
-        "absent_tensor", "block_inputs", "block_that_sees_a_tensor_outside", "else_to_nothing", "from_unknown_tensor",
-        "input_where_there_are_several", "loose_end", "loose_ends", "names_inside_a_block", "output_that_is_none",
-        "outputs", "outputs_that_leave_one_out", "outputs_twice", "unread_input",
+        "absent_tensor", "backward_half_lost", "block_inputs", "block_that_sees_a_tensor_outside", "else_of_nobody",
+        "else_to_nothing", "from_unknown_tensor", "input_where_there_are_several", "loose_end", "loose_ends",
+        "names_inside_a_block", "output_that_is_none", "outputs", "outputs_that_leave_one_out", "outputs_twice",
+        "unread_input",
     ), "graph"),
     **dict.fromkeys((
         "name_in_a_loop", "name_of_the_head", "name_of_the_latent", "name_taken_twice", "block_with_one_name_twice",
     ), "names"),
     **dict.fromkeys((
         "bare_word_as_condition", "bare_word_as_loop", "bare_word_in_comparison", "braces_without_a_dollar",
-        "expression", "expression_in_another_language", "expression_that_is_code",
-         "expression_with_brackets", "unknown_function",
+        "expression", "expression_in_another_language", "expression_that_is_code", "expression_with_brackets",
+        "unknown_function",
     ), "grammar"),
     **dict.fromkeys((
         "block_default_of_a_later_parameter", "block_given_what_does_not_fit", "block_that_sees_too_much",
         "defaults_that_are_computed", "expression_divided_by_zero", "expression_of_another_kind", "expression_of_text",
-        "expression_of_unequal_lists", "expression_out_of_reach", "expression_too_far", "gaussian_that_is_computed",
-        "let_in_a_circle", "let_of_itself", "let_without_a_value", "loop_over_rows", "name_that_is_a_subtraction",
-        "repeat_that_is_computed", "several_in_graph", "training_that_cannot_be_computed", "unknown_name",
-        "words_that_are_computed",
+        "expression_of_unequal_lists", "expression_out_of_reach", "expression_too_far", "function_of_numbers",
+        "gaussian_that_is_computed", "let_in_a_circle", "let_of_itself", "let_without_a_value", "loop_over_rows",
+        "name_that_is_a_subtraction", "range_too_low_for_a_block", "repeat_that_is_computed", "several_in_graph",
+        "training_that_cannot_be_computed", "unknown_name", "words_that_are_computed",
     ), "values"),
     **dict.fromkeys((
         "block_alone", "block_parameters", "block_that_calls_itself", "block_without_blocks", "unknown_block",
     ), "blocks"),
     **dict.fromkeys((
-        "block_with_an_unread_input", "block_with_unread_names", "defaults_of_no_layer", "let_that_only_counts",
-        "unread_dropout", "unread_l2", "unread_let", "unread_range_of_let", "unread_ranges",
+        "block_with_an_unread_input", "block_with_unread_names", "defaults_of_no_layer",
+        "lambda_on_a_group_without_kernels", "let_that_only_counts", "unread_dropout", "unread_l2", "unread_let",
+        "unread_range_of_let", "unread_ranges", "weight_of_no_divergence",
     ), "unread"),
     **dict.fromkeys((
-        "extends_itself", "extends_nothing", "extends_with_unknown_let", "variant_that_extends_itself",
-        "variant_that_extends_nothing", "variant_with_unknown_let",
+        "extends_a_file_of_many", "extends_itself", "extends_nothing", "extends_with_unknown_let",
+        "variant_that_extends_itself", "variant_that_extends_nothing", "variant_with_unknown_let",
     ), "merging"),
     **dict.fromkeys(("lone_value", "missing_argument", "missing_arguments"), "defaults may help"),
     "prepare_that_learns": "kernels",
@@ -78,6 +83,29 @@ def test_the_schema_is_one_and_can_be_written_as_json():
     assert made["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert json.loads(json.dumps(made)) == made
     assert schema() == made
+
+
+def test_the_schema_beside_the_specs_is_fresh_and_goes_with_them():
+    setup = configparser.ConfigParser()
+    setup.read(documenting.ROOT / "setup.cfg")
+
+    assert documenting.SCHEMA.read_text(encoding="utf-8") == text(), "it is stale; `make documents` writes it anew"
+    assert json.loads(text()) == schema()
+    assert documenting.SCHEMA.name in setup["options.package_data"]["zoo.specs"]
+
+
+def test_the_schema_is_small_enough_for_an_editor():
+    assert len(text()) < 400_000
+
+
+@pytest.mark.parametrize("path", [path for _, path in FILES], ids=[name for name, _ in FILES])
+def test_every_spec_names_the_schema_in_its_first_line(path):
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    named = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
+
+    assert named, f"{path.name} begins with `{first}`"
+    assert (path.parent / named[1]).resolve() == documenting.SCHEMA
+    assert parsing.head(path.read_bytes(), selection.BODY_KEYS)["name"] == path.stem
 
 
 def test_every_reference_leads_somewhere():
@@ -132,6 +160,7 @@ LOOP = {"for": "k", "in": [3, 4], "layers": [{"Dense": "$k"}]}
     "more",
     [
         {"layers": ["Flatten", {"Dense": 8}, {"Dense": {"units": "2 ** 3"}}, {"Dropout": {"rate": 1 / 4}}]},
+        {"layers": ["Flatten", {"Dense": "ceil(2.5) * 2"}, {"Dropout": "sqrt(0.04)"}], "l2": "max(0, 1 / 8)"},
         {"layers": [{"for": ["a", "b"], "in": "zip([1], [2])", "layers": [{"Dense": "$a"}, {"Dense": "$b"}]}]},
         {"layers": [{"for": "i", "in": 3, "layers": [{"Dense": {"name": "d$i", "units": "$i + 1"}}], "l2": 0.5}]},
         {"layers": [{"if": "$classes > 2", "from": "input", "repeat": 2, "frozen": True, "layers": [{"Dense": 4}]}]},

@@ -21,9 +21,11 @@ _TAKEN = {*expressions.FUNCTIONS, *expressions.RESERVED, *items.IN_TRAINING, "na
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-_ARITHMETIC = r"^[-+(0-9.][-+*/%() 0-9.eE]* [-+*/%]{1,2} "
+_FUNCTION = rf"(?:{'|'.join(expressions.FUNCTIONS)})\("
+_OPERATION = r"^[-+(0-9.][-+*/%() 0-9.eE]* [-+*/%]{1,2} "
+_ARITHMETIC = rf"{_OPERATION}|^(?=.*{_FUNCTION})(?:{_FUNCTION}|[-+*/%()\[\],.0-9eE ])+$"
 ARITHMETIC: Schema = {"type": "string", "pattern": _ARITHMETIC}
-"""Arithmetic on plain numbers."""
+"""Arithmetic on plain numbers: `1 / 255`, `sqrt(2)`."""
 
 EXPRESSION: Schema = {"type": "string", "pattern": rf"\$|{_ARITHMETIC}"}
 """Text with a `$` in it, or arithmetic on plain numbers."""
