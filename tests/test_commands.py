@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import shlex
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import keras
 import numpy as np
@@ -13,6 +18,7 @@ import zoo
 from zoo import cli, measuring, selection
 from zoo.errors import ZooError
 from zoo.language import network
+from zoo.language.schema import schema
 
 SMALL = (
     "spec: 1\nname: mine\nfamily: cnn\ntask: classification\nsummary: Mine.\nclasses: 3\ninput: {shape: [8, 8, 1]}\n"
@@ -74,10 +80,11 @@ def test_a_list_holds_what_was_asked_for(words, inside, outside, say):
         (("list", "--task", "segment"), "did you mean `segmentation`?"),
         (("list", "--max-params", "many"), "--max-params is `many`; expected a number such as 500k or 5M"),
         (("list", "resnet5"), "no spec is like that"),
-        (("show", "resnet", "--layers"), "did you mean `resnet"),
+        (("show", "resnet5", "--layers"), "did you mean `resnet"),
+        (("show", "resnet", "--layers"), "`resnet` is a file of 6 specs; expected one of them: resnet50, "),
         (("list", "--specs", "nowhere"), "nowhere is no folder"),
     ],
-    ids=["family", "task", "size", "pattern", "name", "folder"],
+    ids=["family", "task", "size", "pattern", "name", "file", "folder"],
 )
 def test_what_is_not_there_is_said_in_a_sentence(words, says, say):
     code, told, wrong = say(*words)
@@ -163,11 +170,37 @@ def test_a_copy_keeps_its_comments_and_is_the_same_network(name, say, tmp_path):
 
     assert code == 0
     assert "name: mine\n" in text
-    assert text.replace("name: mine\n", f"name: {path.stem}\n") == path.read_text(encoding="utf-8")
+    assert text.replace("name: mine\n", f"name: {path.stem}\n").splitlines()[1:] == path.read_text().splitlines()[1:]
     again = selection.load(f"{tmp_path / 'mine.yaml'}:{variant}" if variant else tmp_path / "mine.yaml")
     assert [n.name for n in network.unfold(again.fill())[0].walk()] == [
         n.name for n in network.unfold(selection.load(name).fill())[0].walk()
     ]
+
+
+def test_a_copy_names_the_schema_where_it_is_from_every_folder(say, tmp_path):
+    (tmp_path / "away").mkdir()
+    for source, copy in (("lenet5", "one.yaml"), (tmp_path / "one.yaml", "away/two.yaml")):
+        assert say("copy", source, tmp_path / copy)[0] == 0
+        named = (tmp_path / copy).read_text(encoding="utf-8").splitlines()[0].partition("$schema=")[2]
+
+        assert named.startswith("file:///")
+        assert json.loads(Path(url2pathname(urlsplit(named).path)).read_text(encoding="utf-8")) == schema()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("# yaml-language-server: $schema=my.schema.json", "# yaml-language-server: $schema=file://{}/my.schema.json"),
+        ("# yaml-language-server: $schema=https://a.org/b", "# yaml-language-server: $schema=https://a.org/b"),
+        ("# a note", "# a note"),
+    ],
+    ids=["a path", "an address", "another comment"],
+)
+def test_a_copy_of_ones_own_file_keeps_what_its_first_line_means(before, after, say, tmp_path):
+    (tmp_path / "mine.yaml").write_text(f"{before}\n{SMALL}{LAYERS}", encoding="utf-8")
+
+    assert say("copy", tmp_path / "mine.yaml", tmp_path / "other.yaml")[0] == 0
+    assert (tmp_path / "other.yaml").read_text(encoding="utf-8").splitlines()[0] == after.format(tmp_path)
 
 
 def test_two_specs_are_compared_as_a_table(say):
@@ -179,6 +212,48 @@ def test_two_specs_are_compared_as_a_table(say):
     assert say("diff", "lenet5", "LeNet-5")[1] == "lenet5 and LeNet-5 are the same network\n"
     changed = json.loads(say("diff", "efficientnetb0", "efficientnetb1", "--json")[1])
     assert {"what": "input", "one": '{"shape": [224, 224, 3]}', "other": '{"shape": [240, 240, 3]}'} in changed
+
+
+def test_a_value_that_is_wider_than_the_terminal_is_wrapped_and_not_cut(say, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, told, _ = say("diff", "lenet5", "alexnet")
+    lines = told.rstrip("\n").split("\n")
+    rows = json.loads(say("diff", "lenet5", "alexnet", "--json")[1])
+    train = next(row for row in rows if row["what"] == "train")
+
+    assert code == 0
+    assert lines[0].split() == ["lenet5", "alexnet"]
+    assert max(map(len, lines)) <= 80
+    assert "..." not in told
+    assert json.loads(train["one"]) == selection.load("lenet5").data["train"]
+    letters = "".join(told.split())
+    assert all("".join(row["what"].split()) in letters for row in rows if len(row["what"]) < 20)
+    assert told.count("learning_rate") >= 2
+
+
+def test_brackets_in_a_compared_value_are_no_markup(say):
+    told = say("diff", "efficientnetb0", "efficientnetb1")[1]
+
+    assert '{"shape": [224, 224, 3]}' in told and '{"shape": [240, 240, 3]}' in told
+
+
+def test_a_spec_without_a_summary_is_shown_under_its_name_alone(say, tmp_path):
+    (tmp_path / "mine.yaml").write_text(SMALL.replace("summary: Mine.\n", "") + LAYERS, encoding="utf-8")
+
+    assert say("show", tmp_path / "mine.yaml")[1].startswith("mine\n\n")
+    assert say("show", "lenet5")[1].startswith("lenet5: The convolutional network")
+
+
+def test_an_ejected_file_says_the_whole_command(folder, say):
+    words = ["eject", "mine", "--specs", folder, "--set", "input.shape=[9, 9, 1]", "--set", "l2=0"]
+    code, told, _ = say(*words)
+    command = ast.get_docstring(ast.parse(told)).splitlines()[-1].strip()
+
+    assert code == 0
+    assert shlex.split(command)[:3] == ["zoo", "eject", "mine"]
+    assert sorted(shlex.split(command)) == sorted(["zoo", *map(str, words)])
+    assert say(*shlex.split(command)[1:])[1] == told
+    assert "\n    zoo eject lenet5\n" in say("eject", "lenet5")[1]
 
 
 def test_a_folder_of_ones_own_is_listed_beside_ours(folder, say, monkeypatch):

@@ -38,6 +38,10 @@ def zoo() -> None:
     """
 
 
+TYPED = "typed"
+"""Where a context keeps the options that decide which spec is meant, as the user typed them."""
+
+
 def _changes(context: click.Context, parameter: click.Parameter, given: Sequence[str]) -> dict[str, Any]:
     """`--set KEY=VALUE` as a mapping; the value is read as YAML."""
     from zoo.language.parsing import plain
@@ -53,6 +57,7 @@ def _changes(context: click.Context, parameter: click.Parameter, given: Sequence
             changes[key] = plain(value)
         except ValueError as error:
             raise click.BadParameter(f"{one}: {error}", context, parameter) from None
+        context.meta.setdefault(TYPED, []).extend(("--set", one))
     return changes
 
 
@@ -62,6 +67,7 @@ def _folder_of_specs(context: click.Context, parameter: click.Parameter, given: 
         from zoo import selection
 
         selection.add(given)
+        context.meta.setdefault(TYPED, []).extend(("--specs", given))
 
 
 def _options(*chosen: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -186,7 +192,7 @@ def show(
         rows = [_row(node) for node in flat.walk()]
         console.say_json({**vars(card), "spec": found.written(), "layers": rows})
         return
-    console.say(f"{card.name}: {card.summary}")
+    console.say(f"{card.name}: {card.summary}" if card.summary else card.name)
     console.say()
     parameters = f"{card.parameters:,}" if card.parameters else "not stated"
     facts = [("family", card.family), ("task", card.task), ("input", card.input), ("parameters", parameters)]
@@ -325,7 +331,27 @@ def diff(one: str, other: str, as_json: bool) -> None:
     elif not rows:
         console.say(f"{one} and {other} are the same network")
     else:
-        console.table(["", one, other], [list(row) for row in rows])
+        _wrapped(["", one, other], rows)
+
+
+def _wrapped(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under a head; a cell too wide for the terminal, or for 120 letters in a pipe, goes on below."""
+    import io
+    import shutil
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for one in head:
+        table.add_column(Text(one), overflow="fold")  # as text: brackets in it are no markup
+    for row in rows:
+        table.add_row(*map(Text, row))
+    drawn = io.StringIO()
+    Console(file=drawn, width=shutil.get_terminal_size((120, 24)).columns).print(table)
+    for line in drawn.getvalue().splitlines():
+        console.say(line.rstrip())
 
 
 @zoo.command("copy", epilog="\b\nExamples:\n  zoo copy lenet5 my.yaml\n  zoo copy resnet50 specs/mine.yaml")
@@ -362,24 +388,25 @@ def import_(file: str, name: str, to: str | None) -> None:
 @SPECS
 def eject(spec: str, changes: dict[str, Any], to: str | None) -> None:
     """Write plain Keras code that builds the same model without us."""
+    import shlex
+
     from zoo import ejecting, selection
     from zoo.language import network
 
     flat, problems = network.unfold(selection.load(spec, changes).fill())
     if flat is None:
         raise ZooError(*problems)
-    _written(ejecting.eject(flat, f"zoo eject {spec}"), to)
+    typed = click.get_current_context().meta.get(TYPED, [])
+    _written(ejecting.eject(flat, shlex.join(["zoo", "eject", spec, *typed])), to)
 
 
 @zoo.command(epilog="\b\nExamples:\n  zoo schema --to zoo.schema.json")
 @click.option("--to", metavar="FILE", help="Write it there.")
 def schema(to: str | None) -> None:
     """Print the language as JSON Schema (2020-12), for editors and other tools."""
-    import json
-
     from zoo.language import schema as language
 
-    _written(json.dumps(language.schema(), indent=1) + "\n", to)
+    _written(language.text(), to)
 
 
 def _problem(problem: Any) -> dict[str, Any]:
