@@ -339,3 +339,23 @@ def test_a_spec_alone_is_a_plan_too(name):
 
     assert (plan.steps, plan.task, plan.description.x.shape) == ((), found.task, found.shape)
     assert {plan.objective: plan.direction}.items() <= OBJECTIVES[plan.task].items()
+
+
+def test_videos_are_scaled_like_images_and_keep_their_frames():
+    frames = (np.random.default_rng(0).random((60, 4, 8, 8, 1)) * 255).astype("uint8")
+    data = dataset.load({"x_train": frames, "y_train": np.arange(60) % 3}, "clips")
+
+    plan = meet(selection.load("convlstm"), data.description)
+
+    assert data.description.said.startswith("videos 4 x 8 x 8 x 1, 3 classes")
+    assert plan.spec.shape == (4, 8, 8, 1)
+    assert [next(iter(step)) for step in plan.steps] == ["Rescaling"]
+    with pytest.raises(ZooError, match="`lenet5` wants images, and clips is videos 4 x 8 x 8 x 1; try `convlstm`"):
+        meet(selection.load("lenet5"), data.description)
+
+
+def test_a_spec_that_reads_single_pixels_gets_an_image_pixel_by_pixel():
+    digits = dataset.load("digits").description
+
+    assert meet(selection.load("irnn"), digits).spec.shape == (64, 1)
+    assert meet(selection.load("lstm"), digits).spec.shape == (8, 8)

@@ -191,11 +191,11 @@ SUGGESTED = 6
 
 
 def _fitting(found: Spec, description: Description) -> str:
-    """The zoo's specs that do fit the data, as the end of a sentence."""
+    """The zoo's specs that do fit the data, those of the data's own kind first, as the end of a sentence."""
     cards = [one for one in selection.cards() if one.coded == found.coded and one.name != found.name]
     fits = sorted(
         (one for one in cards if one.kind in views(description.x) and one.stated in ("", description.task)),
-        key=lambda one: one.parameters or 0,
+        key=lambda one: (one.kind != description.x.kind, one.parameters or 0),
     )
     return f"; try {listed((f'`{one.name}`' for one in fits), SUGGESTED)}" if fits else ""
 
@@ -205,7 +205,7 @@ def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, lis
     x, y, kind = description.x, description.y, found.kind
     shapes = views(x)
     if kind not in shapes:
-        what = {"image": "images", "sequence": "sequences", "table": "a table", "tokens": "rows of ids"}
+        what = {"video": "videos", "image": "images", "sequence": "sequences", "table": "a table", "tokens": "rows of ids"}
         raise ZooError(
             f"`{found.name}` wants {what.get(kind, kind)}, and {description.name} is {description.said.split(',')[0]}"
             + _fitting(found, description)
@@ -220,8 +220,10 @@ def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, lis
         if size != list(x.shape[:2]):
             steps.append({"Resizing": {"height": size[0], "width": size[1]}})
         shape = (*size, x.shape[2])
-    elif shapes[kind] != x.shape:
-        steps.append({"Reshape": {"target_shape": list(shapes[kind])}})
+    elif kind == "sequence" and x.kind == "image" and found.shape[1] == x.shape[2] != shapes[kind][1]:
+        shape = (x.shape[0] * x.shape[1], x.shape[2])  # steps of as many features as channels: pixel by pixel
+    if kind != "image" and shape != x.shape:
+        steps.append({"Reshape": {"target_shape": list(shape)}})
     if kind in ("sequence", "tokens") and found.shape[0] is None:
         shape = (None, *shape[1:])
     facts: dict[str, Any] = {"shape": shape}
@@ -243,7 +245,7 @@ def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, lis
 def _scaling(found: Spec, description: Description) -> list[Mapping[str, Any]]:
     """The first steps: images to 0..1; changes, sequences and tables standardised, by the training part alone."""
     x = description.x
-    if x.kind == "image":
+    if x.kind in ("image", "video"):
         low = min(x.minimum, 0.0)
         high = 255.0 if x.dtype == "uint8" and x.maximum > 127 else x.maximum
         scale = 1 / (high - low) if high > low else 1.0

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from zoo.datasets import sources, splitting
-from zoo.datasets.description import Description, Field, field, fingerprint
+from zoo.datasets.description import KINDS, Description, Field, field, fingerprint
 from zoo.datasets.sources import Rows
 from zoo.errors import ZooError
 
@@ -92,9 +92,9 @@ def _checked(rows: Rows, name: str) -> Rows:
             continue
         if array.dtype.kind not in "biuf":
             raise ZooError(f"{name}: x_{part} holds {array.dtype}; expected numbers")
-        if array.ndim not in (2, 3, 4) or 0 in array.shape:
+        if array.ndim not in (2, 3, 4, 5) or 0 in array.shape:
             raise ZooError(
-                f"{name}: x_{part} has the shape {array.shape}; expected rows of a table, sequences or images"
+                f"{name}: x_{part} has the shape {array.shape}; expected rows of a table, sequences, images or videos"
             )
         if array.shape[1:] != rows.x.shape[1:]:
             raise ZooError(
@@ -167,7 +167,7 @@ def _described(
             )
     for part, rows in parts.items():
         _finite(rows, name, part)
-    kind = {4: "image", 3: "sequence", 2: "table"}[train.x.ndim]
+    kind = KINDS[train.x.ndim - 1]
     x = field(train.x, kind)
     y = field(train.y, "target") if train.y is not None else None
     x_change = y_change = None
@@ -308,6 +308,9 @@ def _series(rows: Rows, name: str) -> Dataset:
 def views(x: Field) -> dict[str, tuple[int, ...]]:
     """The shapes as which rows of a kind can be read, by kind: an image is also rows of pixels, and all lie flat."""
     shape = x.shape
+    if x.kind == "video":
+        frames, flat = shape[0], shape[1] * shape[2] * shape[3]
+        return {"video": shape, "sequence": (frames, flat), "table": (frames * flat,)}
     if x.kind == "image":
         height, width, channels = shape
         return {"image": shape, "sequence": (height, width * channels), "table": (height * width * channels,)}

@@ -11,7 +11,8 @@ import numpy as np
 
 from zoo.errors import ZooError
 
-KINDS = {3: "image", 2: "sequence", 1: "table"}
+KINDS = {4: "video", 3: "image", 2: "sequence", 1: "table"}
+"""What rows are, by their rank."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Description:
     def said(self) -> str:
         """The data in a few words, for people: `images 8 x 8 x 1, 10 classes, 1,078 rows to train`."""
         sizes = " x ".join(map(str, self.x.shape))
-        what = {"image": f"images {sizes}", "sequence": f"sequences of {self.x.shape[0]} steps"}
+        what = {"video": f"videos {sizes}", "image": f"images {sizes}", "sequence": f"sequences of {self.x.shape[0]} steps"}
         fields = what.get(self.x.kind, f"a table of {self.x.shape[-1]} columns")
         if self.x.kind == "sequence":
             fields += f" of {self.x.shape[-1]} features"
