@@ -31,7 +31,7 @@ FITS = {
     ("autoencoder", "fashion_mnist_2k"): ("reconstruction", "Rescaling Reshape"),
     ("vae", "fashion_mnist_2k"): ("generation", "Rescaling Reshape"),
     ("mlp", "fashion_mnist_2k"): ("classification", "Rescaling Reshape"),
-    ("lenet5", "co2"): "`lenet5`" + NUMBERS.format(data="co2", task="forecasting") + ".*`mlp`",
+    ("lenet5", "co2"): "`lenet5`" + NUMBERS.format(data="co2", task="forecasting") + ".*`lstm`",
     ("lstm", "co2"): ("forecasting", "SinceLast Normalization"),
     ("autoencoder", "co2"): ("reconstruction", "Normalization Reshape"),
     ("vae", "co2"): PROBABILITIES.format(data="co2"),

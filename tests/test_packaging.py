@@ -44,7 +44,12 @@ def test_the_wheel_holds_the_specs_the_data_the_catalogue_and_no_other_package(w
     assert {name for name in tops if not name.endswith(".dist-info")} == {"zoo"}
     specs = {path.name for path in (ROOT / "specs").rglob("*.yaml")}
     assert specs and specs == {Path(name).name for name in names if name.endswith(".yaml")}
-    for wanted in ("zoo/datasets/vendored/co2.npz", "zoo/datasets/vendored/README.md", "zoo/language/catalogue.json"):
+    for wanted in (
+        "zoo/datasets/vendored/co2.npz",
+        "zoo/datasets/vendored/README.md",
+        "zoo/language/catalogue.json",
+        "zoo/specs/zoo.schema.json",
+    ):
         assert wanted in names
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "zoo").rglob("*.py")}
     assert modules <= set(names)

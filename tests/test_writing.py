@@ -159,6 +159,9 @@ def test_little_networks_survive(text):
         ("ae", "encoder: [Flatten]\nlatent: {Dense: {units: 2, name: z}}\ndecoder: [Dense: 32]\n"
                "head: [Dense: {name: reconstruction, units: 32}, Reshape: [8, 4]]"),
         ("vae", "let: {n: 3, b: 4.0}\npenalties: {kl: {weight: $b, warm_up: 5}, mmd: 0.5}\n"
+                "encoder: [Flatten, Dense: 8]\nlatent: {Gaussian: {units: $n, l2: 0.25}}\n"
+                "decoder: [Dense: 8]\nhead: [Dense: 32]"),
+        ("vae", "let: {n: 3}\npenalties: {mmd: 0.5}\n"
                 "encoder: [Flatten, Dense: 8]\nlatent: {Gaussian: {units: $n, samples: $n, l2: 0.25}}\n"
                 "decoder: [Dense: 8]\nhead: [Dense: 32]"),
         ("vae", "penalties: {mmd: 0.5}\nencoder: [Flatten]\nlatent: {Gaussian: 2}\ndecoder: []\nhead: [Dense: 32]"),

@@ -260,9 +260,12 @@ class _File:
         for module in _modules():
             self.names.taken |= {*module.defined, *module.imported}
         self.builders: dict[int, str] = {}
+        self.lists = True
 
     def written(self, network: Network, command: str) -> str:
         """The whole text."""
+        # A list of layers is built for float32, in which large ids are no longer themselves.
+        self.lists = all(one.dtype.startswith("float") for one in network.inputs)
         self._name_builders(network)
         names = _Names(set(self.names.taken))
         inputs = [self._input(one, names) for one in network.inputs]
@@ -286,7 +289,7 @@ class _File:
         """Name the functions that make models inside the model, before the variables of any function are named."""
         for node in network.nodes:
             if node.network is not None and not node.reuses:
-                if not _is_list(node):
+                if not (self.lists and _is_list(node)):
                     self.builders[id(node)] = self.names.new(f"build_{node.name}")
                 self._name_builders(node.network)
 
@@ -307,7 +310,7 @@ class _File:
         name = _name(node.name)
         model = _call("keras.Model", *self._laid_out(network, names, inputs), name)
         if node.layer == "Sequential":
-            model = _call("keras.Sequential", (*model, ".layers[1:]"), name)
+            model = _call("keras.Sequential", (*model, ".layers"), name)
         says = f"Build the model `{node.name}` for inputs like these."
         self._define(self.builders[id(node)], parameters, "keras.Model", says, inputs, model)
 
@@ -367,7 +370,7 @@ class _File:
         if node.network is None:
             arguments = {**node.arguments, "trainable": False} if node.frozen else node.arguments
             return self._made(node.layer, arguments, node.l2, node.dropout, node.name)
-        if _is_list(node):
+        if self.lists and _is_list(node):
             return self._sequential(node.name, node.network.nodes)
         self._define_builder(node, node.network)
         return _call(self.builders[id(node)], *((names.give(_tensor(one)),) for one in node.inputs))
@@ -406,7 +409,8 @@ class _File:
         if isinstance(value, str) and module == "layers":
             return self._made(value, {}, l2, None, key)
         if isinstance(value, list):
-            return (_bracket("[", (self._value(key, one, l2) for one in value)),)
+            words = [f"{key}_{index}" if module == "layers" and index else key for index in range(len(value))]
+            return (_bracket("[", (self._value(word, one, l2) for word, one in zip(words, value, strict=True))),)
         return _plain(value)
 
 

@@ -205,9 +205,9 @@ def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, lis
     x, y, kind = description.x, description.y, found.kind
     shapes = views(x)
     if kind not in shapes:
-        what = {"video": "videos", "image": "images", "sequence": "sequences", "table": "a table", "tokens": "rows of ids"}
+        what = {"table": "a table", "tokens": "rows of ids"}
         raise ZooError(
-            f"`{found.name}` wants {what.get(kind, kind)}, and {description.name} is {description.said.split(',')[0]}"
+            f"`{found.name}` wants {what.get(kind, f'{kind}s')}, and {description.name} is {description.said.split(',')[0]}"
             + _fitting(found, description)
             + ("; if these are images, give them a channel axis: x[..., None]" if x.kind == "sequence" else "")
         )

@@ -60,7 +60,8 @@ class Description:
     def said(self) -> str:
         """The data in a few words, for people: `images 8 x 8 x 1, 10 classes, 1,078 rows to train`."""
         sizes = " x ".join(map(str, self.x.shape))
-        what = {"video": f"videos {sizes}", "image": f"images {sizes}", "sequence": f"sequences of {self.x.shape[0]} steps"}
+        what = {kind: f"{kind}s {sizes}" for kind in ("image", "video")}
+        what["sequence"] = f"sequences of {self.x.shape[0]} steps"
         fields = what.get(self.x.kind, f"a table of {self.x.shape[-1]} columns")
         if self.x.kind == "sequence":
             fields += f" of {self.x.shape[-1]} features"
