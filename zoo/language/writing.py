@@ -97,7 +97,7 @@ def written_out(spec: Spec, network: Network) -> dict[str, Any]:
             if part is encoder:
                 body["latent"] = _latent(spec, network, part.network, nodes[-1].name if nodes else start, written)
         if "penalties" in told:
-            told["penalties"] = _penalties(network)
+            told |= {"penalties": weights} if (weights := _penalties(network)) else {}
         last = decoder.network.nodes if decoder.network else ()
         head = [item for item, node in zip(body["decoder"], last, strict=False) if _is_head(node)]
         body["decoder"] = body["decoder"][: len(body["decoder"]) - len(head)]
@@ -147,10 +147,11 @@ def _latent(spec: Spec, network: Network, encoder: Network, previous: str, writt
 
 
 def _penalties(network: Network) -> dict[str, Any]:
-    """The weights that stand in the layer which computes the bound."""
+    """The weights that stand in the layer which computes the bound; that of several draws has no divergence."""
     found = next(node for node in network.nodes if node.part == "criterion").arguments
     kl = {key: found[other] for key, other in (("weight", "kl"), ("warm_up", "warm_up")) if other in found}
-    return {"kl": _plain(kl) or 1.0, **({"mmd": _plain(found["mmd"])} if "mmd" in found else {})}
+    weights = {} if "samples" in found else {"kl": _plain(kl) or 1.0}
+    return {**weights, **({"mmd": _plain(found["mmd"])} if "mmd" in found else {})}
 
 
 class _Written:
