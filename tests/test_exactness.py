@@ -120,6 +120,34 @@ def test_initial_values_that_layers_make_for_themselves_follow_from_the_seed_and
     assert all((first[path] == second[path]).all() for path in first)
 
 
+LAYERS_WITH_SEEDS = {
+    "wrapped": WRAPPED["layers"],
+    "cells": [{"RNN": {"cell": [{"LSTMCell": {"units": 4, "dropout": 0.2}}, {"GRUCell": {"units": 5}}]}}],
+    "attention": [
+        {"MultiHeadAttention": {"num_heads": 2, "key_dim": 3, "dropout": 0.1, "from": {"query": "previous", "value":
+         "previous"}}}, "Flatten",
+    ],
+    "noise": [{"GaussianNoise": {"stddev": 0.1}}, "Flatten", {"AlphaDropout": {"rate": 0.1}},
+              {"Dense": {"units": 4, "kernel_initializer": "orthogonal"}}],
+    "a seed of the user's": ["Flatten", {"Dense": {"units": 4, "kernel_initializer": {"HeNormal": {"seed": 3}}}}],
+    "a bias drawn inside a function": [{"LSTM": {"units": 4, "bias_initializer": "random_normal"}}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LAYERS_WITH_SEEDS)
+def test_first_values_drawn_anew_are_those_of_a_fresh_build_or_are_not_used(case):
+    spec = {**WRAPPED, "layers": LAYERS_WITH_SEEDS[case], "l2": {"min_value": 0.0, "max_value": 0.1, "default": 0.01}}
+    plan = alone(selection.load(spec))
+    used = build(plan, {}, 1, adjustable=True)
+    for seed in (2, 3, 4):
+        reset(used, {}, seed)
+        fresh = build(plan, {}, seed, adjustable=True)
+        for ours, theirs in zip(used.network.variables, fresh.network.variables, strict=True):
+            assert (ours.numpy() == theirs.numpy()).all(), (case, seed, ours.path)
+
+    assert (used.beginning is not None) == (case != "a bias drawn inside a function")
+
+
 def test_weights_have_the_same_paths_however_often_a_process_builds():
     paths = [list(build(alone(selection.load(WRAPPED)), {}, seed).weights()) for seed in (1, 2)]
 
@@ -166,10 +194,12 @@ def test_a_model_reset_for_a_trial_is_bit_equal_to_one_freshly_built(name):
     plan, rows = plan_of(name)
     values = {key: value for key, value in {"l2": 0.0, "dropout": 0.6}.items() if key in plan.spec.ranges()}
     used, fresh = build(plan, {}, 5, adjustable=True), build(plan, values, 9, adjustable=True)
+    reset(used, {}, 4)  # the first is done by building anew, and proves that the others need not be
     for data in batches(plan, rows):
         used.network.train_on_batch(*data)
     reset(used, values, 9)
 
+    assert used.beginning.proved
     assert all(
         (a.numpy() == b.numpy()).all() for a, b in zip(used.network.variables, fresh.network.variables, strict=True)
     )

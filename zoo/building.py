@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +16,10 @@ from zoo.language import network
 from zoo.language.network import Network, Node
 from zoo.language.ranges import Filled
 from zoo.language.spec import Spec
-from zoo.lowering import Adjustable, Plain, lower, optimizer, weights_by_path
+from zoo.lowering import Adjustable, Plain, lower, optimizer, seeds, weights_by_path
 from zoo.meeting import Plan
 from zoo.preparing import prepare_model
+from zoo.seeding import Beginning
 from zoo.tasks.contract import Pieces
 
 KNOB_OF_TRAINING = "learning_rate"
@@ -37,6 +39,7 @@ class Built:
     knobs: dict[str, Any]
     prepare: Any
     start: list[np.ndarray] = field(default_factory=list)
+    beginning: Beginning | None = None
     begin: Mapping[str, np.ndarray] = field(default_factory=dict)
     """The weights that training starts from by path, where the spec names some."""
 
@@ -83,7 +86,11 @@ def build(
     """
     how = Adjustable() if adjustable else Plain()
     flat = unfolded(plan.spec, values)
-    model = lower(flat, how, seed, portable)
+    beginning = Beginning(lambda other: seeds(flat, other)) if adjustable and seed is not None else None
+    with beginning.noted() if beginning else nullcontext():
+        model = lower(flat, how, seed, portable)
+    if beginning and seed is not None:
+        beginning.settle(model.variables, seed)
     several = len(flat.outputs) > 1  # no task of ours: what it is trained on is the caller's
     if not several:
         _answers(plan, flat, tuple(model.output_shape[1:]))
@@ -98,7 +105,7 @@ def build(
     )
     model.optimizer.build(model.trainable_variables)
     prepare = prepare_model(plan.steps, plan.description.x.shape, plan.description.x.dtype, plan.works.entry)
-    made = Built(plan, model, flat, getattr(how, "knobs", {}), prepare, begin=begin)
+    made = Built(plan, model, flat, getattr(how, "knobs", {}), prepare, beginning=beginning, begin=begin)
     made.start = [variable.numpy() for variable in model.optimizer.variables]
     return made
 
@@ -127,8 +134,7 @@ def _begin(model: Any, begin: Mapping[str, np.ndarray]) -> None:
 def reset(built: Built, values: Mapping[str, Any], seed: int) -> None:
     """Turn the knobs to the values and set every variable to what a fresh build with this seed would hold."""
     flat = unfolded(built.plan.spec, values)
-    fresh = lower(flat, Adjustable(), seed)
-    for variable, first in zip(built.network.variables, fresh.variables, strict=True):
+    for variable, first in zip(built.network.variables, _first(built, flat, seed), strict=True):
         variable.assign(first)
     _begin(built.network, built.begin)
     for variable, first in zip(built.network.optimizer.variables, built.start, strict=True):
@@ -140,6 +146,21 @@ def reset(built: Built, values: Mapping[str, Any], seed: int) -> None:
     rate = learning_rate(training(built.plan, values))
     if rate is not None:
         built.network.optimizer.learning_rate.assign(rate)
+
+
+def _first(built: Built, flat: Network, seed: int) -> list[Any]:
+    """The first values of all variables under a seed: drawn anew, or those of a fresh build where that is not proved.
+
+    The proof is the first reset of a model: it is done both ways, and must give the same bits.
+    """
+    if built.beginning is not None and built.beginning.proved:
+        return list(built.beginning.values(seed))
+    fresh = [variable.numpy() for variable in lower(flat, Adjustable(), seed).variables]
+    if built.beginning is not None:
+        built.beginning.prove(seed, fresh)
+        if not built.beginning.proved:
+            built.beginning = None
+    return fresh
 
 
 def training(plan: Plan, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import Mark, Problem, ZooError
 from zoo.language import catalogue
 from zoo.language.network import Network, Node
 from zoo.language.ranges import Filled
+from zoo.seeding import derive, drawn, drawn_from
 
 if TYPE_CHECKING:
     import keras
 
     from zoo.layers.adjustable import Knob
-
-LARGEST_SEED = 2**31 - 1
-
-
-def derive(seed: int | None, *words: object) -> int | None:
-    """A seed of its own for each purpose, far from its neighbours: a hash of seed and words. None stays None."""
-    if seed is None:
-        return None
-    digest = hashlib.sha256("/".join(map(str, (seed, *words))).encode()).digest()
-    return int.from_bytes(digest[:8], "big") % LARGEST_SEED + 1
 
 
 class Plain:
@@ -109,7 +97,7 @@ def _laid_out(
     for node in network.nodes:
         name = within + node.name
         try:
-            with _drawn_from(None if node.network else derive(seed, name, "initializers")):
+            with drawn_from(None if node.network else derive(seed, name, "initializers")):
                 made = layers.get(node.reuses) or _layer(node, tensors, how, seed, portable, name)
                 results = made(*_given(node, tensors), **_named(node, tensors))
         except ZooError:
@@ -166,6 +154,30 @@ def _layer(
     return keras.Sequential(model.layers, name=node.name) if node.layer == "Sequential" else model
 
 
+def seeds(network: Network, seed: int, within: str = "") -> Iterator[int]:
+    """Every seed that lowering a network derives from its own, layer by layer, and those that Keras draws there."""
+    for node in network.nodes:
+        name = within + node.name
+        if node.network is not None:
+            yield from seeds(node.network, seed, f"{name}/")
+            continue
+        own = derive(seed, name)
+        yield own
+        yield from drawn(derive(seed, name, "initializers"))
+        yield from _seeds_of_wrapped(node.arguments, own)
+
+
+def _seeds_of_wrapped(arguments: Mapping[str, Any], seed: int) -> Iterator[int]:
+    for key, value in arguments.items():
+        if catalogue.module_of(key) == "layers":
+            for index, one in enumerate(value if isinstance(value, list) else [value]):
+                own = derive(seed, f"{key}_{index}" if index else key)
+                yield own
+                if isinstance(one, Mapping):
+                    for body in one.values():
+                        yield from _seeds_of_wrapped(body or {}, own)
+
+
 def weights_by_path(model: Any, within: str = "") -> Iterator[tuple[str, Any]]:
     """Every weight by its path, those of a model inside the model after its name: Keras leaves that name out."""
     for layer in model.layers:
@@ -174,23 +186,6 @@ def weights_by_path(model: Any, within: str = "") -> Iterator[tuple[str, Any]]:
         else:
             for variable in layer.weights:
                 yield within + variable.path, variable
-
-
-@contextmanager
-def _drawn_from(seed: int | None) -> Iterator[None]:
-    """Let every seed that Keras draws in the block follow from ours; the user's own random state is left as it was.
-
-    Keras draws the seeds of initialisers, of those that layers make or copy for themselves too, from Python's `random`.
-    """
-    if seed is None:
-        yield
-        return
-    before = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(before)
 
 
 def _first_sentence(error: Exception) -> str:

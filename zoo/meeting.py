@@ -206,8 +206,9 @@ def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, lis
     shapes = views(x)
     if kind not in shapes:
         what = {"table": "a table", "tokens": "rows of ids"}
+        wants, has = what.get(kind, f"{kind}s"), description.said.split(",")[0]
         raise ZooError(
-            f"`{found.name}` wants {what.get(kind, f'{kind}s')}, and {description.name} is {description.said.split(',')[0]}"
+            f"`{found.name}` wants {wants}, and {description.name} is {has}"
             + _fitting(found, description)
             + ("; if these are images, give them a channel axis: x[..., None]" if x.kind == "sequence" else "")
         )

@@ -16,7 +16,7 @@ from typing import Any
 
 from zoo.errors import ZooError, listed, nearest
 from zoo.language.ranges import ZERO_SHARE, Range
-from zoo.lowering import derive
+from zoo.seeding import derive
 
 NO_LIMIT = 10**9
 MANY_POINTS = 64

@@ -11,9 +11,9 @@ import numpy as np
 
 from zoo.building import Built, build, reset, trace_key
 from zoo.datasets.dataset import Dataset, Part
-from zoo.lowering import derive
 from zoo.meeting import Plan
 from zoo.runs import Told
+from zoo.seeding import derive
 from zoo.training.engine import Epoch, fit
 from zoo.training.programs import Resident
 
@@ -91,9 +91,7 @@ class Workshop:
 
 def seed_of(plan: Plan, trial: int, parent: int | None = None) -> int:
     """The seed of a trial, far from all others; a trial that goes on where another stopped has that one's seed."""
-    found = derive(plan.seed, "trial", trial if parent is None else parent)
-    assert found is not None
-    return found
+    return derive(plan.seed, "trial", trial if parent is None else parent)
 
 
 def pinned(plan: Plan) -> Plan:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.lowering import derive
+from zoo.seeding import derive
 from zoo.training.programs import Resident
 
 
