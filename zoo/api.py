@@ -169,6 +169,7 @@ def tune(
     run: str | Path | None = None,
     set: Mapping[str, Any] | None = None,
     threads: int | None = None,
+    workers: int | None = None,
     fresh: bool = False,
     accept_environment: bool = False,
     watch: Watch | None = None,
@@ -178,12 +179,13 @@ def tune(
     `on` is what `zoo.data` takes. `trials` counts trial 0, the spec's defaults, and trial 1, the same with lambda 0.
     `epochs` a trial (default: the spec's). `objective`: a metric of the task without the L2 penalty (default: its
     first). `run` names the folder: a word lies under `runs/`, a path is a path (default: `runs/<spec>-<data>`).
-    `threads` a trial (default: 1, or all cores for a single trial; the results depend on it). `fresh` begins anew.
-    Raises `ZooError`.
+    `threads` a trial (default: 1, or all cores for a single trial; the results depend on it). `workers`: processes that
+    run trials side by side (default: as many as there are cores, once what is left is worth their start); the results
+    do not depend on it. `fresh` begins anew. Raises `ZooError`.
     """
-    from zoo import oracles, tuning, working
+    from zoo import oracles, places, tuning, working
 
-    for name, count in (("trials", trials), ("epochs", epochs), ("threads", threads)):
+    for name, count in (("trials", trials), ("epochs", epochs), ("threads", threads), ("workers", workers)):
         if count is not None and (type(count) is not int or count < 1):
             raise ZooError(f"{name} is {count!r}; expected a whole number above 0")
     if type(seed) is not int:
@@ -205,7 +207,10 @@ def tune(
     watch.starting()
     plan = working.pinned(plan)
     with runs.opened(folder, plan, fresh, accept_environment) as opened:
-        tuning.tune(opened, working.Workshop(plan, rows), watch)
+        workshop = working.Workshop(plan, rows)
+        most = min(workers or max(1, (os.cpu_count() or 1) // plan.threads), trials)
+        place = places.Pool(workshop, most, later=workers is None) if most > 1 else places.Here(workshop)
+        tuning.tune(opened, workshop, watch, place)
         return Study(opened)
 
 

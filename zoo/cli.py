@@ -436,6 +436,7 @@ def train(spec: str, data: str, **options: Any) -> None:
 @click.option(
     "--oracle", default="bayesian", show_default=True, metavar="ORACLE", help="random, grid, bayesian or hyperband."
 )
+@click.option("--workers", type=int, metavar="N", help="Trials side by side.  [default: the cores, if it is worth it]")
 @STUDY
 def tune(spec: str, data: str, **options: Any) -> None:
     """Search lambda and p (every range of the spec) on data; again, it goes on where it stopped."""

@@ -6,6 +6,7 @@ opened; a torn last line is dropped. Everything else in the folder is derived fr
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import importlib.metadata
 import io
@@ -50,6 +51,10 @@ class Told:
     best_epoch: int | None
     epochs: tuple[Mapping[str, float], ...]
     reason: str = ""
+
+
+_TOLD = "|told"
+"""The name of a result among the weights that belong to it; no weight is called so."""
 
 
 @dataclass
@@ -125,6 +130,32 @@ class Run:
         for path in (self.folder / "weights").glob("*.npz"):
             if int(path.stem) not in kept:
                 path.unlink()
+
+    def set_aside(self, told: Told, weights: Mapping[str, np.ndarray]) -> None:
+        """Store the result of a trial that ended before its turn to be told, so that a kill does not lose it."""
+        content = io.BytesIO()
+        arrays: dict[str, Any] = {path.replace("/", "|"): array for path, array in weights.items()}
+        arrays[_TOLD] = np.array(json.dumps(finite(vars(told))))
+        np.savez(content, **arrays)
+        write_atomic(self._aside(told.trial), content.getvalue())
+
+    def aside(self) -> dict[int, tuple[Told, dict[str, np.ndarray]]]:
+        """The results that were set aside, with their weights, of trials that were asked and are not told."""
+        found = {}
+        for number in range(len(self.told), len(self.asked)):
+            with contextlib.suppress(ZooError, KeyError, ValueError, TypeError):  # it is run again then
+                arrays = {path.replace("|", "/"): array for path, array in open_npz(self._aside(number)).items()}
+                told = _told(json.loads(str(arrays.pop(_TOLD))))
+                if dict(told.values) == dict(self.asked[number]["question"]["values"]):
+                    found[number] = (told, arrays)
+        return found
+
+    def drop_aside(self, trial: int) -> None:
+        """Remove what was set aside of a trial that is told."""
+        self._aside(trial).unlink(missing_ok=True)
+
+    def _aside(self, trial: int) -> Path:
+        return self.folder / "trials" / f"{trial:04d}.npz"
 
     def weights_file(self, trial: int) -> Path:
         """Where the kept weights of a trial lie."""

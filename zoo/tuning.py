@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from zoo.errors import ZooError
 from zoo.judging import judge
 from zoo.oracles import DONE, Question, Space, suggest
+from zoo.places import Here, Place
 from zoo.runs import Run, Told
 from zoo.training.engine import Epoch
 from zoo.working import Job, Outcome, Workshop, seed_of
@@ -26,69 +28,138 @@ class Watch:
         """A trial ended an epoch of so many."""
 
     def told(self, run: Run, told: Told) -> None:
-        """A trial ended."""
+        """A trial ended, and those before it had."""
 
     def judging(self, run: Run) -> None:
         """All trials ended; the test part is about to be opened."""
 
 
-def tune(run: Run, workshop: Workshop, watch: Watch) -> None:
+def tune(run: Run, workshop: Workshop, watch: Watch, place: Place | None = None) -> None:
     """Run what is left of a study. May be stopped at any moment: what is in the journal stays, the rest is done again.
 
-    The next question is answered on a thread of its own while a trial trains. Raises `ZooError` if all trials diverge.
+    Trials run in `place` (default: here, one after the other), and are told in the order of their numbers, whoever
+    ended first. The next question is answered on a thread of its own meanwhile. Raises `ZooError` if all trials
+    diverge.
     """
-    plan = run.plan
-    space = _space(run)
     watch.began(run)
-    asked = [Question(**payload["question"]) for payload in run.asked]
-    scores = [one.score for one in run.told]
-    pool = ThreadPoolExecutor(1, thread_name_prefix="oracle")
-    try:
-        while len(scores) < plan.trials:
-            if len(scores) == len(asked):
-                question = suggest(space, asked, scores)
-                if not isinstance(question, Question):
-                    assert question == DONE, "a question waits for results, and all are told"
-                    break
-                _record(run, asked, question)
-            wanted = len(asked) < plan.trials
-            following = pool.submit(suggest, space, list(asked), list(scores)) if wanted else None
-            outcome = _run(run, workshop, asked, len(scores), watch)
-            scores.append(outcome.told.score)
-            watch.told(run, outcome.told)
-            question = following.result() if following else DONE
-            if isinstance(question, Question):
-                _record(run, asked, question)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    _Search(run, place or Here(workshop), watch).go()
     if run.best is None:
         raise ZooError(f"every trial diverged; the first because {run.told[0].reason}; try a lower learning rate")
     watch.judging(run)
     judge(run, workshop)
 
 
-def _space(run: Run) -> Space:
-    plan = run.plan
-    epochs = plan.spec.fill().train["epochs"]
-    return Space(plan.spec.ranges(), plan.oracle, plan.direction, plan.trials, epochs, plan.seed, plan.ahead)
+class _Search:
+    """The state of a study under way: what was asked, what runs, what ended out of turn."""
 
+    def __init__(self, run: Run, place: Place, watch: Watch) -> None:
+        self.run, self.place, self.watch, plan = run, place, watch, run.plan
+        epochs = plan.spec.fill().train["epochs"]
+        self.space = Space(plan.spec.ranges(), plan.oracle, plan.direction, plan.trials, epochs, plan.seed, plan.ahead)
+        self.asked = [Question(**payload["question"]) for payload in run.asked]
+        self.scores = [one.score for one in run.told]
+        self.submitted = len(self.scores)
+        self.ended = {number: Outcome(*both) for number, both in run.aside().items()}
+        self.answer: Future[Question | str] | None = None
+        self.waits_for = 0  # so many results must be told before the oracle can answer
+        self.exhausted = False
+        self.seen_at: dict[int, float] = {}  # when a trial ended its first epoch, which a trace makes slow
 
-def _record(run: Run, asked: list[Question], question: Question) -> None:
-    run.append("asked", {"trial": len(asked), "question": vars(question)})
-    asked.append(question)
+    def go(self) -> None:
+        """Ask, run and tell until all trials are told, or the oracle has nothing left to ask."""
+        thinking = ThreadPoolExecutor(1, thread_name_prefix="oracle")
+        try:
+            while len(self.scores) < self.run.plan.trials and not self._is_over():
+                self._ask(thinking)
+                self._submit()
+                if self.submitted > len(self.scores) and len(self.scores) not in self.ended:
+                    outcome = self.place.wait(self._seen)
+                    if outcome is not None:
+                        self._ends(outcome)
+                elif len(self.scores) not in self.ended:
+                    assert self.answer is not None, "a question waits for results, and all are told"
+                    self._hear(self.answer.result())
+                self._tell()
+                if self.answer is not None and self.answer.done():
+                    self._hear(self.answer.result())
+        finally:
+            thinking.shutdown(wait=False, cancel_futures=True)
+            self.place.close()
 
+    def _is_over(self) -> bool:
+        return self.exhausted and len(self.scores) == len(self.asked)
 
-def _run(run: Run, workshop: Workshop, asked: Sequence[Question], number: int, watch: Watch) -> Outcome:
-    question = asked[number]
-    epochs = question.epochs or run.plan.spec.fill(question.values).train["epochs"]
-    seed = seed_of(run.plan, _root(asked, number))
-    see: Callable[[int, Epoch], None] = lambda trial, epoch: watch.epoch(trial, epoch, epochs)  # noqa: E731
-    outcome = workshop.work(Job((number,), (question.values,), (seed,), (epochs,)), see)[0]
-    if outcome.told.score is not None:
-        run.keep_weights(number, outcome.weights)
-    run.append("told", vars(outcome.told))
-    run.drop_weights()
-    return outcome
+    # Questions
+
+    def _ask(self, thinking: ThreadPoolExecutor) -> None:
+        """Have the next question answered, if it is wanted and can be: one is kept in store."""
+        wanted = len(self.asked) < self.run.plan.trials and len(self.asked) - self.submitted < 1 and not self.exhausted
+        if wanted and self.answer is None and len(self.scores) >= self.waits_for:
+            self.answer = thinking.submit(suggest, self.space, list(self.asked), list(self.scores))
+            if self.submitted - len(self.scores) < self.place.size:
+                self.answer.add_done_callback(lambda _: self.place.wake())
+
+    def _hear(self, answer: Question | str) -> None:
+        self.answer = None
+        if isinstance(answer, Question):
+            self.run.append("asked", {"trial": len(self.asked), "question": vars(answer)})
+            self.asked.append(answer)
+        elif answer == DONE:
+            self.exhausted = True
+        else:
+            self.waits_for = len(self.scores) + 1
+
+    # Trials
+
+    def _submit(self) -> None:
+        while self.submitted < len(self.asked) and self.submitted - len(self.scores) < self._room():
+            if self.submitted not in self.ended:
+                self.place.submit(self._job(self.submitted))
+            self.submitted += 1
+
+    def _room(self) -> int:
+        """How many trials may be under way or ended out of turn: as many as there are workers at work."""
+        return self.place.size + len(self.ended)
+
+    def _job(self, number: int) -> Job:
+        question = self.asked[number]
+        return Job((number,), (question.values,), (seed_of(self.run.plan, _root(self.asked, number)),),
+                   (self._epochs(number),))  # fmt: skip
+
+    def _epochs(self, number: int) -> int:
+        question = self.asked[number]
+        return question.epochs or int(self.run.plan.spec.fill(question.values).train["epochs"])
+
+    def _seen(self, number: int, epoch: Epoch) -> None:
+        if epoch.number == 1:
+            self.seen_at[number] = time.monotonic()
+        self.watch.epoch(number, epoch, self._epochs(number))
+
+    def _ends(self, outcome: Outcome) -> None:
+        number = outcome.told.trial
+        epochs, since = len(outcome.told.epochs) - 1, self.seen_at.pop(number, None)
+        if since is not None and epochs > 0:
+            left = sum(self._epochs(one) if one < len(self.asked) else epochs + 1 for one in self._left())
+            self.place.expect((time.monotonic() - since) / epochs * left)
+        self.ended[number] = outcome
+        if number != len(self.scores):
+            self.run.set_aside(outcome.told, outcome.weights)
+
+    def _left(self) -> range:
+        return range(len(self.scores) + 1, self.run.plan.trials)
+
+    def _tell(self) -> None:
+        """Tell what has its turn."""
+        while (outcome := self.ended.pop(len(self.scores), None)) is not None:
+            told = outcome.told
+            if told.score is not None:
+                self.run.keep_weights(told.trial, outcome.weights)
+            self.run.append("told", vars(told))
+            self.run.drop_weights()
+            self.run.drop_aside(told.trial)
+            self.scores.append(told.score)
+            self.submitted = max(self.submitted, len(self.scores))
+            self.watch.told(self.run, told)
 
 
 def _root(asked: Sequence[Question], number: int) -> int:

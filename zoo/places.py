@@ -1,0 +1,347 @@
+"""Where trials run: in this process alone, or in this one and others beside it. One seam: submit, wait, close.
+
+A worker gets plan and data once, when it starts, and one job at a time; epochs and outcomes come back as they happen.
+A worker that dies is replaced, and its job is run again: a trial is a pure function of its job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from zoo import meeting
+from zoo.datasets.dataset import Dataset
+from zoo.errors import ZooError
+from zoo.working import Job, Outcome, Workshop, pinned
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from zoo.training.engine import Epoch
+
+Seen = Callable[[int, "Epoch"], None]
+"""Who sees the epochs: of (the trial's number, the epoch)."""
+
+MOST_DEATHS = 3
+"""So often may workers die on one job; then it is the job."""
+
+WORTH = 30.0
+"""Seconds of work for one worker from which on it is shared: a process starts, and traces, in about ten."""
+
+PATIENCE = 20.0
+"""Seconds that a trial in this process has to end its epoch when the study is stopped."""
+
+
+class Place(ABC):
+    """Where jobs are run."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """So many jobs at once."""
+
+    @abstractmethod
+    def submit(self, job: Job) -> None:
+        """Have a job run; at most `size` at a time."""
+
+    @abstractmethod
+    def wait(self, seen: Seen) -> Outcome | None:
+        """Wait for a job to end and return its outcome, or None if `wake` was called meanwhile."""
+
+    @abstractmethod
+    def wake(self) -> None:
+        """Let `wait` return: there is something to submit."""
+
+    @abstractmethod
+    def expect(self, seconds: float) -> None:
+        """What is left would take one worker so long: a place may want more of them."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let the workers go; what they are at is lost."""
+
+
+class Here(Place):
+    """One job at a time in this process, while `wait` waits."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self.workshop = workshop
+        self.jobs: deque[Job] = deque()
+
+    @property
+    def size(self) -> int:
+        """One."""
+        return 1
+
+    def submit(self, job: Job) -> None:
+        """Have a job run by the next `wait`."""
+        self.jobs.append(job)
+
+    def wait(self, seen: Seen) -> Outcome:
+        """Run the oldest job."""
+        return self.workshop.work(self.jobs.popleft(), seen)[0]
+
+    def wake(self) -> None:
+        """Nothing: who waits here works."""
+
+    def expect(self, seconds: float) -> None:
+        """Nothing: there is one worker."""
+
+    def close(self) -> None:
+        """Nothing: no worker outlives its job."""
+
+
+class Pool(Place):
+    """This process and others beside it, each with one job at a time on threads of its own.
+
+    The others are spawned, so that no state of this one is in them: `size` - 1 at once, or if `later`, when what is
+    left is worth their start. Raises `ZooError` if workers die on one job again and again.
+    """
+
+    def __init__(self, workshop: Workshop, size: int, later: bool = False) -> None:
+        self.workshop = workshop
+        self.events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self.waiting: deque[Job] = deque()
+        self.deaths: dict[tuple[int, ...], int] = {}
+        self.members: list[_Member] = [_Own(self.events, workshop)]
+        self.most = size
+        if not later:
+            self._grow()
+
+    @property
+    def size(self) -> int:
+        """So many at once."""
+        return len(self.members)
+
+    def _grow(self) -> None:
+        while len(self.members) < self.most:
+            self.members.append(_Other(self.events, self.workshop.plan.written(), self.workshop.dataset))
+
+    def expect(self, seconds: float) -> None:
+        """Start the other workers if so much is left that it is worth their start."""
+        if seconds > WORTH:
+            self._grow()
+
+    def submit(self, job: Job) -> None:
+        """Have a job run by a worker that is free and ready, or by the first that will be."""
+        self.waiting.append(job)
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        for member in self.members:
+            if self.waiting and member.ready and member.job is None:
+                member.take(self.waiting.popleft())
+
+    def wait(self, seen: Seen) -> Outcome | None:
+        """Wait for the first outcome, handing on the epochs that come before it."""
+        while True:
+            what, told = self.events.get()
+            if what == "wake":
+                return None
+            if what == "epoch":
+                seen(*told)
+                continue
+            member, given = told
+            if what == "ready":
+                member.ready = True
+            elif what == "failed":
+                raise given
+            elif what == "died":
+                self._replace(member, given)
+            else:
+                member.job = None
+            self._hand_out()
+            if what == "outcome":
+                return given
+
+    def _replace(self, member: _Member, code: int | None) -> None:
+        assert isinstance(member, _Other)
+        numbers = member.job.numbers if member.job else ()
+        self.deaths[numbers] = self.deaths.get(numbers, 0) + 1
+        if self.deaths[numbers] == MOST_DEATHS:
+            at = f"at trial {numbers[0]}" if numbers else "while they started"
+            raise ZooError(
+                f"{MOST_DEATHS} workers died {at}, the last with exit code {code}; expected enough memory for all of "
+                "them: try --workers 1"
+            )
+        if member.job is not None:
+            self.waiting.appendleft(member.job)
+        self.members[self.members.index(member)] = _Other(self.events, member.plan, member.dataset)
+
+    def wake(self) -> None:
+        """Let `wait` return."""
+        self.events.put(("wake", None))
+
+    def close(self) -> None:
+        """Stop all workers; the one in this process at the end of its epoch."""
+        for member in self.members:
+            member.close()
+
+
+class _Member(ABC):
+    """One worker: what it is at, and whether it can be given a job."""
+
+    def __init__(self, events: queue.SimpleQueue[tuple[str, Any]]) -> None:
+        self.events = events
+        self.job: Job | None = None
+        self.ready = False
+
+    @abstractmethod
+    def take(self, job: Job) -> None:
+        """Begin a job."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop."""
+
+
+class _Stopped(Exception):
+    """The study was stopped while a trial ran."""
+
+
+class _Own(_Member):
+    """The worker in this process, on a thread of its own, so that epochs of the others are seen meanwhile."""
+
+    def __init__(self, events: queue.SimpleQueue[tuple[str, Any]], workshop: Workshop) -> None:
+        super().__init__(events)
+        self.workshop, self.ready = workshop, True
+        self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True, name="trials")
+        self.thread.start()
+
+    def take(self, job: Job) -> None:
+        self.job = job
+        self.jobs.put(job)
+
+    def _run(self) -> None:
+        while (job := self.jobs.get()) is not None:
+            try:
+                self.events.put(("outcome", (self, self.workshop.work(job, self._seen)[0])))
+            except _Stopped:
+                return
+            except BaseException as error:
+                self.events.put(("failed", (self, error)))
+
+    def _seen(self, number: int, epoch: Epoch) -> None:
+        if self.stopped.is_set():
+            raise _Stopped
+        self.events.put(("epoch", (number, epoch)))
+
+    def close(self) -> None:
+        self.stopped.set()
+        self.jobs.put(None)
+        self.thread.join(PATIENCE)
+
+
+class _Other(_Member):
+    """A worker in a process of its own, and the thread that listens to it."""
+
+    def __init__(self, events: queue.SimpleQueue[tuple[str, Any]], plan: Any, dataset: Dataset) -> None:
+        super().__init__(events)
+        self.plan, self.dataset, self.closed = plan, dataset, False
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs,), daemon=True, name="zoo worker")
+        with _without_main():
+            self.process.start()
+        theirs.close()
+        threading.Thread(target=self._listen, daemon=True, name="listener").start()
+
+    def take(self, job: Job) -> None:
+        self.job = job
+        with contextlib.suppress(OSError):  # it has just died: the listener says so
+            self.pipe.send(job)
+
+    def _listen(self) -> None:
+        # Not among the process's arguments: `start` would wait until they are read, for ever if the process died first.
+        with contextlib.suppress(OSError):
+            self.pipe.send((self.plan, self.dataset))
+        while True:
+            try:
+                what, told = self.pipe.recv()
+            except (EOFError, OSError):
+                break
+            self.events.put((what, told if what == "epoch" else (self, told)))
+        self.process.join()
+        if not self.closed:
+            self.events.put(("died", (self, self.process.exitcode)))
+
+    def close(self) -> None:
+        self.closed = True
+        self.process.terminate()
+        self.process.join()
+        self.pipe.close()
+
+
+@contextlib.contextmanager
+def _without_main() -> Any:
+    """Spawn without running the user's script again: a worker needs none of it, and a script need not be guarded."""
+    import sys
+
+    main = sys.modules["__main__"]
+    kept = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    for name in kept:
+        setattr(main, name, None)
+    if "__file__" in kept:
+        del main.__file__
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(main, name, value)
+
+
+def _serve(pipe: Connection) -> None:
+    """What a worker's process does: jobs as they come, until the pipe is closed or the one who asked is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who asked
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with contextlib.suppress(EOFError, OSError):
+        plan, dataset = pipe.recv()
+        read = meeting.read(plan)
+        with _quiet():
+            pinned(read)
+        workshop = Workshop(read, dataset)
+        pipe.send(("ready", None))
+        while True:
+            job = pipe.recv()
+            try:
+                outcome = workshop.work(job, lambda number, epoch: pipe.send(("epoch", (number, epoch))))[0]
+            except (EOFError, OSError):
+                raise
+            except BaseException as error:
+                pipe.send(("failed", _portable(error)))
+            else:
+                pipe.send(("outcome", outcome))
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """What TensorFlow says at its start, it has said once already."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _portable(error: BaseException) -> BaseException:
+    """An error that can be sent: as it is, or in words."""
+    import pickle
+
+    try:
+        pickle.loads(pickle.dumps(error))
+        return error
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
