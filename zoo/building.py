@@ -91,12 +91,13 @@ def build(
         model = lower(flat, how, seed, portable)
     if beginning and seed is not None:
         beginning.settle(model.variables, seed)
-    several = len(flat.outputs) > 1  # no task of ours: what it is trained on is the caller's
-    if not several:
+    # Several tensors, or one that the spec names and that met no data: what they are trained on is the caller's.
+    bare = len(flat.outputs) > 1 or ("outputs" in plan.spec.data and not plan.description.rows)
+    if not bare:
         _answers(plan, flat, tuple(model.output_shape[1:]))
     begin = pretrained.weights(plan.spec.fill(values), flat, model) if "weights" in plan.spec.data else {}
     _begin(model, begin)
-    if several:
+    if bare:
         return Built(plan, model, flat, getattr(how, "knobs", {}), None, begin=begin)
     model.compile(
         optimizer=optimizer(training(plan, values)["optimizer"], plan.spec.place(("train", "optimizer"))),
