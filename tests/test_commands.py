@@ -128,7 +128,14 @@ FLOPS = [
     ([8, 8, 4], {"SeparableConv2D": {"filters": 6, "kernel_size": 3, "padding": "same"}}, 2 * 64 * (36 + 24)),
     ([4, 4, 4], {"Conv2DTranspose": {"filters": 6, "kernel_size": 2, "strides": 2}}, 2 * 16 * 4 * 4 * 6),
     ([8, 8, 4], "BatchNormalization", 0),
-]
+    ([4, 4], {"MelSpectrogram": {"fft_length": 4, "sequence_stride": 2, "num_mel_bins": 3}}, None),
+    ([5, 8], {"EinsumDense": {"equation": "abc,bd->adc", "output_shape": [4, 8]}}, 2 * 5 * 8 * 4),
+    ([8], {"SpectralNormalization": {"layer": {"Dense": {"units": 5}}}}, 2 * 8 * 5),
+    ([3, 8, 8], {"Conv2D": {"filters": 4, "kernel_size": 3, "data_format": "channels_first"}}, 2 * 36 * 9 * 3 * 4),
+    ([3, 8, 8], {"Conv2DTranspose": {"filters": 4, "kernel_size": 3, "data_format": "channels_first"}},
+     2 * 64 * 9 * 3 * 4),
+    ([2, 6, 6, 3], {"ConvLSTM2D": {"filters": 4, "kernel_size": 3}}, 2 * 2 * 16 * 9 * (3 + 4) * 16),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("shape", "layer", "flops"), FLOPS, ids=[str(one) for _, one, _ in FLOPS])
@@ -137,6 +144,69 @@ def test_the_operations_of_a_layer_are_two_for_each_multiply_add(shape, layer, f
     found = selection.load({**body, "layers": ["ReLU"], "head": [layer]})
 
     assert measuring.counted(found.fill())[2] == flops
+
+
+# Queries of 3 steps, keys and values of 6, 8 numbers a step.
+KEYS = 6 * 8 * 2 * 3
+ATTENTIONS = [
+    ({"MultiHeadAttention": {"num_heads": 2, "key_dim": 3}}, 2 * (2 * 3 * 8 * 6 + 2 * KEYS + 3 * 6 * 2 * (3 + 3))),
+    (
+        {"MultiHeadAttention": {"num_heads": 2, "key_dim": 3, "value_dim": 7}},
+        2 * (3 * 8 * 6 + KEYS + 6 * 8 * 14 + 3 * 14 * 8 + 3 * 6 * 2 * (3 + 7)),
+    ),
+    ("Attention", 2 * 3 * 6 * (8 + 8)),
+    ({"Attention": {"score_mode": "concat"}}, 2 * 3 * 6 * 8),
+    ("AdditiveAttention", 2 * 3 * 6 * (8 + 8)),
+    ({"Dot": {"axes": 2}}, 2 * 3 * 6 * 8),
+    ({"Dot": {"axes": [-1, -1]}}, 2 * 3 * 6 * 8),
+]
+
+
+@pytest.mark.parametrize(("layer", "flops"), ATTENTIONS, ids=[str(one) for one, _ in ATTENTIONS])
+def test_attention_costs_its_kernels_and_every_query_on_every_key_and_value(layer, flops):
+    name, given = next(iter(layer.items())) if isinstance(layer, dict) else (layer, {})
+    tensors = ["previous", "input"]
+    called = dict(zip(("query", "value"), tensors, strict=True)) if name == "MultiHeadAttention" else tensors
+    body = {"spec": 1, "name": "one", "family": "rnn", "input": {"shape": [6, 8]}, "classes": 2}
+    layers = [{"Cropping1D": {"cropping": [0, 3]}}, {name: {**given, "from": called}}]
+    found = selection.load({**body, "layers": layers, "head": ["Flatten"]})
+
+    assert measuring.counted(found.fill())[2] == flops
+
+
+def test_attention_of_a_sequence_to_itself_counts_each_of_its_values():
+    layer = {"MultiHeadAttention": {"num_heads": 2, "key_dim": 3, "value_dim": 7, "from": {"value": "input"}}}
+    body = {"spec": 1, "name": "one", "family": "rnn", "input": {"shape": [5, 8]}, "classes": 2}
+    found = selection.load({**body, "layers": [layer], "head": ["Flatten"]})
+
+    assert measuring.counted(found.fill())[2] == 2 * (5 * 8 * (6 + 6 + 14 + 14) + 5 * 5 * 2 * (3 + 7)) == 4200
+
+
+def test_what_is_drawn_several_times_is_decoded_as_often():
+    encoded, decoded = 784 * 200 + 200 * 200 + 200 * 100, 50 * 200 + 200 * 200 + 200 * 784
+
+    assert measuring.counted(selection.load("iwae").fill())[2] == 2 * (encoded + 5 * decoded)
+    assert measuring.counted(selection.load("iwae", {"latent.Gaussian.samples": 1}).fill())[2] == 2 * (
+        encoded + decoded
+    )
+
+
+def test_a_nested_block_costs_as_much_again_when_it_is_reused():
+    found = selection.load({
+        "spec": 1, "name": "twins", "family": "mlp", "classes": 2,
+        "inputs": {"left": {"shape": [8]}, "right": {"shape": [8]}},
+        "blocks": {"tower": {"nested": True, "layers": [{"Dense": 5}, {"Dense": 4}]}},
+        "layers": [
+            {"tower": {"name": "one", "from": "left"}}, {"reuse": {"layer": "one", "name": "two", "from": "right"}},
+            {"Subtract": {"from": ["one", "two"]}},
+        ],
+        "head": [{"Dense": 2}],
+    })  # fmt: skip
+
+    total, _, flops = measuring.counted(found.fill())
+
+    assert total == 8 * 5 + 5 + 5 * 4 + 4 + 4 * 2 + 2
+    assert flops == 2 * (2 * (8 * 5 + 5 * 4) + 4 * 2)
 
 
 def test_a_diagram_is_text_in_the_terminal_and_a_picture_in_a_file(say, tmp_path):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
 from zoo.language import network
-from zoo.language.network import Network, Node
+from zoo.language.network import Network, Node, owner
 from zoo.lowering import Plain, lower
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True)
 class Row:
-    """One layer, measured. `shape` is its output's without the batch; `flops` is None where a size is open.
+    """One layer, measured. `shape` is its output's without the batch; `flops` is None where it is not known.
 
-    FLOPs are those of one row: two for each multiply-add of a kernel. Normalisation, activations, pooling, additions
-    and embeddings are not counted, as is usual where operations are published.
+    FLOPs are those of one row: two for each multiply-add of a kernel, or of two tensors that attention multiplies.
+    Normalisation, activations, pooling, additions and embeddings are not counted, as is usual where operations are
+    published. A layer that stands behind several draws runs as often.
     """
 
     name: str
@@ -43,9 +45,7 @@ def measure(flat: Network, model: keras.Model) -> list[Row]:
 
 def total(rows: list[Row]) -> tuple[int, int, int | None]:
     """Parameters, trainable parameters, and FLOPs of all rows."""
-    flops = [row.flops for row in rows]
-    known = None if None in flops else sum(one for one in flops if one is not None)
-    return sum(row.parameters for row in rows), sum(row.trainable for row in rows), known
+    return sum(row.parameters for row in rows), sum(row.trainable for row in rows), _sum(row.flops for row in rows)
 
 
 def counted(spec: Spec) -> tuple[int, int, int | None]:
@@ -73,18 +73,29 @@ FEED_FORWARD = ("Dense", "Dropout", "AlphaDropout", "GaussianDropout", "Activati
 """Layers of a plain feed-forward network; the others extract features."""
 
 
-def _rows(flat: Network, model: Any, within: str) -> Iterator[Row]:
+def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Row]:
+    draws = {one.name: times for one in flat.inputs}  # how many rows of a tensor there are for one row of the input
     for node in flat.nodes:
+        often = max((draws[owner(name)] for name in node.read()), default=times)
+        draws[node.name] = often * node.arguments.get("samples", 1) if node.layer == "Sampling" else often
+        if node.layer == "EvidenceLowerBound":  # it answers the first draw alone
+            draws[node.name] = times
         if node.network is not None and not node.reuses:
-            yield from _rows(node.network, model.get_layer(node.name), f"{within}{node.name}/")
+            yield from _rows(node.network, model.get_layer(node.name), f"{within}{node.name}/", often)
             continue
-        layer = model.get_layer(_first(flat, node))
+        first = _first(flat, node)
+        layer = model.get_layer(first)
         call = _call(layer, model, flat, node)
         shape = tuple(call.output_tensors[0].shape[1:])
-        reads = tuple(call.input_tensors[0].shape[1:]) if call.input_tensors else ()
         sizes = [_size(layer.weights), _size(layer.trainable_weights)] if not node.reuses else [0, 0]
-        macs = None if node.network else multiplications(layer, reads, shape)
-        yield Row(within + node.name, node, shape, sizes[0], sizes[1], None if macs is None else 2 * macs)
+        if node.network is None:
+            macs = multiplications(layer, _reads(layer, call), shape)
+            flops = None if macs is None else 2 * macs * often
+        else:
+            inner = next(one for one in flat.nodes if one.name == first).network
+            same = [one.shape for one in call.input_tensors] == [one.shape for one in layer.inputs]
+            flops = total(list(_rows(inner, layer, "", often)))[2] if inner and same else None
+        yield Row(within + node.name, node, shape, sizes[0], sizes[1], flops)
 
 
 def _first(flat: Network, node: Node) -> str:
@@ -109,36 +120,92 @@ def _size(weights: Any) -> int:
     return sum(math.prod(weight.shape) for weight in weights)
 
 
-def multiplications(layer: Any, reads: Shape, shape: Shape) -> int | None:
-    """The multiply-adds of a layer for one row that has the shape `reads` and is answered in `shape`; None: unknown."""
+def _reads(layer: Any, call: Any) -> tuple[Shape, ...]:
+    """The shapes of what a layer is called on, in the order of its call's arguments; masks are not counted with."""
     import keras
 
+    given = inspect.signature(layer.call).bind(*call.arguments.args, **call.arguments.kwargs).arguments
+    tensors = keras.tree.flatten([one for name, one in given.items() if not name.endswith("mask")])
+    return tuple(tuple(one.shape[1:]) for one in tensors if isinstance(one, keras.KerasTensor))
+
+
+def multiplications(layer: Any, reads: tuple[Shape, ...], shape: Shape) -> int | None:
+    """The multiply-adds of a layer for one row, from the shapes that it reads and the one it answers; None: unknown."""
+    import keras
+
+    from zoo.layers.latent import VectorQuantizer
+
     layers = keras.layers
+    if not reads:
+        return 0 if not _kernels(layer) else None
+    given = reads[0]
     if isinstance(layer, layers.Bidirectional):
-        both = [multiplications(one, reads, shape) for one in (layer.forward_layer, layer.backward_layer)]
-        return None if None in both else sum(one for one in both if one is not None)
+        return _sum(multiplications(one, reads, shape) for one in (layer.forward_layer, layer.backward_layer))
     if isinstance(layer, layers.TimeDistributed):
-        inner = multiplications(layer.layer, reads[1:], shape[1:])
-        return None if inner is None or reads[0] is None else inner * reads[0]
-    if isinstance(layer, layers.MultiHeadAttention):
-        steps = reads[0]
-        kernels = sum(math.prod(one.shape) for one in layer.weights if len(one.shape) > 2)
-        return None if steps is None else steps * kernels + 2 * steps * steps * layer.num_heads * layer.key_dim
+        return _times(given[0], multiplications(layer.layer, (given[1:],), shape[1:]))
+    if isinstance(layer, layers.Wrapper):
+        return multiplications(layer.layer, reads, shape)
+    if isinstance(layer, (layers.MultiHeadAttention, layers.GroupQueryAttention)):
+        return _heads(layer, *reads[:3])
+    if isinstance(layer, (layers.Attention, layers.AdditiveAttention)):
+        return _attention(layer, *reads[:3])
+    if isinstance(layer, layers.Dot):
+        axis = layer.axes if isinstance(layer.axes, int) else layer.axes[0]
+        return _times(_places(shape), ((None, *given))[axis])
+    if isinstance(layer, layers.EinsumDense):
+        read, kernel = layer.equation.replace(" ", "").partition("->")[0].split(",")
+        fresh = [size for letter, size in zip(kernel, layer.kernel.shape, strict=True) if letter not in read]
+        return _times(_places(given), *fresh)
     if isinstance(layer, (layers.RNN, layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D)):
-        places = 1 if len(reads) == 2 else _places(layer.cell.compute_output_shape((None, *reads[1:]))[0][1:-1])
-        return _times(_kernels(layer), reads[0], places)
+        row = (None, *given[1:])
+        places = 1 if len(given) == 2 else _picture(layer, layer.cell.compute_output_shape(row)[0][1:])
+        return _times(_kernels(layer), given[0], places)
     if isinstance(layer, (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)):
-        return _times(_kernels(layer), _places(reads[:-1]))
+        return _times(_kernels(layer), _picture(layer, given))
     if hasattr(layer, "kernel_size"):
-        return _times(_kernels(layer), _places(shape[:-1]))
-    if isinstance(layer, (layers.Dense, layers.EinsumDense)):
-        return _times(_kernels(layer), _places(reads[:-1]))
-    return 0
+        return _times(_kernels(layer), _picture(layer, shape))
+    if isinstance(layer, (layers.Dense, VectorQuantizer)):
+        return _times(_kernels(layer), _places(given[:-1]))
+    if isinstance(layer, layers.ReversibleEmbedding) and len(shape) == len(given):
+        return _times(_places(shape), given[-1])
+    # A kernel of a layer that is not known here costs we do not know what; these have none though they have weights.
+    free = (layers.Embedding, layers.BatchNormalization, layers.LayerNormalization, layers.RMSNormalization)
+    known = isinstance(layer, (*free, layers.GroupNormalization, layers.Normalization, layers.PReLU))
+    unknown = isinstance(layer, (layers.MelSpectrogram, layers.STFTSpectrogram, layers.Pipeline))
+    return None if unknown or (_kernels(layer) and not known) else 0
+
+
+def _heads(layer: Any, query: Shape, value: Shape, key: Shape | None = None) -> int | None:
+    """Multi-head attention: its four kernels, each where it is applied, then every query on every key and value."""
+    import keras
+
+    steps, others = _places(query[:-1]), _places(value[:-1])
+    kernels = [_kernels(one) for one in (layer.query_dense, layer.key_dense, layer.value_dense, layer.output_dense)]
+    if isinstance(layer, keras.layers.MultiHeadAttention):
+        axes = [axis - 1 for axis in layer.attention_axes]
+        pairs = _times(steps, *(value[axis] for axis in axes))
+        width = layer.num_heads * (layer.key_dim + layer.value_dim)
+    else:
+        pairs, width = _times(steps, others), layer.num_query_heads * 2 * layer.head_dim
+    return _sum([_times(at, size) for at, size in zip((steps, others, others, steps), kernels, strict=True)]
+                + [_times(pairs, width)])  # fmt: skip
+
+
+def _attention(layer: Any, query: Shape, value: Shape, key: Shape | None = None) -> int | None:
+    """Attention without kernels: every query on every key, if they are multiplied, and the values that are summed."""
+    multiplied = layer.score_mode == "dot" if hasattr(layer, "score_mode") else layer.use_scale
+    width = _sum([query[-1] if multiplied else 0, value[-1]])
+    return _times(_places(query[:-1]), value[-2], width)
 
 
 def _kernels(layer: Any) -> int:
     """The numbers in a layer's kernels: its weights of two or more dimensions; a GRU's bias may have two as well."""
     return sum(math.prod(one.shape) for one in layer.weights if len(one.shape) > 1 and "bias" not in one.name)
+
+
+def _picture(layer: Any, sizes: Shape) -> int | None:
+    """How many places there are beside the channels, which stand last or first."""
+    return _places(sizes[1:] if layer.data_format == "channels_first" else sizes[:-1])
 
 
 def _places(sizes: Shape) -> int | None:
@@ -148,3 +215,9 @@ def _places(sizes: Shape) -> int | None:
 def _times(*factors: int | None) -> int | None:
     known = [one for one in factors if one is not None]
     return math.prod(known) if len(known) == len(factors) else None
+
+
+def _sum(summands: Iterable[int | None]) -> int | None:
+    given = list(summands)
+    known = [one for one in given if one is not None]
+    return sum(known) if len(known) == len(given) else None
