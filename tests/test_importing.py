@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import keras
 import numpy as np
 import pytest
@@ -277,9 +279,55 @@ def odd_inputs():
     return keras.Model([one, other], L.Dense(3)(L.Add()([L.Dense(4)(one), other])))
 
 
+def over_each_other():
+    """Cells over each other, said in both of Keras's ways."""
+    return keras.Sequential([
+        keras.Input((5, 3)),
+        L.RNN([L.LSTMCell(4, kernel_regularizer=R.L2(0.1)), L.GRUCell(3)], return_sequences=True),
+        L.Bidirectional(L.RNN(L.StackedRNNCells([L.SimpleRNNCell(2), L.SimpleRNNCell(3)]))),
+        L.Dense(2, activation="softmax"),
+    ])  # fmt: skip
+
+
+def transferred(training=False):
+    """As Keras's own guide says of transfer learning, with another model inside the base."""
+    inner = keras.Sequential([keras.Input((6, 6, 4)), L.BatchNormalization(), L.Dropout(0.5)], name="inner")
+    rows = keras.Input((8, 8, 3))
+    found = inner(L.ReLU()(L.BatchNormalization()(L.Conv2D(4, 3)(rows))))
+    base = keras.Model(rows, L.GaussianNoise(0.5)(found), name="base")
+    base.trainable = False
+    again = keras.Input((8, 8, 3))
+    found = L.GlobalAveragePooling2D()(base(again, training=training))
+    return keras.Model(again, L.Dense(2, activation="softmax")(L.Dropout(0.2)(found)))
+
+
+def transferred_twice():
+    base = keras.Sequential([keras.Input((4,)), L.Dense(4), L.BatchNormalization()], name="base")
+    one, other = keras.Input((4,), name="one"), keras.Input((4,), name="other")
+    found = L.Add()([base(one, training=False), base(other, training=False)])
+    return keras.Model([one, other], L.Dense(2)(found))
+
+
+def by_keys():
+    p, q = keras.Input((4,), name="p"), keras.Input((4,), name="q")
+    inner = keras.Model({"p": p, "q": q}, L.Concatenate()([L.Dense(2)(q), p]), name="inner")
+    single = keras.Model({"p": p}, L.Dense(3)(p), name="single")
+    one, other = keras.Input((4,), name="one"), keras.Input((4,), name="other")
+    plain = keras.Model([q, p], L.Concatenate()([L.Dense(5)(q), p]), name="plain")
+    found = [inner({"q": other, "p": one}), single({"p": one}), plain({"p": one, "q": other})]
+    return keras.Model([one, other], L.Dense(2, name="last")(L.Concatenate()(found)))
+
+
+def scored():
+    rows = keras.Input((3, 4))
+    found, scores = L.MultiHeadAttention(1, 2, name="look")(rows, rows, return_attention_scores=True)
+    return keras.Model(rows, L.Dense(2)(L.Concatenate()([L.Flatten()(found), L.Flatten()(scores)])))
+
+
 MODELS = (
-    encoder_decoder, both_ways, cells, explicit_mask, attention, siamese, nested_twice, frozen, particular, residual,
-    staged, u_net, letters, odd_inputs, looks_at_the_layer_before,
+    encoder_decoder, both_ways, cells, over_each_other, explicit_mask, attention, scored, siamese, nested_twice, frozen,
+    transferred, transferred_twice, by_keys, particular, residual, staged, u_net, letters, odd_inputs,
+    looks_at_the_layer_before,
 )  # fmt: skip
 
 
@@ -311,6 +359,56 @@ def test_what_a_task_can_answer_is_built_by_the_zoo(make):
 
     assert spec["task"] == ANSWERED[make]
     assert_same(model, zoo.build(spec))
+
+
+BARE = {
+    "a backbone": lambda: chain(L.Conv2D(4, 3), L.BatchNormalization(), L.ReLU(name="out"), shape=(16, 16, 3)),
+    "batch normalization at the end": lambda: chain(L.Conv2D(4, 3), L.BatchNormalization(), shape=(8, 8, 3)),
+    "an image to an image": lambda: chain(L.Conv2D(3, 3, padding="same"), shape=(None, None, 3)),
+    "a map of yes and no": lambda: chain(L.Conv2D(1, 1, activation="sigmoid"), shape=(8, 8, 3)),
+    "a smaller map of classes": lambda: chain(L.Conv2D(2, 3, activation="softmax"), shape=(8, 8, 3)),
+    "classes of each place": lambda: chain(L.Conv3D(2, 1), L.Softmax(), shape=(4, 4, 4, 1)),
+    "steps": lambda: chain(L.LSTM(4, return_sequences=True), shape=(None, 3)),
+    "classes of each step": lambda: chain(L.GRU(3, return_sequences=True), L.Softmax(), shape=(5, 3)),
+    "a number": lambda: chain(L.Dense(1), L.Reshape(()), shape=(3,)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BARE)
+def test_what_no_task_can_answer_is_built_by_the_zoo_as_it_is(what):
+    keras.backend.clear_session()
+    model = BARE[what]()
+    spec = importing.spec_of(model)
+    made = zoo.build(spec)
+
+    assert spec.get("outputs") == [model.layers[-1].name] or spec["task"] == "forecasting"
+    assert made.compiled == ("outputs" not in spec)
+    assert_same(model, made)
+
+
+def test_a_network_of_one_output_that_meets_data_must_answer_what_the_data_hold():
+    keras.backend.clear_session()
+    spec = importing.spec_of(chain(L.Dense(2, name="only"), shape=(4,)))
+    dice = np.random.default_rng(0)
+    x, y = dice.normal(size=(40, 4)), dice.normal(size=(40, 3))
+
+    assert spec["outputs"] == ["only"]
+    with pytest.raises(ZooError, match=r"the network answers \(2,\) a row; expected \(3,\) for regression"):
+        zoo.train(spec, (x, y), epochs=1, run="wrong")
+
+
+def test_what_a_model_inside_is_told_of_training_is_told_to_the_layers_in_it():
+    for training in (False, True):
+        keras.backend.clear_session()
+        model = transferred(training)
+        spec = importing.spec_of(model)
+        made = built(model, spec)
+        assert_same(model, made)
+
+        told = [body["from"] for item in spec["blocks"]["inner"]["layers"] for body in item.values()]
+        assert told == 2 * [{"training": training}]
+        asked = [node.call.get("training") for node in network.unfold(selection.load(spec).fill())[0].walk()]
+        assert asked == [None, training, None, training, training, training, None, None, None]
 
 
 def test_names_that_keras_counted_in_a_process_are_kept():
@@ -347,6 +445,86 @@ def test_operations_that_a_layer_computes_become_that_layer():
     kinds = [next(iter(item)) if isinstance(item, dict) else item for item in [*spec["layers"], *spec["head"]]]
     assert set(kinds) == {"Multiply", "Rescaling", "Maximum", "Minimum", "Activation", "Subtract", "Add"}
     assert_same(model, built(model), exact=False)
+
+
+ON_ONE = {
+    "the last step": (lambda x: x[:, -1], {"Take": {"indices": -1, "axis": 1}}),
+    "a feature": (lambda x: x[..., 1], {"Take": {"indices": 1}}),
+    "a feature by its place": (lambda x: x[:, :, 2], {"Take": {"indices": 2}}),
+    "steps": (lambda x: x[:, 1:3], {"Take": {"indices": [1, 2], "axis": 1}}),
+    "the last steps": (lambda x: x[:, -2:, ...], {"Take": {"indices": [3, 4], "axis": 1}}),
+    "features turned around": (lambda x: x[..., ::-1], {"Take": {"indices": [2, 1, 0]}}),
+    "a half": (lambda x: x / 2, {"Rescaling": {"scale": 0.5}}),
+    "a half by its function": (lambda x: keras.ops.divide(x, 2), {"Rescaling": {"scale": 0.5}}),
+    "the negative": (lambda x: -x, {"Rescaling": {"scale": -1.0}}),
+    "1 minus it": (lambda x: 1 - x, {"Rescaling": {"scale": -1.0, "offset": 1.0}}),
+    "it minus 1": (lambda x: x - 1, {"Rescaling": {"scale": 1.0, "offset": -1.0}}),
+    "a number for each feature": (
+        lambda x: x - np.array([1, 2, 3], "float32"), {"Rescaling": {"scale": 1.0, "offset": [-1.0, -2.0, -3.0]}},
+    ),
+    "the same twice": (
+        lambda x: keras.ops.concatenate([x, x], axis=-1), {"Concatenate": {"from": ["previous", "previous"]}},
+    ),
+    "the same behind it": (
+        lambda x: keras.ops.concatenate([x, x], axis=1),
+        {"Concatenate": {"from": ["previous", "previous"], "axis": 1}},
+    ),
+    "shares": (keras.ops.softmax, "Softmax"),
+    "shares of the steps": (lambda x: keras.ops.softmax(x, axis=1), {"Softmax": {"axis": 1}}),
+    "a slope": (lambda x: keras.ops.leaky_relu(x, 0.3), {"LeakyReLU": {"negative_slope": 0.3}}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ON_ONE)
+@pytest.mark.parametrize("reloaded", [False, True])
+def test_an_operation_on_one_tensor_becomes_the_layer_that_computes_it(what, reloaded, tmp_path):
+    keras.backend.clear_session()
+    call, layer = ON_ONE[what]
+    model = on((5, 3), lambda rows: L.Dense(2, name="last")(L.Flatten()(call(rows))))
+    if reloaded:
+        model.save(tmp_path / "model.keras")
+        model = importing.read(tmp_path / "model.keras")
+    spec = importing.spec_of(model)
+    ((target, body),) = [(layer, {})] if isinstance(layer, str) else layer.items()
+    first = spec["layers"][0]
+    found, given = (first, {}) if isinstance(first, str) else next(iter(first.items()))
+
+    assert (found, {key: value for key, value in given.items() if key != "name"}) == (target, body)
+    assert_same(model, built(model, spec), exact=False)
+
+
+def test_what_is_taken_from_what_is_kept():
+    keras.backend.clear_session()
+    one, other = keras.Input((4,), name="one"), keras.Input((4,), name="other")
+    model = keras.Model([one, other], L.Dense(2)(other - one))
+
+    assert importing.spec_of(model)["layers"][0]["Subtract"]["from"] == ["other", "previous"]
+    assert_same(model, built(model), exact=False)
+
+
+def test_the_preparation_of_a_published_network_stays_in_the_model():
+    keras.backend.clear_session()
+    prepare = keras.applications.mobilenet_v2.preprocess_input
+    model = on((8, 8, 3), lambda rows: L.Dense(2)(L.Flatten()(L.Conv2D(2, 3)(prepare(rows)))))
+
+    assert_same(model, built(model), exact=False)
+
+
+def test_an_activation_that_is_a_layer_stands_behind():
+    keras.backend.clear_session()
+    parts = [
+        L.Conv2D(2, 3, activation=L.LeakyReLU(0.2)), L.Flatten(), L.Dense(3, activation=L.ELU(0.5), name="wide"),
+        L.Dense(2, activation=L.Softmax()),
+    ]  # fmt: skip
+    model = chain(*parts, shape=(6, 6, 1))
+    spec = importing.spec_of(model)
+
+    assert spec["layers"] == [
+        {"Conv2D": {"filters": 2, "kernel_size": 3}}, {"LeakyReLU": {"negative_slope": 0.2}}, "Flatten",
+        {"Dense": {"name": "wide", "units": 3}}, {"ELU": {"alpha": 0.5}},
+    ]  # fmt: skip
+    assert spec["task"] == "classification" and spec["head"] == [{"Dense": {"units": "$classes"}}, "Softmax"]
+    assert_same(model, zoo.build(spec), exact=False)
 
 
 def test_a_mask_by_an_operation_is_our_layer():
@@ -653,8 +831,18 @@ def unread():
     return keras.Model([one, other], L.Dense(2)(one))
 
 
-def scores(rows):
-    return L.Dense(2)(L.MultiHeadAttention(1, 2, name="look")(rows, rows, return_attention_scores=True)[1])
+def told_and_not():
+    inner = keras.Sequential([keras.Input((4,)), L.BatchNormalization()], name="inner")
+    return on((4,), lambda rows: inner(inner(rows, training=False)))
+
+
+def state_of_a_cell(rows):
+    return L.Dense(2)(L.LSTMCell(4, name="step")(rows, states=[rows, rows])[1][1])
+
+
+def active_twice(rows):
+    layer = L.Dense(4, activation=L.LeakyReLU(0.2), name="active")
+    return layer(layer(rows))
 
 
 def scaled_again(rows):
@@ -701,10 +889,6 @@ REFUSALS = {
         lambda: chain(L.Dense(2, name="odd", kernel_regularizer=Mine())),
         "the layer `odd` has a Mine that does not tell its config",
     ),
-    "several cells": (
-        lambda: chain(L.RNN([L.GRUCell(2), L.GRUCell(2)], name="deep"), shape=(3, 4)),
-        "the layer `deep` holds several objects under cells, which a spec cannot write",
-    ),
     "a batch of fixed size": (
         lambda: chain(L.RNN(L.GRUCell(2), stateful=True, name="long"), batch_shape=(2, 3, 4), shape=None),
         "the input `input_layer` takes batches of 2 rows alone; expected any number",
@@ -714,8 +898,8 @@ REFUSALS = {
         "the layer `words` has vocabulary='$a', which a spec reads as an expression",
     ),
     "a second output": (
-        lambda: on((3, 4), scores),
-        "the layer `dense` reads an output of `look` beside its first, which the language does not know",
+        lambda: on((4,), state_of_a_cell),
+        "the layer `dense` reads an output of `step` beside its first, which the language does not know",
     ),
     "an argument of a call": (
         lambda: on((3, 4), lambda rows: L.Attention(name="look")([rows, rows], mask=[rows[..., 0] > 0, None])),
@@ -725,9 +909,57 @@ REFUSALS = {
         lambda: on((4,), scaled_again),
         "the layer `scale` is called again, and two layers stand for it",
     ),
+    "an activation, twice": (
+        lambda: on((4,), active_twice),
+        "the layer `active` is called again, and two layers stand for it",
+    ),
+    "an activation with weights": (
+        lambda: chain(L.Dense(2, activation=L.PReLU(), name="odd")),
+        "the layer `odd` has the layer PReLU as its activation, with weights; expected PReLU as a layer behind it",
+    ),
+    "an activation before a penalty": (
+        lambda: chain(L.Dense(2, activation=L.ELU(), activity_regularizer="l2", name="odd")),
+        "the layer `odd` has the layer ELU as its activation, with an activity regularizer before it; expected ELU as "
+        "a layer behind it",
+    ),
+    "an activation inside": (
+        lambda: chain(L.LSTM(2, activation=L.ELU(), name="odd"), shape=(3, 4)),
+        "the layer `odd` has the layer ELU as its activation, which no layer behind it can be",
+    ),
+    "an activation of what is wrapped": (
+        lambda: chain(L.TimeDistributed(L.Dense(2, activation=L.ELU()), name="each"), shape=(3, 4)),
+        "the layer `each` holds the layer ELU as its activation, which a spec cannot write",
+    ),
+    "a model wrapped": (
+        lambda: chain(L.TimeDistributed(keras.Sequential([keras.Input((4,)), L.Dense(2)]), name="each"), shape=(3, 4)),
+        "the layer `each` holds a Sequential, a model; in a spec a wrapper holds one layer",
+    ),
     "several outputs inside": (
         two_outputs,
-        "the layer `inner` is a model inside the model that answers something else than its last layer does alone",
+        "the layer `inner` is a model inside the model with 2 outputs; a block of a spec has one",
+    ),
+    "a model that is told of training, and is not": (
+        told_and_not,
+        "the layer `inner` is a model called with and without `training`; expected the same in each call",
+    ),
+    "two axes": (
+        lambda: on((3, 4), lambda rows: rows[:, 0, 1:]),
+        "the layer `get_item` is the operation GetItem of keras.ops, for which Keras has no layer; expected layers "
+        "alone",
+    ),
+    "steps of an open row": (
+        lambda: on((None, 4), lambda rows: rows[:, 1:]),
+        "the layer `get_item` is the operation GetItem of keras.ops, for which Keras has no layer; expected layers "
+        "alone",
+    ),
+    "a share of 1": (
+        lambda: on((4,), lambda rows: 1 / rows),
+        "the layer `true_divide` is the operation TrueDivide of keras.ops, for which Keras has no layer; expected "
+        "layers alone",
+    ),
+    "no layers": (
+        lambda: on((4,), lambda rows: rows, name="rows"),
+        "`functional` has no layers; expected at least one",
     ),
     "a name that is none": (
         lambda: chain(L.Dense(2, name="two words")),
@@ -735,7 +967,12 @@ REFUSALS = {
     ),
     "a word of ours": (
         lambda: chain(L.Dense(2, name="previous")),
-        "the layer `previous` cannot be called so in a spec; expected letters a to z, digits, `_`, `-` and `.`",
+        "the layer `previous` cannot be called so in a spec, where it is a word of the language; expected another name",
+    ),
+    "a name with a number behind a dot": (
+        lambda: chain(L.Dense(2, name="d.1")),
+        "the layer `d.1` cannot be called so in a spec, where `d.1` is an output of `d`; expected a name without a "
+        "number behind a dot",
     ),
     "an input that is not read": (
         unread,
@@ -783,9 +1020,12 @@ def test_all_that_is_refused_is_told_at_once():
 def test_a_file_that_runs_code_or_is_no_model_is_refused(tmp_path):
     chain(L.Lambda(lambda x: 2 * x)).save(tmp_path / "code.keras")
     (tmp_path / "text.keras").write_text("no model")
+    with zipfile.ZipFile(tmp_path / "empty.keras", "w"):
+        pass
     for name, says in (
         ("code.keras", "holds a Lambda: it holds Python code, which a spec may not run"),
-        ("text.keras", "Keras cannot read"),
+        ("text.keras", "text.keras holds no model: it is no zip archive; expected a file that Keras saved as .keras"),
+        ("empty.keras", "Keras cannot read"),
         ("none.keras", "is no model; expected the path of a file that Keras saved as .keras"),
         ("model.h5", "is no model; expected the path of a file that Keras saved as .keras"),
     ):

@@ -1,8 +1,9 @@
 """A Keras model to a spec in plain data: `lowering.py` backwards, then folded.
 
 Functional and sequential models, their nested models as blocks, calls of one layer again as `reuse`. Building the spec
-gives the same layers under the same names in the same order, so that weights copy in order. What a spec cannot say is
-refused with a sentence that names the layer.
+gives the same layers under the same names in the same order, so that weights copy in order; inputs may be called
+otherwise and stand elsewhere, and what Keras has no layer for may get one. What a spec cannot say is refused with a
+sentence that names the layer.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import itertools
 import json
 import math
 import re
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,7 @@ from zoo.language.expressions import is_expression
 from zoo.language.families import DTYPES, KINDS, kinds
 from zoo.language.items import GROUP
 from zoo.language.network import owner, snake_case
-from zoo.language.objects import OURS, kernels
+from zoo.language.objects import OURS, WRAPPED, kernels
 from zoo.language.spec import NAME, NAMES
 
 if TYPE_CHECKING:
@@ -44,7 +46,9 @@ SIZED = ("kernel_size", "strides", "pool_size", "dilation_rate", "size", "paddin
 MERGED = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
 """Operations of `keras.ops` on two tensors of one rank that a layer of the same name computes."""
 
-ACTIVATED = {"Relu": "relu", "Relu6": "relu6", "Sigmoid": "sigmoid", "Silu": "silu", "Tanh": "tanh"}
+ACTIVATED = {
+    "Relu": "relu", "Relu6": "relu6", "Sigmoid": "sigmoid", "Silu": "silu", "Softplus": "softplus", "Tanh": "tanh",
+}  # fmt: skip
 """Operations of `keras.ops` on one tensor, and the activations that they are."""
 
 FIRST = ("query", "inputs", "sequences")
@@ -76,6 +80,8 @@ def read(path: Path) -> keras.Model:
     importlib.import_module("zoo.layers.published")  # so that a file with layers of ours is read
     if path.suffix != ".keras" or not path.is_file():
         raise ZooError(f"{path} is no model; expected the path of a file that Keras saved as .keras")
+    if not zipfile.is_zipfile(path):  # Keras would say that it is not there
+        raise ZooError(f"{path} holds no model: it is no zip archive; expected a file that Keras saved as .keras")
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever a file makes it stumble over
@@ -103,6 +109,8 @@ class _Import:
         """The whole spec, flat."""
         if wrong := _without_graph(model):
             raise ZooError(wrong)
+        if not _calls(model):
+            raise ZooError(f"`{model.name}` has no layers; expected at least one")
         inputs = [_input(tensor) for tensor in model.inputs]
         kind = kinds(inputs[0])[0]  # what a single input is called, unless a layer is
         taken = {one.name for one in model.layers} - {_operation_of(model.inputs[0]).name}
@@ -117,7 +125,7 @@ class _Import:
         task, facts = _task(model)
         if "vocabulary" in facts:
             inputs[0]["vocabulary"] = facts.pop("vocabulary")
-        cut = _head(body.items) if outputs == [body.previous] else 0
+        cut = _head(body.items) if task and outputs == [body.previous] else 0
         layers, head = body.items[: cut or None], _sized(body.items[cut:], facts) if cut else []
         blocks = self.blocks.values()
         knobs = _knobs([*layers, *head, *(one for block in blocks for one in block["layers"])])
@@ -127,7 +135,7 @@ class _Import:
             "spec": 1,
             "name": name or _spec_name(model.name),
             "family": _family(body.classes),
-            "task": task,
+            "task": task or "regression",
             "summary": f"Imported from the Keras model {model.name}.",
             **facts,
             **({"input": inputs[0]} if single else {"inputs": dict(zip(names, inputs, strict=True))}),
@@ -171,8 +179,9 @@ class _Body:
     """The items of one model: the whole one, or one inside."""
 
     def __init__(
-        self, whole: _Import, model: Any, inputs: Sequence[str], used: Iterable[str] = (), frozen: bool = False
-    ) -> None:
+        self, whole: _Import, model: Any, inputs: Sequence[str], used: Iterable[str] = (), frozen: bool = False,
+        training: bool | None = None,
+    ) -> None:  # fmt: skip
         self.whole, self.model, self.frozen = whole, model, frozen
         self.items: list[Item] = []
         self.classes: list[str] = []
@@ -182,6 +191,9 @@ class _Body:
         self.previous = inputs[0]
         self.read: set[str] = set()
         self.made: dict[int, str] = {}  # layers that stand already, and what they are called
+        self.several: set[int] = set()  # layers for which two stand
+        self.trained: dict[int, dict[str, bool]] = {}  # models inside that stand already, and their `training`
+        self.training = training
 
     def run(self) -> list[str]:
         """Make the items of all calls, and name the tensors that the model answers. What cannot be said is noted."""
@@ -211,13 +223,17 @@ class _Body:
         operation = call.operation
         if call.refused:
             raise _Refused(call.refused)
+        if self.training is not None and _is_trained(operation):
+            call = replace(call, named={**call.named, "training": self.training})
         if id(operation) in self.made:
             self._again(call)
         elif isinstance(operation, keras.Model):
             self._model(call)
         elif isinstance(operation, keras.layers.Layer):
             frozen = not operation.trainable and operation.weights and not self.frozen
-            for target, arguments, name, first in _layers(call):
+            made = list(_layers(call))
+            self.several |= {id(operation)} if len(made) > 1 else set()
+            for target, arguments, name, first in made:
                 self.classes.append(target)
                 self._item(target, {**arguments, **({"frozen": True} if frozen else {})}, name, call, first)
         else:
@@ -228,12 +244,14 @@ class _Body:
     def _item(self, target: str, arguments: dict[str, Any], name: str, call: _Call, first: Any) -> None:
         """Write an item: its name where it would not have it anyway, `from` where it is not called on `previous`."""
         name = name or self._new_name(snake_case(target))
-        if not NAME.fullmatch(name) or owner(name) != name or name in ("previous", "input"):
-            raise _Refused(f"cannot be called so in a spec; expected {NAMES}")
+        if wrong := _no_name(name):
+            raise _Refused(f"cannot be called so in a spec{wrong}")
         source, begin = self._source(call, first)
         words = {} if self._is_usual(target, name) else {"name": name}
         words |= {} if source is None else {"from": source}
-        self._write({target: {**words, **arguments}}, begin, name, call, catalogue.outputs(target, arguments))
+        self._write(
+            {target: {**words, **arguments}}, begin, name, call, catalogue.outputs(target, arguments, call.named)
+        )
 
     def _write(self, item: Item, begin: str, name: str, call: _Call, outputs: int) -> None:
         self.items.append({"from": begin, "layers": [item]} if begin else item)
@@ -284,8 +302,12 @@ class _Body:
     def _again(self, call: _Call) -> None:
         """A layer that stands already, called once more."""
         layer = self.made[id(call.operation)]
-        if type(call.operation).__name__ == "CustomScaleLayer":
+        if id(call.operation) in self.several:
             raise _Refused("is called again, and two layers stand for it")
+        if id(call.operation) in self.trained and call.named != self.trained[id(call.operation)]:
+            raise _Refused("is a model called with and without `training`; expected the same in each call")
+        if id(call.operation) in self.trained:
+            call = replace(call, named={})
         source, begin = self._source(call, call.first)
         name = self._new_name(snake_case(layer))
         words = {"layer": layer, **({} if source is None else {"from": source})}
@@ -297,13 +319,18 @@ class _Body:
         model = call.operation
         if wrong := _without_graph(model):
             raise _Refused(f"is a model inside the model: {wrong}")
-        if call.named:
+        if not set(call.named) <= {"training"}:
             raise _Refused(f"is a model called with {listed(call.named)}; expected its inputs alone")
         inputs = ["input"] if len(model.inputs) == 1 else _input_names(model)
         frozen = self.frozen or not model.trainable
-        inside = _Body(self.whole, model, inputs, frozen=frozen)
+        # A block has no `training`: what is said of the model is said of the layers in it.
+        inside = _Body(self.whole, model, inputs, frozen=frozen, training=call.named.get("training"))
         outputs = inside.run()
-        if not inside.items or outputs != [inside.previous]:
+        if not inside.items:
+            raise _Refused("is a model inside the model that has no layers")
+        if len(model.outputs) > 1:
+            raise _Refused(f"is a model inside the model with {len(model.outputs)} outputs; a block of a spec has one")
+        if outputs != [inside.previous]:
             raise _Refused("is a model inside the model that answers something else than its last layer does alone")
         if not set(inputs) <= inside.read:
             raise _Refused("is a model inside the model with an input that leads to no output")
@@ -311,6 +338,8 @@ class _Body:
         name = self._block_name(model.name, block)
         self.whole.blocks[name] = block
         self.classes += inside.classes
+        self.trained[id(model)] = call.named
+        call = replace(call, named={})
         self._item(name, {"frozen": True} if frozen and not self.frozen else {}, model.name, call, call.first)
 
     def _block_name(self, name: str, block: dict[str, Any]) -> str:
@@ -323,6 +352,15 @@ class _Body:
             if free or json.dumps(known.get(found)) == json.dumps(block):
                 return found
         raise AssertionError
+
+
+def _no_name(name: str) -> str:
+    """Why a layer cannot be called so in a spec, an empty text if it can."""
+    if not NAME.fullmatch(name):
+        return f"; expected {NAMES}"
+    if owner(name) != name:
+        return f", where `{name}` is an output of `{owner(name)}`; expected a name without a number behind a dot"
+    return ", where it is a word of the language; expected another name" if name in ("previous", "input") else ""
 
 
 def _numbered(base: str) -> Iterator[str]:
@@ -367,6 +405,15 @@ def _calls(model: Any) -> list[_Call]:
     return order
 
 
+def _is_trained(operation: Any) -> bool:
+    """Whether a layer may do otherwise in training."""
+    import keras
+
+    return isinstance(operation, keras.layers.Layer) and (
+        isinstance(operation, keras.Model) or "training" in inspect.signature(operation.call).parameters
+    )
+
+
 def _keras_tensors(value: Any) -> list[Any]:
     import keras
 
@@ -404,7 +451,8 @@ def _first(operation: Any, value: Any) -> Any:
 
     found = list(value) if isinstance(value, (list, tuple)) else [value]
     if isinstance(operation, keras.Model):
-        found = keras.tree.flatten(value)
+        by_name = isinstance(value, dict) and not isinstance(operation.input, dict)
+        found = [value[one.name] for one in operation.inputs] if by_name else keras.tree.flatten(value)
         return found if len(found) > 1 else found[0]
     if not found or not all(isinstance(one, keras.KerasTensor) for one in found):
         raise _Refused("is called on something else than tensors; expected a tensor, or a list of them")
@@ -430,7 +478,7 @@ def _is_handed_on(key: str, value: Any, bound: Mapping[str, Any]) -> bool:
     masked = next(iter(bound.values())) if key == "mask" else bound.get(key.removesuffix("_mask"))
     if masked is None or not key.endswith("mask"):
         return False
-    masks = list(value) if isinstance(value, (list, tuple)) else [value]
+    masks = keras.tree.flatten(value)
     usual = [getattr(one, "_keras_mask", None) for one in keras.tree.flatten(masked)]
     return len(masks) == len(usual) and all(_same(*pair) for pair in zip(masks, usual, strict=True))
 
@@ -462,10 +510,31 @@ def _layers(call: _Call) -> Iterator[tuple[str, dict[str, Any], str, Any]]:
     if made is not None:
         yield from made
         return
-    arguments = _arguments(layer, _entry(type(layer), layer))
+    behind = _behind(layer)
+    arguments = _arguments(layer, _entry(type(layer), layer), behind=behind is not None)
     if arguments.get("attention_axes") == list(range(1, len(getattr(call.first, "shape", ())) - 1)):
         del arguments["attention_axes"]  # found when it was built, from the query
     yield type(layer).__name__, arguments, layer.name, call.first
+    if behind is not None:
+        yield type(behind).__name__, _arguments(behind, _entry(type(behind), behind)), "", PREVIOUS
+
+
+def _behind(layer: Any) -> Any:
+    """The layer that a layer holds as its activation: in a spec it stands behind; None if it holds none."""
+    import keras
+
+    held = getattr(layer, "activation", None)
+    if not isinstance(held, keras.layers.Layer):
+        return None
+    name = type(held).__name__
+    kind = type(layer).__name__
+    if kind not in ("Activation", "Dense", "EinsumDense") and ("Conv" not in kind or "LSTM" in kind):
+        raise _Refused(f"has the layer {name} as its activation, which no layer behind it can be")
+    weighty = held.weights or not held.built  # what has none is built from its beginning
+    if weighty or layer.activity_regularizer:
+        what = "weights" if weighty else "an activity regularizer before it"
+        raise _Refused(f"has the layer {name} as its activation, with {what}; expected {name} as a layer behind it")
+    return held
 
 
 def _published(call: _Call) -> list[tuple[str, dict[str, Any], str, Any]] | None:
@@ -508,12 +577,14 @@ def _float32(layer: Any) -> None:
         raise _Refused(f"computes in {policy}; expected float32, the type that every spec is built in")
 
 
-def _arguments(layer: Any, entry: Mapping[str, Any], twice: bool = False) -> dict[str, Any]:
+def _arguments(layer: Any, entry: Mapping[str, Any], twice: bool = False, behind: bool = False) -> dict[str, Any]:
     """The arguments of a layer that differ from Keras's defaults, in the order of its signature.
 
+    Its activation is not among them where it stands `behind`.
     One default may follow from another argument (`strides` from `pool_size`), so a layer is made with what was found.
     """
     kind, config, order = type(layer), _config(layer), list(entry["arguments"])
+    config |= {"activation": "linear"} if behind else {}
     found: dict[str, Any] = {}
     given: dict[str, Any] = {"name": layer.name}  # or else Keras would count it, and the user's next layers after it
 
@@ -604,15 +675,21 @@ def _object(key: str, value: Mapping[str, Any], twice: bool) -> Any:
     import numpy as np
 
     module, kind, config = catalogue.module_of(key), str(value["class_name"]), value["config"]
+    if kind == "StackedRNNCells" and key == "cell":
+        return [_object(key, one, twice) for one in config["cells"]]
     if module == "layers":
         looked_up = catalogue.entry("layers", kind)
         if isinstance(looked_up, tuple):
+            if kind in ("Sequential", "Functional"):
+                raise _Refused(f"holds a {kind}, a model; in a spec a wrapper holds one layer")
             raise _Refused(f"holds a {kind}, which no wrapper can hold in a spec")
         inner = _made_of(value)
         arguments = _arguments(inner, _entry(type(inner), inner), twice)
         arguments |= {} if inner.trainable else {"trainable": False}
         return {kind: arguments} if arguments else kind
     entry = catalogue.catalogue().get(module, {}).get(kind)
+    if key.endswith("activation") and kind in catalogue.catalogue()["layers"]:
+        raise _Refused(f"holds the layer {kind} as its {key}, which a spec cannot write")
     if entry is None or not str(value.get("module", "")).startswith("keras") or not isinstance(config, Mapping):
         what = config if kind == "function" else kind.strip("_")
         raise _Refused(f"has the {key} {what}, which is none of Keras's own")
@@ -631,26 +708,88 @@ def _operation(call: _Call) -> tuple[str, dict[str, Any], Any]:
     """The layer that computes what an operation of `keras.ops` does, its arguments, and what it is called on."""
     import keras
 
-    kind = type(call.operation).__name__
-    tensors = [one for one in call.first if isinstance(one, keras.KerasTensor)]
-    numbers = [one for one in call.first if isinstance(one, (int, float)) and not isinstance(one, bool)]
-    known = type(call.operation).__module__.startswith("keras.") and len(tensors) + len(numbers) == len(call.first)
-    if known and all(one.dtype == "float32" for one in tensors):
-        if kind in MERGED and len(tensors) == 2 and len({len(one.shape) for one in tensors}) == 1:
-            return kind, {}, tensors
-        if kind in ACTIVATED and len(call.first) == 1:
-            return "Activation", {"activation": ACTIVATED[kind]}, tensors[0]
-        if len(tensors) == 1 and len(numbers) == 1:
-            number, behind = float(numbers[0]), call.first[0] is tensors[0]
-            if kind == "Add":
-                return "Rescaling", {"scale": 1.0, "offset": number}, tensors[0]
-            if kind == "Subtract" and behind:
-                return "Rescaling", {"scale": 1.0, "offset": -number}, tensors[0]
-            if kind == "Multiply":
-                return "Rescaling", {"scale": number}, tensors[0]
-    if known and kind == "NotEqual" and len(tensors) == len(numbers) == 1 and call.first[0] is tensors[0]:
-        return "NotEqual", {"value": numbers[0]} if numbers[0] else {}, tensors[0]
+    operation, given = call.operation, call.first
+    kind, one = type(operation).__name__, given[0]
+    known = type(operation).__module__.startswith("keras.")
+    tensors = [each for each in given if isinstance(each, keras.KerasTensor)]
+    if known and kind == "Concatenate" and isinstance(one, (list, tuple)):
+        found = list(one)
+        axis = operation.axis
+        if len(found) > 1 and all(isinstance(each, keras.KerasTensor) for each in found) and axis % len(found[0].shape):
+            return "Concatenate", {} if axis == -1 else {"axis": axis}, found
+    if known and kind == "GetItem" and len(tensors) == 1 and (taken := _taken(*given)):
+        return "Take", taken, one
+    if known and len(given) == len(tensors) == 1 and one.dtype == "float32":
+        if kind in ACTIVATED:
+            return "Activation", {"activation": ACTIVATED[kind]}, one
+        if kind == "Softmax" and isinstance(operation.axis, int):
+            return "Softmax", {} if operation.axis == -1 else {"axis": operation.axis}, one
+        if kind == "LeakyRelu":
+            return "LeakyReLU", {"negative_slope": operation.negative_slope}, one
+        if kind == "Negative":
+            return "Rescaling", {"scale": -1.0}, one
+    alike = {(each.dtype, len(each.shape)) for each in tensors}
+    if known and kind in MERGED and len(given) == len(tensors) == 2 and len(alike) == 1 and one.dtype == "float32":
+        return kind, {}, tensors
+    if known and len(given) == 2 and len(tensors) == 1:
+        behind = one is tensors[0]
+        number = _number(given[1] if behind else one, tensors[0])
+        if number is not None and tensors[0].dtype == "float32" and (scaled := _scaled(kind, number, behind)):
+            return "Rescaling", scaled, tensors[0]
+        if kind == "NotEqual" and behind and isinstance(given[1], (int, float)):
+            return "NotEqual", {"value": given[1]} if given[1] else {}, one
     raise _Refused(f"is the operation {kind} of keras.ops, for which Keras has no layer; expected layers alone")
+
+
+def _number(value: Any, beside: Any) -> Any:
+    """A constant beside a tensor: a number, or one for each channel; None if it is neither."""
+    import numpy as np
+
+    if isinstance(value, (bool, str)) or value is None:
+        return None
+    found = np.asarray(value)
+    if found.dtype.kind not in "fiu" or not np.isfinite(found).all() or found.ndim > len(beside.shape):
+        return None
+    numbers = [float(str(each)) for each in found.ravel()]  # by its text, which for float32 is the shorter one
+    if len(numbers) == 1:
+        return numbers[0]
+    return numbers if found.shape[-1] == len(numbers) == beside.shape[-1] else None
+
+
+def _scaled(kind: str, number: Any, behind: bool) -> dict[str, Any]:
+    """The arguments of the `Rescaling` that computes with a constant, `behind` the tensor or before it; else none."""
+
+    def each(how: Any) -> Any:
+        return [how(one) for one in number] if isinstance(number, list) else how(number)
+
+    if kind == "Add":
+        return {"scale": 1.0, "offset": number}
+    if kind == "Subtract":
+        return {"scale": 1.0, "offset": each(lambda one: -one)} if behind else {"scale": -1.0, "offset": number}
+    if kind == "Multiply":
+        return {"scale": number}
+    if kind in ("Divide", "TrueDivide") and behind and 0 not in (number if isinstance(number, list) else [number]):
+        return {"scale": each(lambda one: 1 / one)}
+    return {}
+
+
+def _taken(tensor: Any, key: Any) -> dict[str, Any]:
+    """The arguments of the `Take` that does what an index in brackets does; none if it does more than one axis."""
+    keys = list(key) if isinstance(key, (list, tuple)) else [key]
+    if any(not isinstance(one, (int, slice, type(...))) or isinstance(one, bool) for one in keys):
+        return {}
+    rank, named = len(tensor.shape), [one for one in keys if one is not ...]
+    at = next((index for index, one in enumerate(keys) if one is ...), len(keys))
+    axes = [*range(at), *range(rank - len(keys) + at + 1, rank)]
+    chosen = [(axis, one) for axis, one in zip(axes, named, strict=True) if one != slice(None)]
+    if len(chosen) != 1 or chosen[0][0] == 0:
+        return {}
+    axis, one = chosen[0]
+    size = tensor.shape[axis]
+    if isinstance(one, slice) and size is None:
+        return {}
+    indices = list(range(size))[one] if isinstance(one, slice) else one
+    return {"indices": indices, **({} if axis == rank - 1 else {"axis": axis})} if indices != [] else {}
 
 
 # What stands around the layers
@@ -682,28 +821,29 @@ def _input_names(model: Any) -> list[str]:
 
 
 def _task(model: Any) -> tuple[str, dict[str, int]]:
-    """What the network is for, as its first output tells: its shape and its last activation."""
+    """What the network is for, as its first output tells: its shape and its last activation; nothing if no task is."""
     import keras
 
     output = model.outputs[0]
     shape, layer = tuple(output.shape[1:]), _operation_of(output)
     while isinstance(layer, keras.Model):
         layer = _operation_of(layer.outputs[0])
-    activation = getattr(getattr(layer, "activation", None), "__name__", type(layer).__name__.lower())
-    last = shape[-1] if shape else None
+    activation = getattr(layer, "activation", None) or layer
+    activation = getattr(activation, "__name__", type(activation).__name__.lower())
+    last, before = shape[-1] if shape else None, tuple(model.inputs[0].shape[1:])
     if last and len(shape) == 1 and activation == "softmax":
         return "classification", {"classes": last}
-    if last and len(shape) == 3 and activation == "softmax":
+    if last and len(shape) == len(before) == 3 and activation == "softmax" and shape[:2] == before[:2]:
         return "segmentation", {"classes": last}
     if activation == "sigmoid" and shape == (1,):
         return "binary", {}
     if last and len(shape) == 1 and activation == "sigmoid":
         return "multilabel", {"classes": last}
-    if last and activation == "softmax" and shape[:-1] == tuple(model.inputs[0].shape[1:]):
+    if last and len(shape) == 2 and activation == "softmax" and shape[:1] == before:
         return "language", {"vocabulary": last}
     if len(shape) == 2 and None not in shape:
         return "forecasting", {"horizon": shape[0], "features": shape[1]}
-    return "regression", {"targets": last} if last and len(shape) == 1 else {}
+    return ("regression", {"targets": last}) if last and len(shape) == 1 else ("", {})
 
 
 def _head(items: list[Item]) -> int:
@@ -776,12 +916,13 @@ def _bodies(item: Item, wrapped: bool = True) -> Iterator[tuple[str, dict[str, A
     if not target[:1].isupper():
         return
     yield target, body
-    for key in ("layer", "cell", "backward_layer") if wrapped else ():
-        inner = body.get(key)
-        if isinstance(inner, str):
-            inner = body[key] = {inner: {}}
-        if isinstance(inner, dict):
-            yield from _bodies(inner)
+    for key in WRAPPED if wrapped else ():
+        if key in body:
+            held = body[key] if isinstance(body[key], list) else [body[key]]
+            inner = [{one: {}} if isinstance(one, str) else one for one in held]
+            body[key] = inner if isinstance(body[key], list) else inner[0]
+            for one in inner:
+                yield from _bodies(one)
 
 
 def _bare(item: Item) -> Item:
@@ -789,8 +930,8 @@ def _bare(item: Item) -> Item:
     if "layers" in item:
         return {**item, "layers": [_bare(one) for one in item["layers"]]}
     target, body = next(iter(item.items()))
-    for key in ("layer", "cell", "backward_layer"):
-        inner = body.get(key)
-        if isinstance(inner, dict) and target != "reuse" and not next(iter(inner.values())):
-            body = {**body, key: next(iter(inner))}
+    for key in WRAPPED if target != "reuse" else ():
+        if key in body:
+            inner = body[key]
+            body = {**body, key: list(map(_bare, inner)) if isinstance(inner, list) else _bare(inner)}
     return {target: body} if body else target
