@@ -315,7 +315,7 @@ def test_make_divisible_is_the_rounding_of_mobilenet():
         ("größe$a", "the sign `ö` is none of an expression", expressions._OPERATORS, ""),
         ("$a not in [1]", "`$a not in [1]` cannot be read", "`not` before the whole, as in `not $n in [1, 2]`", ""),
         ("1 if $a", "`1 if $a` cannot be read", "`else` as well, and a value behind it", ""),
-        ("max($a, 8", "`max($a, 8` cannot be read", "quotes around text with a comma", ""),
+        ("max($a, 8", "`max($a, 8` cannot be read", "a `)` for each `(`, and quotes around text with a comma", ""),
         ("$a is 3", "`$a is 3` cannot be read", "arithmetic on `$names` and numbers", ""),
         ("$a 3", "`$a 3` cannot be read", "arithmetic on `$names` and numbers", ""),
         ("$a,", "`$a,` cannot be read", "arithmetic on `$names` and numbers", ""),

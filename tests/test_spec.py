@@ -337,7 +337,7 @@ def test_a_change_that_does_not_fit_is_refused_at_its_path(changes, problem):
 
     if problem is None:
         expected = "the body of an autoencoder: `encoder`, `latent` and `decoder`"
-        assert said == [f"autoencoder.yaml:1:1: `encoder` is missing; expected {expected}"]
+        assert said == [f"autoencoder.yaml:2:1: `encoder` is missing; expected {expected}"]
     else:
         assert [one.replace("l2.min_value: ", "l2: ") for one in said] == [f"--set: {problem}"]
 

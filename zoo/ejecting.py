@@ -406,6 +406,8 @@ class _File:
                 return self._made(name, body, l2, None, given)
             where = "optimizers.schedules" if module == "schedules" else module
             return _call(f"keras.{where}.{name}", *(_keyword(k, self._value(k, v, l2)) for k, v in body.items()))
+        if key.endswith("activation") and isinstance(value, Mapping):
+            return self._value("layer", value, None)
         if isinstance(value, str) and module == "layers":
             return self._made(value, {}, l2, None, key)
         if isinstance(value, list):

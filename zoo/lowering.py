@@ -104,7 +104,8 @@ def _laid_out(
             raise
         except Exception as error:
             on = " and ".join(str(tuple(tensors[one].shape)) for one in node.read())
-            wrong = f"Keras refuses {node.layer} on {on}: {_first_sentence(error)}"
+            said = f"{node.layer} `{name}`" if node.path.startswith("blocks.") else node.layer  # which of its calls
+            wrong = f"Keras refuses {said} on {on}: {_first_sentence(error)}"
             raise ZooError(Problem(wrong, "", "", node.path, node.mark)) from error
         layers[node.name] = made
         results = results if isinstance(results, (list, tuple)) else [results]
@@ -248,6 +249,8 @@ def _value(key: str, value: Any, l2: float | None, how: Plain, seed: int | None,
             return make(name, body, l2, None, how, derive(seed, key), given, portable)
         where: Any = keras.optimizers.schedules if module == "schedules" else getattr(keras, module)
         return getattr(where, name)(**{k: _value(k, v, l2, how, seed, portable) for k, v in body.items()})
+    if key.endswith("activation") and isinstance(value, Mapping):
+        return _value("layer", value, None, how, seed, portable)
     if isinstance(value, str) and module == "layers":
         return make(value, {}, l2, None, how, derive(seed, key), key, portable)
     if isinstance(value, list):

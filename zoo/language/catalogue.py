@@ -23,6 +23,9 @@ REFUSED = {
     "FlaxLayer": "it wraps Python code, which a spec may not run",
     "Layer": "it is the base class of all layers and computes nothing",
     "Wrapper": "it is a base class and computes nothing",
+    "MixUp": "it mixes images, and their labels, which it would have to mix as well, are no input",
+    "CutMix": "it mixes images, and their labels, which it would have to mix as well, are no input",
+    "StackedRNNCells": "cells over each other are written `RNN: {cell: [LSTMCell: {...}, GRUCell: {...}]}`",
     "InputLayer": "inputs stand under `input`",
     "Input": "inputs stand under `input`",
 }
@@ -83,6 +86,28 @@ def module_of(argument: str) -> str:
     """The Keras module in which the value of an argument is looked up by name, or an empty text."""
     known = argument.rstrip("0123456789_")  # `cell_1`: the second of several
     return OBJECTS.get(known) or OBJECTS.get(known.rpartition("_")[2], "")
+
+
+SLOPED = ("LeakyReLU", "ELU", "ReLU", "Softmax")
+"""Layers without weights that may stand as an `activation` with arguments: `activation: {LeakyReLU: {...}}`."""
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "padding": ("valid", "same", "causal"),
+    "data_format": ("channels_last", "channels_first"),
+    "merge_mode": ("concat", "sum", "mul", "ave"),
+    "interpolation": ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area"),
+    "fill_mode": ("constant", "nearest", "reflect", "wrap"),
+    "output_mode": ("int", "one_hot", "multi_hot", "count", "tf_idf"),
+    "mode": ("horizontal", "vertical", "horizontal_and_vertical"),
+}
+"""The words that Keras takes for an argument, and tells only when it builds or even runs."""
+
+
+def choices(layer: str, argument: str) -> tuple[str, ...]:
+    """The words that an argument of a layer takes; none where it takes anything else."""
+    if argument == "mode" and layer != "RandomFlip":
+        return ()
+    return _CHOICES.get(argument, ())
 
 
 def words(argument: str) -> list[str]:

@@ -199,7 +199,7 @@ class _Parser:
         text = self.text
         expected = "arithmetic on `$names` and numbers"
         if text.count("(") > text.count(")"):
-            expected = "quotes around text with a comma"
+            expected = "a `)` for each `(`, and quotes around text with a comma"
         elif re.search(r"\bif\b", text) and not re.search(r"\belse\b", text):
             expected = "`else` as well, and a value behind it"
         elif re.search(r"\bnot\s+in\b", text):

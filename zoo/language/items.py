@@ -530,6 +530,8 @@ class _Reader:
         usual = () if block else self.defaults.get(target) or ()
         meant = {nearest(key, known) for key in usual if key not in known}
         required = [key for key in entry["required"] if key not in usual and key not in meant]
+        if body is not None and not isinstance(body, dict) and meant and len(entry["required"]) == 1:
+            required = list(entry["required"])  # that `defaults` mean it is told there
         if body is not None and not isinstance(body, dict) and len(required) != 1:
             needs = " and ".join(f"`{key}`" for key in required) or "no argument"
             verb = "are" if len(required) > 1 else "is"

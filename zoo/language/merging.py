@@ -251,18 +251,10 @@ def change(
         declared = data.get("let") if isinstance(data.get("let"), dict) else {}
         if name not in declared:
             return wrong("this spec has no `let` of this name", f"one of {listed(declared)}", nearest(name, declared))
-    for longer in [one for one in found.marks if one[: len(path)] == path]:
-        del found.marks[longer]
-    found.marks[path] = place
-    if value is None:
-        at.pop(path[-1], None)
-    else:
-        at[path[-1]] = _merged(at.get(path[-1]), value)
+    over: Any = value
+    for key in reversed(path):
+        over = {key: over}
+    made = merged(found, Document(over, {path: place}), ())
+    found.data, found.marks = made.data, made.marks
+    found.problems += made.problems
     return None
-
-
-def _merged(old: Any, new: Any) -> Any:
-    if not _mergeable(old, new, ()):
-        return new
-    both = {**old, **{key: _merged(old.get(key), value) for key, value in new.items()}}
-    return {key: value for key, value in both.items() if value is not None or new.get(key, 0) is not None}

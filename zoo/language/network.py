@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zoo.errors import Mark, Problem, ZooError, listed, nearest
-from zoo.language import catalogue, expressions, items, objects
+from zoo.language import catalogue, expressions, items, merging, objects
 from zoo.language.expressions import LOST, Lost, Wrong
 from zoo.language.families import FACTS, LIKELIHOODS, head
 from zoo.language.items import MOST, Block, Call, Group, Item, Let, Reuse, Source
-from zoo.language.objects import is_lambda
+from zoo.language.objects import is_count, is_lambda
 from zoo.language.parsing import Path, shown, written
 from zoo.language.ranges import Filled
 from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, NAME, NAMES, STATED, Spec
@@ -479,6 +479,9 @@ class _Unfolding:
         if item.checked and item.known:
             arguments |= self._computed(item, frame)
         alone = layer in objects.MERGING and len(inputs) == 1 and not many and not call
+        if many and len(inputs) > 1 and layer not in objects.LISTED and self._is_computed((*path, "from")):
+            expected = "`Concatenate` or `Add` of them before it"
+            self._wrong((*path, "from"), f"{len(inputs)} tensors for `{layer}`, which takes one", expected)
         if alone and self._is_computed((*path, "from")):
             self._wrong(path, f"1 tensor for `{layer}`", "a list of them, such as `from: [NAME, previous]`")
         name = self._given_name(item, frame, suffix) if item.name is not None else self._default_name(layer, frame)
@@ -729,6 +732,9 @@ class _Unfolding:
                     found.append(frame.previous)
                 frame.l2, frame.frozen = before
                 frame.previous = start
+        if not found and self._is_computed(path):
+            self._wrong(path, "no tensor is left", "one part of the list at least, whatever the conditions and loops")
+            self.whole = False
         return tuple(found) or (frame.previous,), source.listed, {}
 
     def _one_tensor(self, source: Source, frame: _Frame, path: Path) -> str:
@@ -901,8 +907,9 @@ class _Unfolding:
 
     def _weight(self, given: Any, path: Path) -> Any:
         value = self._evaluated(given, self.table, path)
-        if expressions.is_expression(given) and not is_lambda(value) and self._is_computed(path):
-            self._wrong(path, f"`{given}` is {shown(value)}", objects.WEIGHT)
+        accepts, expected = (is_count, objects.COUNT) if path[-1] == "warm_up" else (is_lambda, objects.WEIGHT)
+        if expressions.is_expression(given) and not accepts(value) and self._is_computed(path):
+            self._wrong(path, f"`{given}` is {shown(value)}", expected)
         return value
 
     def _inside(
@@ -923,7 +930,7 @@ class _Unfolding:
         spec = self.spec
         if "head" in spec.data:
             self._run(self.program.sections.get("head", ()), frame)
-        elif "outputs" in spec.data:
+        elif "outputs" in spec.data or self._ends_twice(frame):
             return
         elif spec.task == "language" and "vocabulary" not in spec.facts:
             where = ("inputs", self.inputs[0].name) if "inputs" in spec.data else ("input",)
@@ -937,6 +944,22 @@ class _Unfolding:
             for key in missing:
                 self._wrong((), f"`{key}` is missing", f"a whole number above 0, for {spec.task} without `head`")
             self.whole = False
+
+    def _ends_twice(self, frame: _Frame) -> bool:
+        """Whether the body ends as a head does, to which another would be added: Keras's habit, and a mistake here."""
+        last = frame.nodes[-1] if frame.nodes and frame.previous == frame.nodes[-1].name else None
+        activation = last.arguments.get("activation") if last else None
+        if last is None or last.layer == "Softmax" or activation == "softmax":
+            ends = last is not None
+        else:
+            one = last.layer == "Dense" and last.arguments.get("units") == 1
+            ends = one and activation == "sigmoid" and self.spec.task in ("classification", "binary")
+        if ends and last is not None and self.spec.task in FACTS and self.program.problems == []:
+            wrong = f"the body ends in `{activation or 'softmax'}`, and the head of {self.spec.task} comes after it"
+            expected = "this layer under `head`, or none of it: the task brings its own"
+            self.problems.append(Problem(wrong, expected, "", last.path, last.mark))
+            self.whole = False
+        return ends
 
     def _reconstruction(self, frame: _Frame) -> None:
         """The end of a decoder: the input's shape, under the activation that the likelihood needs."""
@@ -953,7 +976,7 @@ class _Unfolding:
     def _ours(self, item: dict[str, Any], frame: _Frame, path: Path) -> None:
         """An item that the language adds at the end of a part."""
         layer, body = next(iter(item.items()))
-        usual = self.defaults.get(layer, {})
+        usual = {key: value for key, value in self.defaults.get(layer, {}).items() if key != "activation"}
         arguments = {**usual, **{key: value for key, value in body.items() if key != "name"}}
         name, before = self._our_name(body["name"], frame), len(self.problems)
         if name in frame.used:
@@ -988,7 +1011,8 @@ class _Unfolding:
         reads = {"l2": "a layer with a kernel", "dropout": "a Dropout without a rate of its own"}
         asked = _asked(self.spec.data)
         for key, expected in reads.items():
-            if key in self.spec.data and key not in self.read | self.program.reads | asked:
+            inherited = (place := self.spec.place((key,))) and place.file not in (self.spec.source, merging.CHANGE)
+            if key in self.spec.data and not inherited and key not in self.read | self.program.reads | asked:
                 self._wrong((key,), "nothing reads it", expected)
 
     def _wrong(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:

@@ -43,8 +43,22 @@ CALLED = {
 MERGING = ("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract")
 """Layers that are called on a list."""
 
+LISTED = (
+    *MERGING, "Attention", "AdditiveAttention", "LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM1D",
+    "ConvLSTM2D", "ConvLSTM3D", "Identity", "Sampling", "EvidenceLowerBound",
+)  # fmt: skip
+"""Layers that may be called on several tensors in a list."""
+
 WRAPPED = ("layer", "cell", "backward_layer")
 """Arguments that are layers."""
+
+FORMER = {
+    "lr": "learning_rate", "alpha": "negative_slope", "p": "rate", "nb_filter": "filters", "border_mode": "padding",
+    "kernel": "kernel_size", "stride": "strides", "out_features": "units", "out_channels": "filters",
+    "weight_decay": "kernel_regularizer", "decay": "learning_rate", "input_length": "input_dim", "kernel_init":
+    "kernel_initializer", "init": "kernel_initializer", "bias": "use_bias", "size": "units",
+}  # fmt: skip
+"""What arguments were called in older Kerases and are called elsewhere."""
 
 COUNT = "a whole number above 0"
 RATE = "a number of at least 0 and below 1, or a range"
@@ -123,7 +137,10 @@ def arguments(
         if key not in known:
             words = [*known, *ours]
             expected = f"one of {listed(words)}" if len(words) > 1 else words[0] if words else f"{name} alone"
-            close = nearest(key, words)
+            close = FORMER.get(key, "")
+            close = close if close in known else nearest(key, words)
+            if key[:1].isupper() and "layer" in known:
+                expected, close = f"{name}: {{layer: {{{key}: {{...}}}}}}", ""
             meant.add(close)
             yield here, "no such argument", expected, close
         else:
@@ -145,11 +162,30 @@ def _value(
     by_name = module in ("layers", "optimizers", "schedules")  # the others have words as well
     if (isinstance(value, Mapping) and module) or (isinstance(value, str) and by_name):
         yield from named(value, module, path, defaults)
+        yield from _wrapped(name, key, value, path)
+    elif key.endswith("activation") and isinstance(value, Mapping) and len(value) == 1:
+        chosen, given = next(iter(value.items()))
+        if chosen in catalogue.SLOPED:
+            yield from named({chosen: given or {}}, "layers", path, defaults)
+        else:
+            expected = f"one of {listed(catalogue.SLOPED)}, the activations with arguments, or a name alone"
+            yield path, f"no activation `{chosen}` with arguments", expected, nearest(str(chosen), catalogue.SLOPED)
     elif name == "RNN" and key == "cell" and isinstance(value, list) and value:  # cells over each other
         for index, one in enumerate(value):
             yield from named(one, module, (*path, index), defaults)
     elif refused := refusal(name, key, value, entry):
         yield (path, *refused)
+
+
+def _wrapped(name: str, key: str, value: Any, path: Path) -> Iterator[Found]:
+    """Whether a wrapper that needs a recurrent layer, or a cell, was given another."""
+    inner = value if isinstance(value, str) else next(iter(value), "")
+    if name == "RNN" and key == "cell" and inner in catalogue.catalogue()["layers"] and not inner.endswith("Cell"):
+        cells = "one of LSTMCell, GRUCell, SimpleRNNCell, or a list of them"
+        yield path, f"`{inner}` is no cell", cells, f"{inner}Cell"
+    recurrent = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+    if name == "Bidirectional" and inner in catalogue.catalogue()["layers"] and inner not in recurrent:
+        yield path, f"`{inner}` does not go through steps", f"one of {listed(recurrent)}", ""
 
 
 def refusal(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple[str, str, str] | None:
@@ -184,7 +220,10 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
         wrong = f"no {key.replace('_', ' ')} `{value}`" if isinstance(value, str) else wrong
         return wrong, f"one of {listed((one for one in words if one.islower()), 12 if close else 40)}", close
     if isinstance(default, bool) and not isinstance(value, bool):
-        return wrong, "true or false", value if value in ("true", "false") else ""
+        meant = {"y": "true", "n": "false"}.get(value, value) if isinstance(value, str) else ""
+        return wrong, "true or false", meant if meant in ("true", "false") else ""
+    if isinstance(value, str) and not value.isdigit() and (known := catalogue.choices(name, key)):
+        return None if value in known else (wrong, f"one of {listed(known)}", nearest(value, known))
     if isinstance(value, bool) and (is_number(default) or required):
         return wrong, "a number", ""
     if is_number(default) and isinstance(value, str):

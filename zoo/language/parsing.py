@@ -26,7 +26,7 @@ FARTHEST = 1e15
 _NEAR = f"a number between -{FARTHEST:g} and {FARTHEST:g}"
 
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
-_REFUSED = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false", "none": "null"}
+_REFUSED = {"yes": "true", "on": "true", "no": "false", "off": "false", "none": "null"}
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _ODD_NUMBER = re.compile(r"[-+]?(0[xob][0-9a-f_]+|[0-9][0-9_]*(\.[0-9_]*)?(e[-+]?[0-9_]+)?|\.(inf|nan))", re.IGNORECASE)
@@ -50,6 +50,7 @@ _SAID = {
         "`key: value` right under the key above, and nothing after a closing quote or bracket",
     ),
     "did not find expected <document start>": ("a second document begins", "one spec in a file"),
+    "did not find expected whitespace": ("a `!` that begins a tag", "`not` for the opposite of a condition"),
     "unknown escape": ("a backslash that means nothing in double quotes", "single quotes, or two backslashes"),
     "maximum nesting depth": (_DEEP, ""),
 }

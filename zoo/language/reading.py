@@ -131,7 +131,7 @@ TRAINING: dict[str, tuple[Test, str]] = {
 }
 
 _WEIGHT = (_or_expression(is_lambda), f"{objects.WEIGHT}, or a range")
-KL: dict[str, tuple[Test, str]] = {"weight": _WEIGHT, "warm_up": (is_count, objects.COUNT)}
+KL: dict[str, tuple[Test, str]] = {"weight": _WEIGHT, "warm_up": (_or_expression(is_count), objects.COUNT)}
 PENALTIES: dict[str, tuple[Test, str]] = {
     "kl": (lambda value: isinstance(value, dict) or _WEIGHT[0](value), "a weight, or {weight: 4.0, warm_up: 1000}"),
     "mmd": _WEIGHT,
@@ -179,13 +179,18 @@ def read(
         if not is_told(one.path, told) and (based or not one.wrong.endswith("is missing")):
             problems.append(one)
             told |= _paths([one])
-    return (Spec(data, found.marks, file, frozenset(told)) if _can_unfold(data) else None), problems
+    usable = _usable(data) if problems else data
+    return (Spec(usable, found.marks, file, frozenset(told)) if _can_unfold(usable) else None), problems
 
 
 def _compute(found: Document) -> None:
     """Replace arithmetic on plain numbers (`1 / 255`) by its result, everywhere but in prose."""
 
     def computed(value: Any, path: Path) -> Any:
+        if isinstance(value, str) and _CLOSE.fullmatch(value):
+            spaced = re.sub(r"([*/]+)", r" \1 ", value)
+            found.problem(path, f"`{value}` is text", "spaces around the signs of arithmetic", spaced)
+            return None
         if isinstance(value, str) and "$" not in value and expressions.is_expression(value):
             try:
                 return expressions.parse(value).run({})
@@ -197,6 +202,23 @@ def _compute(found: Document) -> None:
         return [computed(one, (*path, index)) for index, one in enumerate(value)] if isinstance(value, list) else value
 
     found.data = {key: one if key in PROSE else computed(one, (key,)) for key, one in found.data.items()}
+
+
+_CLOSE = re.compile(r"\d[\d.]*([*/]{1,2}\d[\d.]*)+")
+"""Arithmetic that nobody would take for a text, without the spaces that make it arithmetic."""
+
+
+def _usable(data: dict[str, Any]) -> dict[str, Any]:
+    """The data without the words that are wrong, so that the body is looked at all the same."""
+    kept = {key: data[key] for key in data if key not in _SPARED or _accepts(FIELDS, data, key)}
+    if "family" not in kept:
+        gaussian = "Gaussian" in (kept.get("latent") or ())
+        kept["family"] = "vae" if gaussian else "ae" if {"encoder", "latent"} & set(kept) else "mlp"
+    return kept
+
+
+_SPARED = ("family", "task", "likelihood", "outputs")
+"""Keys without which a body can be looked at."""
 
 
 def _can_unfold(data: dict[str, Any]) -> bool:
@@ -288,6 +310,14 @@ def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], li
     def body(value: Any, path: Path) -> Any:
         return items(value, path) if isinstance(value, list) else item(value, path)
 
+    def anywhere(value: Any, path: Path) -> Any:
+        """A value of `let`: a range may stand in a list or a mapping of it as well."""
+        if isinstance(value, list):
+            return [anywhere(one, (*path, index)) for index, one in enumerate(value)]
+        if not isinstance(value, dict) or (len(path) > 1 and (ranges.looks_like(value) or objects.is_named(value))):
+            return convert(value, path)
+        return {key: anywhere(one, (*path, key)) for key, one in value.items()}
+
     def penalties(value: Any, path: Path) -> Any:
         named = value if isinstance(value, dict) else {}
         made = {
@@ -302,7 +332,8 @@ def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], li
     how: dict[str, Callable[[Any, Path], Any]] = {
         **dict.fromkeys(("l2", "dropout"), convert),
         **dict.fromkeys((*BODY, "prepare"), body),
-        **dict.fromkeys(("train", "let"), arguments),
+        "train": arguments,
+        "let": anywhere,
         "penalties": penalties,
         "defaults": item,
         "blocks": blocks,
