@@ -28,8 +28,9 @@ BEYOND = {
     **dict.fromkeys((
         "absent_tensor", "backward_half_lost", "block_inputs", "block_that_sees_a_tensor_outside", "else_of_nobody",
         "else_to_nothing", "from_unknown_tensor", "input_where_there_are_several", "loose_end", "loose_ends",
-        "names_inside_a_block", "output_that_is_none", "outputs", "outputs_that_leave_one_out", "outputs_twice",
-        "unread_input",
+        "names_inside_a_block", "one_tensor_for_several", "output_that_is_none",
+        "outputs", "outputs_that_leave_one_out", "outputs_twice",
+        "two_heads", "unread_input",
     ), "graph"),
     **dict.fromkeys((
         "name_in_a_loop", "name_of_the_head", "name_of_the_latent", "name_taken_twice", "block_with_one_name_twice",
@@ -44,7 +45,8 @@ BEYOND = {
         "defaults_that_are_computed", "expression_divided_by_zero", "expression_of_another_kind", "expression_of_text",
         "expression_of_unequal_lists", "expression_out_of_reach", "expression_too_far", "function_of_numbers",
         "gaussian_that_is_computed", "let_in_a_circle", "let_of_itself", "let_without_a_value", "loop_over_rows",
-        "name_that_is_a_subtraction", "range_too_low_for_a_block", "repeat_that_is_computed", "several_in_graph",
+        "name_that_is_a_subtraction", "nothing_left_of_a_list",
+        "range_too_low_for_a_block", "repeat_that_is_computed", "several_in_graph",
         "training_that_cannot_be_computed", "unknown_name", "words_that_are_computed",
     ), "values"),
     **dict.fromkeys((
@@ -183,6 +185,12 @@ LOOP = {"for": "k", "in": [3, 4], "layers": [{"Dense": "$k"}]}
         {"layers": [{"Dense": 4}], "frozen": True, "prepare": [{"Rescaling": "1 / 255"}]},
         {"layers": [{"Dense": 4}], "train": {
             "epochs": "2 * 5", "optimizer": {"values": ["Adam", "SGD"], "default": "SGD"}}},
+        {"layers": [{"Flatten": None}, {"Dense": {
+            "units": 4, "activation": {"values": ["relu", "tanh"], "default": "relu"},
+            "kernel_initializer": {"values": ["he_normal", "zeros"], "default": "he_normal"},
+            "bias_regularizer": {"values": ["l1", "l2"], "default": "l2"},
+            "kernel_constraint": {"values": ["unit_norm", "non_neg"], "default": "non_neg"}}}]},
+        {"layers": [{"Dropout": 0}, {"Dense": "$classes"}, {"Conv1D": {"filters": 2, "kernel_size": 2}}]},
         {"layers": [{"Dense": 4}], "l2": "$classes / 10", "variants": {"one": {"l2": None}, "two": {"extends": "one"}}},
     ],
     ids=lambda more: str(more["layers"][:1])[:50],
@@ -212,6 +220,9 @@ def test_a_spec_that_is_written_out_fits(name, validator):
         {"layers": [{"Dense": 4}], "task": "binary"}, {"layers": [{"for": "i", "layers": ["Flatten"]}]},
         {"layers": [{"for": "if", "in": 2, "layers": ["Flatten"]}]},
         {"layers": [{"Dense": {"name": "a.1", "units": 4}}]},
+        {"layers": [{"Dropout": 1}]}, {"layers": [{"Dropout": -1}]}, {"layers": [{"Dense": 3.5}]},
+        {"layers": [{"Dense": 0}]}, {"layers": [{"Dense": "relu"}]},
+        {"layers": [{"Dense": {"units": 4, "activation": {"values": ["relu", "tahn"], "default": "relu"}}}]},
         {"layers": [{"Dense": 4}], "let": {"classes": 3}}, {"layers": [{"Dense": {"units": 4, "repeat": 20001}}]},
     ],
     ids=str,
@@ -222,3 +233,10 @@ def test_what_the_checks_refuse_the_schema_refuses_too(more, validator):
     assert not validator.is_valid(spec)
     with pytest.raises(ZooError):
         selection.load(spec)
+
+
+def test_a_variant_is_called_what_a_spec_may_be_called(validator):
+    spec = {**BASE, "layers": [{"Dense": 4}]}
+
+    assert validator.is_valid({**spec, "variants": {"a-b": {}}})
+    assert not validator.is_valid({**spec, "variants": {"a b": {}}})

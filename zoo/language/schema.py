@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from zoo.language import catalogue, expressions, items, objects
@@ -31,6 +32,9 @@ EXPRESSION: Schema = {"type": "string", "pattern": rf"\$|{_ARITHMETIC}"}
 """Text with a `$` in it, or arithmetic on plain numbers."""
 
 COUNT: Schema = {"type": "integer", "minimum": 1}
+CALLED = "^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""The name of a spec."""
+
 NAME: Schema = {
     "type": ["string", "integer"],
     "pattern": r"\$|^[A-Za-z0-9][A-Za-z0-9_.-]*$",
@@ -119,7 +123,7 @@ def _keys() -> dict[str, Schema]:
     return {
         "spec": _described("The version of the language.", {"const": 1}),
         "extends": _described("A spec, or a file, over which this one is laid.", text),
-        "name": _described("What the spec is called.", {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$"}),
+        "name": _described("What the spec is called.", {"type": "string", "pattern": CALLED}),
         "family": _described("The kind of network.", {"enum": list(FAMILIES)}),
         "task": _described("What it is for; decides head, loss and metrics.", {"enum": list(FACTS)}),
         "summary": _described("One sentence that helps to choose.", text),
@@ -178,7 +182,8 @@ def _variants() -> Schema:
     loose |= {key: {"type": "object"} for key in ("input", "train", "defaults") if key in loose}
     body = {"type": "object", "properties": loose, "additionalProperties": False}
     says = "Several specs in one file: what each changes. The file's own name is then no spec."
-    return _described(says, {"type": "object", "minProperties": 1, "additionalProperties": body})
+    called = {"propertyNames": {"pattern": CALLED}, "minProperties": 1}
+    return _described(says, {"type": "object", **called, "additionalProperties": body})
 
 
 def _definitions() -> dict[str, Schema]:
@@ -386,6 +391,12 @@ def _definitions() -> dict[str, Schema]:
             {"type": ["null", "array"]},
         ),
         **objects_of,
+        **{
+            f"a {key}": _chosen(words_of)
+            for name, entry in known["layers"].items()
+            for key in entry["arguments"]
+            if (words_of := catalogue.choices(name, key))
+        },
         **{argument: _word(argument) for argument in ("activation", "initializer", "regularizer", "constraint")},
         **{f"{name} in a wrapper": _object("layers", name, {"name": NAME}, required=False) for name in known["layers"]},
         **{
@@ -446,11 +457,12 @@ def _object(module: str, name: str, words: dict[str, Schema], required: bool = T
         body["type"] = ["object", "null"]
     if not required or not words:
         return body
-    body |= {"dependentRequired": {"else": ["if"]}, "not": {"required": ["else", "repeat"]}}
+    body |= {"dependentRequired": {"else": ["if"]}, "not": {"type": "object", "required": ["else", "repeat"]}}
     if name in objects.MERGING:  # these are called on a list, and there is none but in `from`
         return {**body, "type": "object", "properties": {**arguments, "from": _ref("tensors")}, "required": ["from"]}
     # `defaults` may give what is required, so that a schema cannot ask for it; a lone value is what is missing.
-    return _either(body, {"type": ["number", "string", "boolean", "array"]}) if entry["required"] else body
+    lone = {json.dumps(arguments[key]): arguments[key] for key in entry["required"]}
+    return _either(body, {**_either(*lone.values()), "not": {"type": ["object", "null"]}}) if lone else body
 
 
 def _named(module: str) -> Schema:
@@ -478,11 +490,25 @@ def _argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
     if words and (default is None or isinstance(default, str)):
         shared = _ref(key.rpartition("_")[2])
         return shared if default is None or default in words else _either({"enum": [default]}, shared)
+    if catalogue.choices(name, key):
+        return _ref(f"a {key}")
     return _ref("value")
+
+
+def _chosen(words: Sequence[str]) -> Schema:
+    """What stands in the place of an argument that is one of some words, or is no word."""
+    return _either({"enum": [*words]}, EXPRESSION, {"type": ["number", "boolean", "null", "array", "object"]})
 
 
 def _word(argument: str) -> Schema:
     """What stands in the place of an argument whose value is looked up by name, the same for every layer."""
     module = catalogue.module_of(argument)
+    word: Schema = {"enum": catalogue.words(argument)}
     objects_of = [_ref(module)] if module else []
-    return _either({"enum": catalogue.words(argument)}, EXPRESSION, *objects_of, {"type": "null"})
+    if argument == "activation":
+        sloped = {name: _ref(f"{name} in a wrapper") for name in catalogue.SLOPED}
+        one = {"type": "object", "minProperties": 1, "maxProperties": 1}
+        objects_of = [{**one, "properties": sloped, "additionalProperties": False}]
+    values = {"values": {"type": "array", "minItems": 1, "items": word}, "default": word}
+    searched = {"type": "object", "properties": values, "required": [*values], "additionalProperties": False}
+    return _either(word, EXPRESSION, *objects_of, searched, {"type": "null"})
