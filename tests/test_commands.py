@@ -222,6 +222,48 @@ def test_a_diagram_is_text_in_the_terminal_and_a_picture_in_a_file(say, tmp_path
     assert any("<-" in line and "concatenate" in line for line in told.split("\n"))
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--to", "x.svg"), "--to x.svg has nothing to write; expected --yaml or --diagram with it"),
+        (("--layers", "--to", "x.txt"), "--to x.txt has nothing to write"),
+        (("--layers", "--yaml"), "--yaml and --layers are 2 ways to show a spec; expected one of them"),
+        (("--yaml", "--json"), "--yaml is no JSON; expected --json alone, or with --layers"),
+    ],
+    ids=" ".join,
+)
+def test_no_option_of_show_is_ignored_in_silence(options, says, say, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, told, wrong = say("show", "lenet5", *options)
+
+    assert (code, told) == (1, "")
+    assert says in wrong
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_card_names_every_input(say, tmp_path):
+    inputs = "inputs: {left: {shape: [8]}, right: {shape: [8]}, label: {shape: [], classes: 3}}"
+    layers = (
+        "blocks: {tower: {nested: true, layers: [Dense: {name: fc, units: 5}]}}\nlayers:\n"
+        "  - tower: {name: one, from: left}\n  - reuse: {layer: one, name: two, from: right}\n"
+        "  - CategoryEncoding: {name: coded, num_tokens: 3, output_mode: one_hot, from: label}\n"
+        "  - Concatenate: {from: [one, two, coded]}\n"
+    )
+    text = SMALL.replace("input: {shape: [8, 8, 1]}", inputs).replace("cnn", "mlp") + layers
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+
+    _, told, _ = say("show", tmp_path / "mine.yaml")
+    rows = {line.split()[0]: " ".join(line.split()) for line in told.splitlines() if line}
+
+    assert rows["input"] == "input left table 8, right table 8, label"
+    assert selection.card(selection.load("cvae")).input == "table 784, label"
+    assert rows["one"] == "one Sequential left - -"
+    assert rows["one/fc"].startswith("one/fc Dense units=5 one/")
+    assert rows["two"] == "two Sequential reuses one right - -"
+    assert "two/fc" not in rows and told.count("units=5") == 1
+    assert rows["concatenate"] == "concatenate Concatenate one, two, coded - -"
+
+
 def test_nothing_that_is_there_is_overwritten(say, tmp_path):
     (tmp_path / "mine.yaml").write_text("mine", encoding="utf-8")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -172,6 +172,13 @@ def show(
     from zoo import selection
     from zoo.language import network, writing
 
+    views = [word for word, given in (("--yaml", as_yaml), ("--layers", layers), ("--diagram", diagram)) if given]
+    if len(views) > 1:
+        raise ZooError(f"{' and '.join(views)} are {len(views)} ways to show a spec; expected one of them")
+    if to is not None and not (as_yaml or diagram):
+        raise ZooError(f"--to {to} has nothing to write; expected --yaml or --diagram with it")
+    if as_json and (as_yaml or diagram):
+        raise ZooError(f"{views[0]} is no JSON; expected --json alone, or with --layers")
     found = selection.load(spec, changes)
     flat, problems = network.unfold(found.fill())
     if flat is None:
@@ -189,7 +196,7 @@ def show(
         return
     card = selection.card(found)
     if as_json:
-        rows = [_row(node) for node in flat.walk()]
+        rows = list(_rows(flat))
         console.say_json({**vars(card), "spec": found.written(), "layers": rows})
         return
     console.say(f"{card.name}: {card.summary}" if card.summary else card.name)
@@ -204,7 +211,7 @@ def show(
     console.table([], facts)
     console.say()
     shown = ("name", "layer", "arguments", "inputs", "l2", "dropout")
-    lines = [[row[key] for key in shown] for row in map(_row, flat.walk())]
+    lines = [[row[key] for key in shown] for row in _rows(flat)]
     console.table(["name", "layer", "arguments", "on", "l2", "p"], lines, right=[4, 5])
 
 
@@ -233,8 +240,8 @@ def _layers(found: Any, flat: Any, as_json: bool) -> None:
     parameters, trainable, flops = measuring.total(rows)
     if as_json:
         told = [
-            {**_row(row.node), "name": row.name, "shape": list(row.shape), "parameters": row.parameters,
-             "trainable": row.trainable, "flops": row.flops}
+            {**_row(row.node, row.name.removesuffix(row.node.name)), "shape": list(row.shape),
+             "parameters": row.parameters, "trainable": row.trainable, "flops": row.flops}
             for row in rows
         ]  # fmt: skip
         console.say_json({"layers": told, "parameters": parameters, "trainable": trainable, "flops": flops})
@@ -257,12 +264,21 @@ def _layers(found: Any, flat: Any, as_json: bool) -> None:
     )
 
 
-def _row(node: Any) -> dict[str, str]:
+def _rows(flat: Any, within: str = "") -> Iterator[dict[str, str]]:
+    """A row for each layer; one for a model inside the model, and behind it its own, under its name."""
+    for node in flat.nodes:
+        yield _row(node, within)
+        if node.network is not None and not node.reuses:
+            yield from _rows(node.network, f"{within}{node.name}/")
+
+
+def _row(node: Any, within: str = "") -> dict[str, str]:
     arguments = ", ".join(f"{key}={_short(value)}" for key, value in node.arguments.items())
     l2, rate = (console.number(None if one is None else float(one)) for one in (node.l2, node.dropout))
     return {
-        "name": node.name, "layer": node.layer, "arguments": arguments, "inputs": ", ".join(node.read()),
-        "part": node.part, "l2": l2, "dropout": rate,
+        "name": within + node.name, "layer": node.layer,
+        "arguments": f"reuses {within}{node.reuses}" if node.reuses else arguments,
+        "inputs": ", ".join(within + name for name in node.read()), "part": node.part, "l2": l2, "dropout": rate,
     }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from zoo.errors import Problem, ZooError, listed, nearest, plainly
 from zoo.language import merging, network, parsing, reading
-from zoo.language.families import FACTS, FAMILIES
+from zoo.language.families import FACTS, FAMILIES, kinds
 from zoo.language.spec import BODY, Spec
 
 
@@ -136,12 +136,21 @@ def card(found: Spec) -> Card:
 
 def _card(data: Mapping[str, Any]) -> Card:
     found = Spec(data, {}, "")
-    shape = " x ".join("any" if size is None else str(size) for size in found.shape)
     task = found.task if "task" in data or found.coded else "any with a target"
     return Card(
-        found.name, found.family, task, f"{found.kind} {shape}".strip(), data.get("parameters"), data.get("flops"),
+        found.name, found.family, task, _inputs(found), data.get("parameters"), data.get("flops"),
         data.get("summary", ""), found.kind, found.task if found.coded else data.get("task", ""), found.coded,
     )  # fmt: skip
+
+
+def _inputs(found: Spec) -> str:
+    """What the network is given, each input with its kind and sizes; with its name where that says more."""
+    told = []
+    for name, one in found.inputs.items():
+        kind = str(one.get("kind") or kinds(one)[0])
+        sizes = " x ".join("any" if size is None else str(size) for size in one["shape"])
+        told.append(" ".join(word for word in (name if name != kind else "", kind, sizes) if word))
+    return ", ".join(told)
 
 
 def load(source: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, Any] | None = None) -> Spec:
