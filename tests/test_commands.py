@@ -274,6 +274,53 @@ def test_nothing_that_is_there_is_overwritten(say, tmp_path):
     assert (tmp_path / "mine.yaml").read_text(encoding="utf-8") == "mine"
 
 
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        ("My Lenet.yaml", "`My Lenet` is no name of a spec; expected letters a to z, digits"),
+        ("-x.yaml", "`-x` is no name of a spec"),
+        ("mine.txt", "mine.txt is no name of a spec's file; expected one that ends in .yaml"),
+        (".", ". is no name of a spec's file"),
+    ],
+)
+def test_a_copy_is_a_file_that_can_be_found_and_read(file, says, say, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, told, wrong = say("copy", "lenet5", "--", file)
+
+    assert (code, told) == (1, "")
+    assert says in wrong
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_copy_without_a_suffix_is_a_yaml_file(say, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert say("copy", "lenet5", "foo")[:2] == (0, "foo.yaml is written\n")
+    assert selection.load("foo.yaml").name == "foo"
+
+
+def test_a_stated_size_that_is_not_so_is_told_at_its_line(say, tmp_path):
+    file = tmp_path / "mine.yaml"
+    say("copy", "lenet5", file)
+    text = file.read_text(encoding="utf-8")
+    lines = [line.partition(":")[0] for line in text.splitlines()]
+
+    assert say("check", file, "--build")[0] == 0
+    assert say("check", file, "--build", "--set", "classes=11")[0] == 0
+    file.write_text(text.replace("classes: 10", "classes: 11"), encoding="utf-8")
+    assert say("check", file)[0] == 0
+    code, told, wrong = say("check", file, "--build")
+
+    assert (code, told) == (1, "")
+    assert (
+        f"{file}:{lines.index('parameters') + 1}:1: parameters: 61,706 is stated, and `mine` has 61,791 param" in wrong
+    )
+    assert f"{file}:{lines.index('flops') + 1}:1: flops: " in wrong
+    assert "; expected parameters: 61791\n" in wrong
+    (tmp_path / "over.yaml").write_text("spec: 1\nname: over\nextends: lenet5\nclasses: 7\n", encoding="utf-8")
+    assert say("check", tmp_path / "over.yaml", "--build")[0] == 0
+
+
 @pytest.mark.parametrize("name", ["lenet5", "resnet50", "cvae"])
 def test_a_copy_keeps_its_comments_and_is_the_same_network(name, say, tmp_path):
     code, _, _ = say("copy", name, tmp_path / "mine.yaml")
@@ -377,6 +424,18 @@ def test_a_folder_of_ones_own_is_listed_beside_ours(folder, say, monkeypatch):
     selection.names.cache_clear()
     monkeypatch.setenv("ZOO_SPECS", str(folder))
     assert say("show", "mine")[0] == 0
+
+
+def test_a_list_says_what_it_cannot_read_and_what_is_there_twice(folder, say):
+    (folder / "broken.yaml").write_text("spec: 1\nfamily: [\n", encoding="utf-8")
+    (folder / "deep").mkdir()
+    (folder / "deep" / "mine.yaml").write_text(SMALL + LAYERS, encoding="utf-8")
+
+    code, told, wrong = say("list", "--specs", folder)
+
+    assert code == 0
+    assert f"\nbroken  cannot be read: zoo check {folder / 'broken.yaml'}\n" in told
+    assert wrong.startswith("`mine` is the name of ") and len(wrong.splitlines()) == 1
 
 
 def test_all_variants_of_a_file_are_checked_and_one_by_its_name(say, tmp_path):

@@ -74,6 +74,80 @@ def test_the_name_of_a_file_of_many_specs_says_which_there_are():
         selection.load("resnet")
 
 
+def test_a_spec_of_unknown_size_is_under_no_limit(folder):
+    (folder / "unsized.yaml").write_text(HEAD.format(name="unsized") + LET + BODY)
+    (folder / "sized.yaml").write_text(HEAD.format(name="sized") + "parameters: 51\n" + LET + BODY)
+
+    under = {card.name for card in selection.cards(parameters=100)}
+
+    assert "sized" in under
+    assert "unsized" not in under
+    assert "unsized" in {card.name for card in selection.cards()}
+
+
+def test_the_figures_of_a_spec_below_are_not_those_of_a_card(folder):
+    (folder / "over.yaml").write_text("spec: 1\nname: over\nextends: lenet5\nclasses: 7\n")
+
+    for card in (selection.card(selection.load("over")), *selection.cards("over")):
+        assert (card.parameters, card.flops) == (None, None)
+    for name in ("lenet5", "resnet50"):
+        assert selection.card(selection.load(name)) == selection.cards(name)[0]
+        assert selection.cards(name)[0].parameters
+
+
+def test_a_card_whose_figures_are_none_hides_no_other(folder):
+    (folder / "odd.yaml").write_text(HEAD.format(name="odd") + "parameters: many\n" + LET + BODY)
+
+    assert {card.name: card for card in selection.cards()}["odd"].summary.startswith("cannot be read")
+    assert selection.cards(parameters=10**9)
+
+
+def test_the_specs_of_runs_are_not_listed(folder):
+    (folder / "runs" / "mine-digits" / "exports").mkdir(parents=True)
+    (folder / "runs" / "mine-digits" / "plan.json").write_text("{}")
+    for place in (".", "runs/mine-digits", "runs/mine-digits/exports"):
+        (folder / place / f"best{len(place)}.yaml").write_text(HEAD.format(name="best") + LET + BODY)
+
+    assert [name for name in selection.names() if name.startswith("best")] == ["best1"]
+
+
+def test_two_files_of_one_name_are_told(folder):
+    for place in ("a", "b"):
+        (folder / place).mkdir()
+        (folder / place / "same.yaml").write_text(HEAD.format(name="same") + LET + BODY)
+    (folder / "lenet5.yaml").write_text(HEAD.format(name="lenet5") + LET + BODY)
+    selection.add(folder / "b")
+
+    found = [folder / place / "same.yaml" for place in ("a", "b")]
+    assert selection.twice() == [f"`same` is the name of {found[0]} and of {found[1]}; the last of them is meant"]
+    assert selection.find("same")[0] == folder / "b" / "same.yaml"
+
+
+@pytest.mark.parametrize("name", ["lenet5", "resnet50"])
+@pytest.mark.parametrize("by_path", [True, False])
+def test_a_spec_of_ones_own_may_be_laid_over_the_zoos_of_its_name(folder, name, by_path, monkeypatch):
+    (folder / f"{name}.yaml").write_text(f"spec: 1\nname: {name}\nextends: {name}\nclasses: 7\n")
+    monkeypatch.chdir(folder)
+
+    found = selection.load(f"{name}.yaml" if by_path else name)
+
+    assert (found.name, found.data["classes"], found.family) == (name, 7, "cnn")
+
+
+def test_a_file_of_ones_own_outside_every_folder_may_have_a_name_of_the_zoo(tmp_path, monkeypatch):
+    (tmp_path / "lenet5.yaml").write_text("spec: 1\nname: lenet5\nextends: lenet5\nclasses: 7\n")
+    monkeypatch.chdir(tmp_path)
+
+    assert selection.load("lenet5.yaml").data["classes"] == 7
+
+
+def test_a_spec_that_extends_its_own_name_which_the_zoo_has_not_extends_itself(folder):
+    (folder / "mine.yaml").write_text("spec: 1\nname: mine\nextends: mine\nclasses: 7\n")
+
+    with pytest.raises(ZooError, match="`mine` is this spec itself"):
+        selection.load("mine")
+
+
 def test_every_end_of_a_range_that_decides_a_shape_is_tried():
     spec = {
         "spec": 1, "name": "t", "family": "mlp", "task": "classification", "classes": 3, "input": {"shape": [8]},

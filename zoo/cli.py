@@ -118,6 +118,8 @@ def list_(pattern: str | None, family: str | None, task: str | None, max_params:
     from zoo import selection
     from zoo.datasets.sources import SOURCES
 
+    for sentence in selection.twice():
+        console.note(sentence)
     most = None if max_params is None else _amount(max_params)
     cards = selection.cards(pattern or "", family or "", task or "", most)
     chosen = any(one is not None for one in (pattern, family, task, max_params))
@@ -128,8 +130,12 @@ def list_(pattern: str | None, family: str | None, task: str | None, max_params:
     rows = [
         [card.name, card.family, card.task, card.input, _short_number(card.parameters), _short_number(card.flops)]
         for card in cards
+        if card.family
     ]
     console.table(["spec", "family", "task", "input", "parameters", "FLOPs"], rows, right=[4, 5])
+    for card in cards:
+        if not card.family:
+            console.say(f"{card.name}  {card.summary}")
     if sources:
         console.say()
         console.table(["data", ""], [[name, says] for name, says in sources.items()])
@@ -305,6 +311,7 @@ def check(given: tuple[str, ...], changes: dict[str, Any], build: bool, data: st
 
     problems: list[Any] = []
     for spec in given:
+        before = len(problems)
         try:
             found, wrong = selection.all_in(spec, changes)
             problems += wrong
@@ -314,12 +321,13 @@ def check(given: tuple[str, ...], changes: dict[str, Any], build: bool, data: st
                     import zoo as package
 
                     package.build(one)
+                    problems += [] if changes else _miscounted(one)
                 if data is not None:
                     from zoo.datasets import dataset
                     from zoo.meeting import meet
 
                     meet(one, dataset.load(data).description)
-            if not as_json and not wrong:
+            if not as_json and not problems[before:]:
                 console.say(f"{spec}: fine" + (f", all {len(found)} of it" if len(found) > 1 else ""))
         except ZooError as error:
             problems += error.problems
@@ -329,6 +337,21 @@ def check(given: tuple[str, ...], changes: dict[str, Any], build: bool, data: st
         sys.exit(USER_ERROR if problems else 0)
     if problems:
         raise ZooError(*problems)
+
+
+def _miscounted(spec: Any) -> list[Any]:
+    """What a spec states of its size that is not so: the figures of a card outlive a change that they do not follow."""
+    from zoo import measuring
+
+    places = {key: spec.place((key,)) for key in ("parameters", "flops") if key in spec.data}
+    stated = [key for key, place in places.items() if place and place.file == spec.source]  # not in a spec below
+    parameters, _, flops = measuring.counted(spec.fill()) if stated else (0, 0, 0)
+    counts = {"parameters": (parameters, "parameters"), "flops": (flops, "FLOPs a row")}
+    return [
+        spec.problem((key,), f"{spec.data[key]:,} is stated, and `{spec.name}` has {count:,} {what}", f"{key}: {count}")
+        for key, (count, what) in counts.items()
+        if key in stated and count not in (None, spec.data[key])
+    ]
 
 
 @zoo.command(epilog="\b\nExamples:\n  zoo diff resnet50 resnet50v2\n  zoo diff lenet5 my.yaml")
@@ -377,8 +400,14 @@ def _wrapped(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def copy_(spec: str, file: str) -> None:
     """Copy a spec to a file of your own, comments and all; a variant brings its whole file."""
     from zoo import selection
+    from zoo.language.spec import NAME, NAMES
 
-    _written(selection.copied(spec, Path(file).stem), file)
+    path = Path(file) if Path(file).suffix or Path(file).is_dir() else Path(f"{file}.yaml")
+    if path.suffix not in (".yaml", ".yml"):
+        raise ZooError(f"{file} is no name of a spec's file; expected one that ends in .yaml")
+    if not NAME.fullmatch(path.stem):
+        raise ZooError(f"`{path.stem}` is no name of a spec; expected {NAMES}, which begin with a letter or a digit")
+    _written(selection.copied(spec, path.stem), str(path))
 
 
 @zoo.command("import", epilog="\b\nExamples:\n  zoo import model.keras\n  zoo import model.keras --to specs/mine.yaml")

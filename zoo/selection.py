@@ -38,10 +38,25 @@ class Card:
 @functools.cache
 def files() -> dict[str, Path]:
     """The spec files by their own name: the zoo's, the families in the order of their table, then those of folders."""
+    return _zoos() | {path.stem: path for path in _own()}
+
+
+def _zoos() -> dict[str, Path]:
     folder = Path(str(resources.files("zoo.specs")))
-    found = {path.stem: path for family in FAMILIES for path in sorted((folder / family).glob("*.yaml"))}
+    return {path.stem: path for family in FAMILIES for path in sorted((folder / family).glob("*.yaml"))}
+
+
+def _own() -> list[Path]:
+    """The spec files of a user's own folders. Those of a run, a folder with a plan, are what it was made from."""
+    found: list[Path] = []
     for own in _FOLDERS:
-        found |= {path.stem: path for path in sorted(own.rglob("*.yaml"))}
+        paths = []
+        for folder, inside, names_of in os.walk(own):
+            if "plan.json" in names_of:
+                inside.clear()
+            else:
+                paths += [Path(folder, name) for name in names_of if name.endswith(".yaml")]
+        found += sorted(paths)
     return found
 
 
@@ -64,11 +79,26 @@ def add(folder: str | Path) -> None:
 def names() -> dict[str, tuple[Path, str]]:
     """Every spec of the zoo by name, with its file and its variant: an empty text where a file is one spec."""
     found: dict[str, tuple[Path, str]] = {}
-    for stem, path in files().items():
-        variants = _head(path.read_bytes()).get("variants")
-        variants = variants if isinstance(variants, dict) else {}
-        found |= {name: (path, name) for name in variants} if variants else {stem: (path, "")}
+    for path in files().values():
+        found |= _named(path)
     return found
+
+
+def _named(path: Path) -> dict[str, tuple[Path, str]]:
+    return {name: (path, name) for name in _variants(path.read_bytes())} or {path.stem: (path, "")}
+
+
+def twice() -> list[str]:
+    """A sentence for each name that two files of a user's own have: one of them is not found by it."""
+    found: dict[str, dict[Path, Path]] = {}
+    for path in _own():
+        for name in _named(path):
+            found.setdefault(name, {})[path.resolve()] = path
+    return [
+        f"`{name}` is the name of {' and of '.join(map(str, paths.values()))}; the last of them is meant"
+        for name, paths in found.items()
+        if len(paths) > 1
+    ]
 
 
 BODY_KEYS = ("defaults", "blocks", *BODY)
@@ -103,7 +133,7 @@ def cards(pattern: str = "", family: str = "", task: str = "", parameters: int |
         if (not pattern or fnmatch.fnmatch(plainly(one.name), plainly(pattern)))
         and family in ("", one.family)
         and (not task or one.stated == task or (not one.stated and task in _tasks(one)))
-        and (parameters is None or (one.parameters or 0) <= parameters)
+        and (parameters is None or (one.parameters is not None and one.parameters <= parameters))
     ]
     if not chosen:
         hint = nearest(pattern, names()) if pattern else ""
@@ -120,18 +150,28 @@ def _card_of(name: str, path: Path, variant: str) -> Card:
     content = path.read_bytes()
     data = _head(content)
     if "extends" in data:
-        data = merging.document(content, str(path), variant, _extended).data
+        merged = merging.document(content, str(path), variant, _extended)
+        data = _stated(merged.data, merged.marks, str(path)) if isinstance(merged.data, dict) else {}
     elif variant:
         data = merging.varied(data, variant)
     try:
-        return _card({**data, "name": name})
+        made = _card({**data, "name": name})
+        if not isinstance(made.parameters or 0, int) or not isinstance(made.flops or 0, (int, float)):
+            raise TypeError
+        return made
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration):  # a user's own that is not done yet
         return Card(name, "", "", "", None, None, f"cannot be read: zoo check {path}", "", "", False)
 
 
 def card(found: Spec) -> Card:
     """The card of one spec."""
-    return _card(found.written())
+    return _card(_stated(found.written(), found.marks, found.source))
+
+
+def _stated(data: dict[str, Any], marks: parsing.Marks, file: str) -> dict[str, Any]:
+    """The head of a spec without the figures that stand in another file: they are those of the spec below."""
+    places = {key: marks.get((key,)) for key in ("parameters", "flops")}
+    return {key: value for key, value in data.items() if not (place := places.get(key)) or place.file == file}
 
 
 def _card(data: Mapping[str, Any]) -> Card:
@@ -267,10 +307,18 @@ def _extended(name: str, file: str) -> tuple[bytes, str, str]:
     beside = str(Path(file).parent / name) if name.endswith((".yaml", ".yml")) or ".yaml:" in name else name
     try:
         path, variant = find(beside)
-        return path.read_bytes(), _shown(path, beside, variant), variant
+        if beside == name and _is_same(path, file):  # a file that has a name of the zoo's, and is laid over that
+            ours = {plainly(known): one for file_of in _zoos().values() for known, one in _named(file_of).items()}
+            path, variant = ours.get(plainly(name), (path, variant))
+        shown = _shown(path, beside, variant)
+        return path.read_bytes(), str(path) if shown == file and not _is_same(path, file) else shown, variant
     except (ZooError, OSError) as error:
         wrong, _, expected = str(error).partition("; expected ")
         raise LookupError(wrong, expected) from None
+
+
+def _is_same(path: Path, file: str) -> bool:
+    return path.resolve() == Path(file).resolve()
 
 
 def _content(path: Path, source: str) -> bytes:
