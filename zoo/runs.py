@@ -144,8 +144,9 @@ class Run:
         found = {}
         for number in range(len(self.told), len(self.asked)):
             with contextlib.suppress(ZooError, KeyError, ValueError, TypeError):  # it is run again then
-                arrays = {path.replace("|", "/"): array for path, array in open_npz(self._aside(number)).items()}
-                told = _told(json.loads(str(arrays.pop(_TOLD))))
+                stored = open_npz(self._aside(number))
+                told = _told(json.loads(str(stored.pop(_TOLD))))
+                arrays = {path.replace("|", "/"): array for path, array in stored.items()}
                 if dict(told.values) == dict(self.asked[number]["question"]["values"]):
                     found[number] = (told, arrays)
         return found

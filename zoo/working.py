@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo.building import Built, build, reset, trace_key
 from zoo.datasets.dataset import Dataset, Part
+from zoo.errors import ZooError
 from zoo.meeting import Plan
 from zoo.runs import Told
 from zoo.seeding import derive
@@ -55,7 +56,12 @@ class Workshop:
     def _trial(
         self, number: int, values: Mapping[str, Any], seed: int, epochs: int, watch: Callable[[int, Epoch], None]
     ) -> Outcome:
-        built, program = self.bench(values, seed)
+        try:
+            built, program = self.bench(values, seed)
+        except ZooError as error:
+            if number == 0:  # the spec itself, not what a range makes of it
+                raise
+            return Outcome(Told(number, dict(values), "diverged", None, None, (), f"it cannot be built: {error}"), {})
         reset(built, values, seed)
         logs: list[Mapping[str, float]] = []
         best, weights, reason = None, built.weights(), ""

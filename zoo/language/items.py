@@ -537,6 +537,8 @@ class _Reader:
             verb = "are" if len(required) > 1 else "is"
             expected = f"{target}: {{argument: value}}" if known else f"`{target}` alone"
             expected = objects.called(target, required) if required else expected
+            if target in objects.MERGING and isinstance(body, list):
+                expected = f"{target}: {{from: {shown(body)[1:-1].replace(chr(34), '')}}}"
             self._wrong(path, f"{shown(body)} stands alone, and {needs} {verb} required", expected)
             return {}, {}
         arguments = dict(body) if isinstance(body, dict) else {required[0]: body} if body is not None else {}

@@ -652,9 +652,10 @@ class _Unfolding:
         """A name that the language gives; a spec's layer that has it must be called otherwise."""
         if name in frame.given:
             wrong = f"`{name}` is the name of a layer that is added to every {self.spec.task} network without `head`"
+            expected = "another name, or this layer under `head`"
             if name in ("z_mean", "z_log_var", "z", "evidence", "code"):
-                wrong = f"`{name}` is the name of a layer that `latent` stands for"
-            self._wrong((*frame.given[name], "name"), wrong, "another name")
+                wrong, expected = f"`{name}` is the name of a layer that `latent` stands for", "another name"
+            self._wrong((*frame.given[name], "name"), wrong, expected)
         return name
 
     def _full(self, name: str, frame: _Frame) -> str:

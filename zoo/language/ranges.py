@@ -154,7 +154,13 @@ class Range:
 
 def looks_like(value: Any) -> bool:
     """Whether a mapping in the place of a value is meant as a range."""
-    return isinstance(value, dict) and bool({"values", "min_value", "max_value"} & set(value))
+    if not isinstance(value, dict):
+        return False
+    return bool({"values", "min_value", "max_value"} & set(value)) or (len(value) > 1 and set(value) <= _MEANT)
+
+
+_MEANT = {"min", "max", "low", "high", "step", "sampling", "log", "default", "choices", "choice"}
+"""What the keys of a range are called elsewhere; one of them is then told to be none of ours."""
 
 
 def is_number(value: Any) -> bool:

@@ -417,6 +417,7 @@ def _keys(
             yield problem_at(marks, here, f"`{key}` is kept for a later version of the language", "a spec without it")
         elif key not in fields:
             inside = {inner: f"{outer}.{inner}" for outer, keys in _INSIDE.items() for inner in keys if not path}
+            inside |= {} if path else {"learning_rate": "train.optimizer.Adam.learning_rate"}
             close = inside.get(key) or nearest(key, fields)
             few = not close or len(fields) <= 12  # a long list is no help beside the right word
             known = f": {listed(fields, 50)}" if few else ""
