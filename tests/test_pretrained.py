@@ -126,6 +126,84 @@ def test_weights_that_cannot_be_downloaded_are_an_error_of_one_sentence(monkeypa
         zoo.build("mobilenet", weights="imagenet")
 
 
+@pytest.fixture
+def published(monkeypatch, tmp_path):
+    """What Keras would download for a constructor, served from here: weights that none begins with."""
+
+    def serve(name):
+        model, rng = getattr(keras.applications, name)(weights=None), np.random.default_rng(0)
+        for one in model.weights:
+            if "seed" not in one.path and one.dtype == "float32":
+                spread = rng.uniform(0.8, 1.2, one.shape)
+                one.assign(spread if "variance" in one.path or "gamma" in one.path else spread - 1)
+        path = tmp_path / f"{name}.h5"
+        model.save(path)
+        monkeypatch.setattr("keras.src.utils.file_utils.get_file", lambda *_, **__: str(path))
+        return getattr(keras.applications, name)(weights="imagenet")
+
+    return serve
+
+
+def first(model, x):
+    """What a network's first convolution answers."""
+    layer = next(one for one in model.layers if isinstance(one, keras.layers.Conv2D))
+    return np.asarray(keras.Model(model.inputs, layer.output)(x))
+
+
+def test_published_weights_of_an_efficientnet_come_with_what_keras_computes_for_them(published):
+    reference = published("EfficientNetB0")
+    x = np.random.default_rng(1).uniform(0, 255, (1, 224, 224, 3)).astype("float32")
+    wanted = first(reference, x)
+    for ours in (
+        zoo.build("efficientnetb0", weights="imagenet"),
+        zoo.build("efficientnetb0", weights="keras:EfficientNetB0"),
+        zoo.build(zoo.load("efficientnetb0", {"weights": "imagenet", "classes": 3})),
+    ):
+        assert (first(ours, x) == wanted).all()
+        assert len([one for one in ours.layers if isinstance(one, keras.layers.Rescaling)]) == 2
+    assert len([one for one in zoo.build("efficientnetb0").layers if isinstance(one, keras.layers.Rescaling)]) == 1
+
+    grey = zoo.build(zoo.load("efficientnetb0", {"weights": "imagenet", "input.shape": [64, 64, 1]}))
+    layer = next(one for one in grey.layers if isinstance(one, keras.layers.Normalization))
+    theirs = next(one for one in reference.layers if isinstance(one, keras.layers.Normalization))
+    assert layer.adapt_mean.shape == layer.adapt_variance.shape == (1,)
+    assert layer.adapt_mean.numpy()[0] == pytest.approx(theirs.adapt_mean.numpy().mean(), rel=1e-5)
+    assert first(grey, x[:, :64, :64, :1]).shape == (1, 32, 32, 32)
+
+
+FLOWERS = """
+spec: 1
+extends: mobilenetv2
+name: flowers
+summary: MobileNetV2 from weights of its own.
+input: {{shape: [96, 96, {channels}]}}
+classes: 5
+weights: {weights}
+"""
+
+
+def test_a_spec_that_extends_one_of_keras_starts_from_its_weights(published, tmp_path):
+    reference = published("MobileNetV2")
+    reference.save_weights(tmp_path / "whole.weights.h5")
+    reference.save(tmp_path / "whole.keras")
+    files = {"imagenet": 3, "keras:MobileNetV2": 1, tmp_path / "whole.weights.h5": 1, tmp_path / "whole.keras": 3}
+    for weights, channels in files.items():
+        (tmp_path / "flowers.yaml").write_text(FLOWERS.format(weights=weights, channels=channels))
+        ours = zoo.build(tmp_path / "flowers.yaml")
+
+        stem, theirs = (model.get_layer("Conv1").kernel.numpy() for model in (ours, reference))
+        np.testing.assert_allclose(stem, theirs if channels == 3 else theirs.sum(axis=2, keepdims=True), rtol=1e-5)
+        last, its = (model.get_layer("Conv_1_bn") for model in (ours, reference))
+        assert (last.gamma.numpy() == its.gamma.numpy()).all()
+        assert ours.output_shape == (None, 5)
+
+
+def test_a_body_that_was_changed_is_none_that_keras_publishes():
+    other = zoo.load("mobilenet", {"let.alpha": 0.5, "weights": "imagenet"}).written()
+    with pytest.raises(ZooError, match="Keras publishes no weights of `mine`; expected keras:NAME with one of"):
+        zoo.build({**other, "name": "mine"})
+
+
 def test_a_schedule_is_computed_from_the_epochs_and_the_steps_of_the_data(tmp_path):
     rate = {"PiecewiseConstantDecay": {"boundaries": ["$epochs * $steps // 2"], "values": ["$first", 0.0]}}
     spec = {

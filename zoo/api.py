@@ -69,26 +69,28 @@ def build(
         raise ZooError(f"`{found.name}` has no range `{unknown[0]}`; expected one of {listed(ranges) or 'none'}")
     if weights is not None:
         found = Spec({**found.data, "weights": str(weights)}, found.marks, found.source)
-        found = _with_weights(found, published=source)
-    return building.build(alone(found), filled, seed).network
+    return building.build(alone(_with_weights(found)), filled, seed).network
 
 
-def _with_weights(found: Spec, published: Source | None = None) -> Spec:
-    """The spec with `run:NAME` as that run's file, and weights known to be for what the zoo's own spec says."""
-    given = found.data.get("weights")
-    if isinstance(given, str) and given.startswith("run:"):
-        run = runs.read(given.removeprefix("run:"))
+def _with_weights(found: Spec) -> Spec:
+    """The spec with `run:NAME` as that run's file, and told whether its weights are published ones.
+
+    Keras computes a little more in some networks where it gives them their published weights; a spec has that under
+    `let: {imagenet: false}`, which is set here, or taken from the run that went before.
+    """
+    from zoo import pretrained
+
+    source, data = pretrained.source_of(found), dict(found.data)
+    published = pretrained.is_published(source)
+    if source.startswith("run:"):
+        run = runs.read(source.removeprefix("run:"))
         if run.best is None:
             raise ZooError(f"{run.folder} has no finished trial; expected one whose weights can be taken")
-        given = str(run.weights_file(run.best.trial))
-    if isinstance(given, str):
-        origin = selection.load(published) if isinstance(published, (str, Path)) else found
-        if (origin.name != found.name and found.name in selection.names()) or found.name in selection.names():
-            origin = selection.load(found.name)
-        classes = {"classes": origin.data["classes"]} if "classes" in origin.data else {}
-        stated = {"source": given, "shape": list(origin.shape), **classes}
-        return Spec({**found.data, "weights": stated}, found.marks, found.source)
-    return found
+        data["weights"] = str(run.weights_file(run.best.trial))
+        published = run.plan.spec.data.get("let", {}).get(pretrained.IMAGENET) is True
+    if published and pretrained.IMAGENET in data.get("let", {}):
+        data["let"] = {**data["let"], pretrained.IMAGENET: True}
+    return Spec(data, found.marks, found.source, found.told)
 
 
 def data(source: Any, name: str = "data") -> Dataset:

@@ -60,6 +60,7 @@ class Built:
             raise ZooError(f"the weights are of another network: `{odd}` is on one side only")
         for path, variable in here.items():
             variable.assign(weights[path])
+        _settle(self.network)
 
 
 def _last(flat: Network) -> Node:
@@ -89,6 +90,8 @@ def build(
     beginning = Beginning(lambda other: seeds(flat, other)) if adjustable and seed is not None else None
     with beginning.noted() if beginning else nullcontext():
         model = lower(flat, how, seed, portable)
+    if any(variable.shape == () for variable in model.variables):  # a single number gives a fresh build at each reset
+        beginning = None
     if beginning and seed is not None:
         beginning.settle(model.variables, seed)
     # Several tensors, or one that the spec names and that met no data: what they are trained on is the caller's.
@@ -130,6 +133,16 @@ def _begin(model: Any, begin: Mapping[str, np.ndarray]) -> None:
     here = dict(weights_by_path(model)) if begin else {}
     for path, array in begin.items():
         here[path].assign(array)
+    _settle(model)
+
+
+def _settle(model: Any) -> None:
+    """Let each `Normalization` compute with its weights as they are now: it computes with a copy of them."""
+    import keras
+
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
 
 
 def reset(built: Built, values: Mapping[str, Any], seed: int) -> None:

@@ -23,3 +23,9 @@ PUBLIC = ("Take", "LayerScale", "NotEqual", "VectorQuantizer")
 def find(name: str) -> Any:
     """The class of one of our layers."""
     return getattr(importlib.import_module(f"zoo.layers.{ROOMS[name]}"), name)
+
+
+def register() -> None:
+    """Import all that a saved model may hold: to be imported is to be registered with Keras."""
+    for room in {*ROOMS.values(), "units"}:
+        importlib.import_module(f"zoo.layers.{room}")

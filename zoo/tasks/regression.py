@@ -42,16 +42,10 @@ class Regression(Task):
         """Mean squared error of the standardised targets; the metrics are in the data's units."""
         import keras
 
-        scale = _scale(self.target)
+        from zoo.layers.units import ErrorInUnits
 
-        def mae(truth: Any, answer: Any) -> Any:
-            return keras.ops.mean(keras.ops.abs((truth - answer) * scale), axis=-1)
-
-        def mse(truth: Any, answer: Any) -> Any:
-            return keras.ops.mean(keras.ops.square((truth - answer) * scale), axis=-1)
-
-        wrapped = [keras.metrics.MeanMetricWrapper(function, name=function.__name__) for function in (mae, mse)]
-        return {"loss": keras.losses.MeanSquaredError(), "metrics": wrapped}
+        found = [ErrorInUnits(error, _scale(self.target).tolist()) for error in self.metrics]
+        return {"loss": keras.losses.MeanSquaredError(), "metrics": found}
 
     def shape(self) -> tuple[int | None, ...]:
         """The targets' shape: (targets,), or (horizon, features)."""
