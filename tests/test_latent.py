@@ -168,6 +168,63 @@ def test_a_layer_of_ours_computes_what_it_says_and_reloads(layer, x, wanted, tmp
     assert (np.asarray(again(x)) == wanted).all()
 
 
+@pytest.mark.parametrize(
+    ("layer", "says"),
+    [
+        (Take([5, 6]), "index 6 is beyond the 6 parts along axis -1, 0 to 5"),
+        (Take(-7), "index -7 is beyond the 6 parts along axis -1"),
+        (Take(0, axis=2), "axis 2 is beyond the 2 axes of the input"),
+        (Take(0, axis=-3), "axis -3 is beyond the 2 axes of the input"),
+        (Take([]), "indices is an empty list, which takes nothing"),
+    ],
+)
+def test_what_is_not_there_cannot_be_taken(layer, says):
+    with pytest.raises(ValueError, match=says):
+        layer(keras.Input((6,)))
+
+
+def test_the_codes_learn_from_the_codebooks_loss_alone():
+    import tensorflow as tf
+
+    x = tf.constant(rng.normal(0, 0.1, (4, 3, 5)).astype("float32"))
+
+    def gradients(commitment):
+        layer, given = VectorQuantizer(codes=7, commitment=commitment, seed=1), tf.Variable(x)
+        layer.build(x.shape)
+        with tf.GradientTape(persistent=True) as tape:
+            layer(given)
+            loss = layer.losses[0]
+        return np.asarray(tape.gradient(loss, layer.embeddings.value)), np.asarray(tape.gradient(loss, given))
+
+    (codes, inputs), (same, four_times) = gradients(0.25), gradients(1.0)
+
+    assert np.abs(codes).max() > 0
+    np.testing.assert_allclose(same, codes, rtol=1e-5)  # of ||sg[z] - e||^2, which commitment does not weigh
+    np.testing.assert_allclose(four_times, 4 * inputs, rtol=1e-5)
+
+
+def test_a_frozen_autoencoder_trains_its_decoder_and_leaves_its_encoder():
+    from zoo.language import network
+
+    spec = zoo.load({
+        "spec": 1, "name": "still", "family": "ae", "input": {"shape": [5]}, "l2": 0, "frozen": True,
+        "encoder": [{"Dense": {"units": 4, "name": "in"}}], "latent": {"Dense": 3},
+        "decoder": [{"Dense": {"units": 4, "name": "out"}}],
+    })  # fmt: skip
+    flat, _ = network.unfold(spec.fill())
+    marked = {node.name: node.frozen for node in flat.walk() if node.layer == "Dense"}
+    model = zoo.build(spec, seed=1)
+    before = {one.path: one.numpy() for one in model.get_layer("encoder").weights}
+    decoder = model.get_layer("decoder").get_layer("out").kernel
+    began = decoder.numpy()
+
+    model.fit(X, X, epochs=2, verbose=0)
+
+    assert marked["in"] and not marked["out"]
+    assert before and all((one.numpy() == before[one.path]).all() for one in model.get_layer("encoder").weights)
+    assert (decoder.numpy() != began).any()
+
+
 @pytest.mark.parametrize("name", ["iwae", "vqvae", "beta_vae", "cvae", "conv_vae"])
 def test_a_trained_autoencoder_reloads_and_goes_on(name, tmp_path):
     model = zoo.build(zoo.load(name), seed=1)

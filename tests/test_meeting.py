@@ -220,6 +220,37 @@ def test_values_between_0_and_1_are_probabilities_as_they_are():
     assert meet(selection.load("vae"), described_rows(x)).steps == ()
 
 
+def images_of(channels, dtype="uint8"):
+    x = (np.random.default_rng(0).random((60, 8, 8, channels)) * 255).astype(dtype)
+    return described_rows(x, np.arange(60) % 3)
+
+
+@pytest.mark.parametrize("changes", [{}, {"input.shape": [96, 96, 1]}])
+def test_grey_images_are_prepared_as_the_published_network_wants_them(changes):
+    assert meet(selection.load("mobilenetv2", changes), images_of(1)).steps[-1] == {
+        "Rescaling": {"scale": pytest.approx(1 / 127.5), "offset": -1.0}
+    }
+    vgg = meet(selection.load("vgg16", changes), images_of(1)).steps
+    assert [next(iter(one)) for one in vgg] == ["Resizing", "Rescaling"]  # there is no order of one channel
+    assert vgg[-1]["Rescaling"]["offset"] == pytest.approx(-(103.939 + 116.779 + 123.68) / 3)
+    dense = meet(selection.load("densenet121", changes), images_of(1)).steps[-1]["Normalization"]
+    assert dense["mean"] == pytest.approx((0.485 + 0.456 + 0.406) / 3)
+    assert dense["variance"] == pytest.approx((0.229**2 + 0.224**2 + 0.225**2) / 3)
+
+
+def test_images_of_other_channels_are_refused_where_a_step_is_for_three():
+    means = (
+        r"densenet.yaml:\d+:\d+: prepare.*`mean` is for 3 channels, and the images of data have 4; expected a list of 4"
+    )
+    with pytest.raises(ZooError, match=means):
+        meet(selection.load("densenet121"), images_of(4))
+    for channels in (2, 4):
+        order = rf"vgg.yaml:\d+:\d+: prepare.*Take puts the channels \[2, 1, 0\] in order, .* data have {channels}; "
+        with pytest.raises(ZooError, match=order):
+            meet(selection.load("vgg16"), images_of(channels))
+    assert meet(selection.load("mobilenetv2"), images_of(4)).spec.shape[-1] == 4
+
+
 # Objectives
 
 
@@ -359,3 +390,20 @@ def test_a_spec_that_reads_single_pixels_gets_an_image_pixel_by_pixel():
 
     assert meet(selection.load("irnn"), digits).spec.shape == (64, 1)
     assert meet(selection.load("lstm"), digits).spec.shape == (8, 8)
+
+
+def test_what_prepare_makes_is_compared_with_what_the_network_reads():
+    from zoo import building
+
+    spec = {
+        "spec": 1, "name": "own", "family": "cnn", "input": {"shape": [8, 8, 3]}, "l2": 0, "classes": 3,
+        "layers": ["Flatten"],
+    }  # fmt: skip
+    for steps, says in (
+        ([{"Take": 1}], r"`prepare` makes \(8, 8\) of a row of \(8, 8, 3\); expected \(8, 8, 3\), which the network"),
+        ([{"CenterCrop": {"height": 4, "width": 4}}], r"`prepare` makes \(4, 4, 3\) of a row"),
+        ([{"Take": {"indices": 8, "axis": 1}}], r"rows of \(8, 8, 3\) cannot be prepared: .*index 8 is beyond the 8"),
+    ):
+        plan = meet(selection.load({**spec, "prepare": steps}), images_of(3))
+        with pytest.raises(ZooError, match=says):
+            building.build(plan, {}, 1)

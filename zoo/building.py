@@ -108,9 +108,26 @@ def build(
         **plan.works.compiled(),
     )
     model.optimizer.build(model.trainable_variables)
-    prepare = prepare_model(plan.steps, plan.description.x.shape, plan.description.x.dtype, plan.works.entry)
+    prepare = _prepare(plan)
     made = Built(plan, model, flat, getattr(how, "knobs", {}), prepare, beginning=beginning, begin=begin)
     made.start = [variable.numpy() for variable in model.optimizer.variables]
+    return made
+
+
+def _prepare(plan: Plan) -> Any:
+    """The `prepare` model. Raises `ZooError` if it does not give what the network reads."""
+    x, place = plan.description.x, plan.spec.place(("prepare",))
+    try:
+        made = prepare_model(plan.steps, x.shape, x.dtype, plan.works.entry)
+    except Exception as error:
+        wrong = f"rows of {tuple(x.shape)} cannot be prepared: {str(error).strip().splitlines()[0][:300].rstrip('.')}"
+        raise ZooError(Problem(wrong, "steps that fit the data", "", "prepare", place)) from error
+    given, wanted = tuple(made.output_shape[1:]), plan.spec.shape
+    if len(given) != len(wanted) or any(
+        None not in pair and pair[0] != pair[1] for pair in zip(given, wanted, strict=True)
+    ):
+        wrong = f"`prepare` makes {given} of a row of {tuple(x.shape)}"
+        raise ZooError(Problem(wrong, f"{wanted}, which the network reads", "", "prepare", place))
     return made
 
 

@@ -290,18 +290,47 @@ def _raw(
 ) -> list[Mapping[str, Any]]:
     """The steps for images of a published network: its own `prepare`, or none where it prepares them itself.
 
-    Both want values from 0 to 255, and the channels that they were published for; else the data's own scaling stays.
+    Both want values from 0 to 255. Images of other channels get what of `prepare` does not depend on the colours.
     """
-    x, size = description.x, found.shape[-1] if found.shape else None
+    x = description.x
     inside = any(
         node.layer in ("Rescaling", "Normalization") and unfolded.input in node.inputs for node in unfolded.nodes
     )
-    if found.kind != "image" or not (inside or (unfolded.prepare and size in (None, x.shape[-1]))):
+    if found.kind != "image" or not (inside or unfolded.prepare):
         return steps
     scale = 1.0 if x.dtype == "uint8" or x.maximum > 1 else 255.0
     kept = [step for step in steps if "Rescaling" not in step]
     begin: list[Mapping[str, Any]] = [] if scale == 1.0 else [{"Rescaling": {"scale": scale, "offset": 0.0}}]
-    return [*begin, *kept, *({node.layer: node.arguments} for node in unfolded.prepare)]
+    return [*begin, *kept, *_for_channels(unfolded.prepare, x.shape[-1], description.name)]
+
+
+def _for_channels(prepare: tuple[network.Node, ...], channels: int, data: str) -> list[Mapping[str, Any]]:
+    """The steps of `prepare` for images of so many channels: of one, a mean over the colours, and no order of them.
+
+    Raises `ZooError` at the step that is for other channels.
+    """
+    steps: list[Mapping[str, Any]] = []
+
+    def refused(node: network.Node, wrong: str, expected: str) -> ZooError:
+        return ZooError(
+            Problem(f"{wrong}, and the images of {data} have {channels}", expected, "", node.path, node.mark)
+        )
+
+    for node in prepare:
+        arguments = dict(node.arguments)
+        indices = arguments.get("indices")
+        if node.layer == "Take" and arguments.get("axis", -1) in (-1, 3) and isinstance(indices, list):
+            if channels == 1:
+                continue
+            if sorted(indices) != list(range(channels)):  # the network reads as many channels as the data have
+                raise refused(node, f"Take puts the channels {indices} in order", f"an order of {channels}")
+        for key, value in arguments.items():
+            if isinstance(value, list) and key in ("scale", "offset", "mean", "variance") and len(value) != channels:
+                if channels > 1 and len(value) > 1:
+                    raise refused(node, f"`{key}` is for {len(value)} channels", f"a list of {channels}, or one number")
+                arguments[key] = sum(value) / len(value)
+        steps.append({node.layer: arguments})
+    return steps
 
 
 def _with_ranges(found: Spec, unfolded: network.Network) -> Spec:

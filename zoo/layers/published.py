@@ -22,6 +22,19 @@ class Take(keras.layers.Layer):
         super().__init__(**arguments)
         self.indices, self.axis = indices, axis
 
+    def build(self, input_shape: Any) -> None:
+        """Refuse what is not there: TensorFlow reads the last part instead, without a word."""
+        rank = len(input_shape)
+        if not -rank <= self.axis < rank:
+            raise ValueError(f"axis {self.axis} is beyond the {rank} axes of the input, the batch counted as 0")
+        indices = [self.indices] if isinstance(self.indices, int) else list(self.indices)
+        if not indices:
+            raise ValueError("indices is an empty list, which takes nothing")
+        size = input_shape[self.axis]
+        beyond = [one for one in indices if size is not None and not -size <= one < size]
+        if beyond:
+            raise ValueError(f"index {beyond[0]} is beyond the {size} parts along axis {self.axis}, 0 to {size - 1}")
+
     def call(self, inputs: Any) -> Any:
         """The parts."""
         size = inputs.shape[self.axis]
