@@ -366,8 +366,9 @@ BARE = {
     "batch normalization at the end": lambda: chain(L.Conv2D(4, 3), L.BatchNormalization(), shape=(8, 8, 3)),
     "an image to an image": lambda: chain(L.Conv2D(3, 3, padding="same"), shape=(None, None, 3)),
     "a map of yes and no": lambda: chain(L.Conv2D(1, 1, activation="sigmoid"), shape=(8, 8, 3)),
-    "a smaller map of classes": lambda: chain(L.Conv2D(2, 3, activation="softmax"), shape=(8, 8, 3)),
-    "classes of each place": lambda: chain(L.Conv3D(2, 1), L.Softmax(), shape=(4, 4, 4, 1)),
+    "a smaller map of classes": lambda: chain(L.ReLU(), L.Conv2D(2, 3, activation="softmax"), shape=(8, 8, 3)),
+    "classes of each value": lambda: chain(L.Reshape((4, 3, 2, 1)), L.Dense(5, activation="softmax"), shape=(4, 3, 2)),
+    "classes of each place": lambda: chain(L.ReLU(), L.Conv3D(2, 1), L.Softmax(), shape=(4, 4, 4, 1)),
     "steps": lambda: chain(L.LSTM(4, return_sequences=True), shape=(None, 3)),
     "classes of each step": lambda: chain(L.GRU(3, return_sequences=True), L.Softmax(), shape=(5, 3)),
     "a number": lambda: chain(L.Dense(1), L.Reshape(()), shape=(3,)),
@@ -951,6 +952,19 @@ REFUSALS = {
         lambda: on((None, 4), lambda rows: rows[:, 1:]),
         "the layer `get_item` is the operation GetItem of keras.ops, for which Keras has no layer; expected layers "
         "alone",
+    ),
+    "rows behind rows": (
+        lambda: on((4,), lambda rows: keras.ops.concatenate([rows, rows])),
+        "the layer `concatenate` is the operation Concatenate of keras.ops, for which Keras has no layer; expected "
+        "layers alone",
+    ),
+    "a number for each step": (
+        lambda: on((3, 4), lambda rows: rows + np.ones((3, 1), "float32")),
+        "the layer `add` is the operation Add of keras.ops, for which Keras has no layer; expected layers alone",
+    ),
+    "whole numbers": (
+        lambda: on((4,), lambda rows: rows + 1, dtype="int32"),
+        "the layer `add` is the operation Add of keras.ops, for which Keras has no layer; expected layers alone",
     ),
     "a share of 1": (
         lambda: on((4,), lambda rows: 1 / rows),
