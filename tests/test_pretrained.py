@@ -198,6 +198,21 @@ def test_a_spec_that_extends_one_of_keras_starts_from_its_weights(published, tmp
         assert ours.output_shape == (None, 5)
 
 
+def test_what_was_computed_for_published_weights_is_computed_from_their_run_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spec = {
+        "spec": 1, "name": "own", "family": "mlp", "input": {"shape": [4]}, "classes": 2, "l2": 0,
+        "let": {"imagenet": False}, "layers": [{"Rescaling": {"scale": 2.0, "if": "$imagenet"}}, {"Dense": 3}],
+    }  # fmt: skip
+    x = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
+    for name, said in (("published", True), ("own", False)):
+        zoo.train({**spec, "let": {"imagenet": said}}, (x, np.arange(60) % 2), epochs=1, run=name)
+
+        layers = [type(one).__name__ for one in zoo.build(spec, weights=f"run:{name}").layers]
+
+        assert ("Rescaling" in layers) is said
+
+
 def test_a_body_that_was_changed_is_none_that_keras_publishes():
     other = zoo.load("mobilenet", {"let.alpha": 0.5, "weights": "imagenet"}).written()
     with pytest.raises(ZooError, match="Keras publishes no weights of `mine`; expected keras:NAME with one of"):
