@@ -54,7 +54,18 @@ def test_cells_over_each_other_are_kerass_stack():
     layer = model.get_layer("a")
     assert [type(cell).__name__ for cell in layer.cell.cells] == ["LSTMCell", "GRUCell"]
     assert all(cell.kernel_regularizer.l2 == pytest.approx(0.01) for cell in layer.cell.cells)
-    assert len({variable.path for variable in layer.weights}) == len(layer.weights) == 6
+    paths = [variable.path for variable in layer.weights]
+    assert len(set(paths)) == len(paths) == 6
+    assert [variable.path for variable in zoo.build(_spec([CELLS])).get_layer("a").weights] == paths
+
+
+def test_the_states_of_cells_over_each_other_can_be_named():
+    cells = {"RNN": {**CELLS["RNN"], "return_state": True}}
+    spec = _spec([cells, {"Concatenate": {"from": ["a.0", "a.1", "a.2", "a.3"]}}])
+
+    model = zoo.build(spec, seed=1)
+
+    assert model.get_layer("concatenate").output.shape == (None, 5 + 4 + 4 + 5)
 
 
 def test_ids_beyond_what_float32_holds_are_themselves_in_a_nested_chain():

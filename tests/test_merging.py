@@ -423,3 +423,23 @@ def test_merging_touches_neither_side(written):
     selection.load(source, over)
 
     assert (over, source) == (before, base)
+
+
+def test_a_change_inside_a_block_leaves_the_rest_of_it_and_a_change_of_a_block_replaces_it():
+    block = {"parameters": {"units": 4}, "layers": [{"Dense": "$units"}]}
+    spec = {
+        "spec": 1, "name": "t", "family": "mlp", "classes": 2, "input": {"shape": [3]},
+        "blocks": {"b": {"nested": True, **block}}, "layers": ["b"],
+    }  # fmt: skip
+
+    inside = selection.load(spec, {"blocks.b.parameters.units": 7}).data["blocks"]["b"]
+    whole = selection.load(spec, {"blocks.b": {"layers": [{"Dense": 5}]}}).data["blocks"]["b"]
+
+    assert inside == {"nested": True, **block, "parameters": {"units": 7}}
+    assert whole == {"layers": [{"Dense": 5}]}
+
+
+@pytest.mark.parametrize("path", ["dropuot", "train.epchs", "train.optimizer.Adam.lr"])
+def test_a_change_to_null_of_what_is_not_there_is_refused(path):
+    with pytest.raises(ZooError, match=r"null removes it, and the base has none|no such key"):
+        selection.load("mlp", {path: None})

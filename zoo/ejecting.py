@@ -336,7 +336,10 @@ class _File:
                 lines.append((f"{layers[node.name]} = ", *self._layer(node, names)))
             layer = (layers[node.name],) if node.name in layers else self._layer(node, names)
             given = _bracket("(", self._given(node, names))
-            lines.append((f"{self._answers(node, names, read)} = ", *layer, given))
+            called: _Parts = (*layer, given)
+            if node.layer == "RNN" and node.outputs > 1 and isinstance(node.arguments.get("cell"), list):
+                called = _call("keras.tree.flatten", called)  # each cell's states come in a list of their own
+            lines.append((f"{self._answers(node, names, read)} = ", *called))
         inputs = [names.give(one.name) for one in network.inputs]
         return _one(inputs), _one([names.give(_tensor(one)) for one in network.outputs])
 
@@ -412,7 +415,8 @@ class _File:
             return self._made(value, {}, l2, None, key)
         if isinstance(value, list):
             words = [f"{key}_{index}" if module == "layers" and index else key for index in range(len(value))]
-            return (_bracket("[", (self._value(word, one, l2) for word, one in zip(words, value, strict=True))),)
+            made = _bracket("[", (self._value(word, one, l2) for word, one in zip(words, value, strict=True)))
+            return _call("keras.layers.StackedRNNCells", (made,), _name(key)) if key == "cell" else (made,)
         return _plain(value)
 
 

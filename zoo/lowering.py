@@ -93,6 +93,8 @@ def _laid_out(
 
     `within` names the model inside the model that this is: layers there have seeds of their own.
     """
+    import keras
+
     tensors, layers = dict(sources), dict[str, Any]()
     for node in network.nodes:
         name = within + node.name
@@ -108,7 +110,7 @@ def _laid_out(
             wrong = f"Keras refuses {said} on {on}: {_first_sentence(error)}"
             raise ZooError(Problem(wrong, "", "", node.path, node.mark)) from error
         layers[node.name] = made
-        results = results if isinstance(results, (list, tuple)) else [results]
+        results = keras.tree.flatten(results)  # the states of several cells come in lists of their own
         tensors.update({f"{node.name}.{index}": one for index, one in enumerate(results)})
         tensors[node.name] = results[0]
     return [tensors[name] for name in network.outputs]
@@ -255,7 +257,9 @@ def _value(key: str, value: Any, l2: float | None, how: Plain, seed: int | None,
         return make(value, {}, l2, None, how, derive(seed, key), key, portable)
     if isinstance(value, list):
         words = [f"{key}_{index}" if module == "layers" and index else key for index in range(len(value))]
-        return [_value(word, one, l2, how, seed, portable) for word, one in zip(words, value, strict=True)]
+        made = [_value(word, one, l2, how, seed, portable) for word, one in zip(words, value, strict=True)]
+        # Keras would stack them under a name that it counts by process.
+        return keras.layers.StackedRNNCells(made, name=key) if key == "cell" else made
     return float(value) if isinstance(value, float) else value
 
 

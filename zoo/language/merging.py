@@ -158,8 +158,11 @@ def varied(data: dict[str, Any], variant: str) -> dict[str, Any]:
     return _varied(Document(data, {(): Mark("", 0, 0)}), variant).data
 
 
-def merged(base: Document, over: Document, at: Path) -> Document:
-    """The base with what lies at a path of the other document merged over it; `over.data` is what lies there."""
+def merged(base: Document, over: Document, at: Path, into: Path = ()) -> Document:
+    """The base with what lies at a path of the other document merged over it; `over.data` is what lies there.
+
+    `into` is the one place that is meant, where there is one: it may lie inside a block, which then is not replaced.
+    """
     made = Document(base.data, dict(base.marks))
     let, known = over.data.get("let"), base.data.get("let")
     if isinstance(let, dict):
@@ -177,7 +180,7 @@ def merged(base: Document, over: Document, at: Path) -> Document:
     taken: list[Path] = []
 
     def both(old: Any, new: Any, path: Path) -> Any:
-        if not _mergeable(old, new, path):
+        if not _mergeable(old, new, path) and not (len(into) > 2 and path == into[:2] and isinstance(old, dict)):
             taken.append(path)
             return new
         result = dict(old)
@@ -254,7 +257,7 @@ def change(
     over: Any = value
     for key in reversed(path):
         over = {key: over}
-    made = merged(found, Document(over, {path: place}), ())
+    made = merged(found, Document(over, {path: place}), (), path)
     found.data, found.marks = made.data, made.marks
     found.problems += made.problems
     return None

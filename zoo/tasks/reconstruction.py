@@ -21,8 +21,9 @@ class Reconstruction(Task):
 
     @property
     def activation(self) -> str:  # type: ignore[override]
-        """The likelihood's: sigmoid for probabilities, none else."""
-        return LIKELIHOODS[self.spec.likelihood]
+        """The likelihood's: sigmoid for probabilities, none else; any for images, whose values lie in 0..1 as well."""
+        images = self.spec.likelihood == "gaussian" and self.description.x.kind in ("image", "video")
+        return "" if images else LIKELIHOODS[self.spec.likelihood]
 
     def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
         """The features themselves."""
