@@ -301,6 +301,17 @@ def test_runs_are_listed(tmp_path, resumed):
     assert f"{RUN}  mlp   breast_cancer" in text.stdout
 
 
+def test_the_best_spec_of_a_run_is_printed_or_written_and_is_a_spec(resumed):
+    folder = resumed[0]
+    printed = zoo("best", RUN, cwd=folder)
+    written = zoo("best", RUN, "--to", "best.yaml", cwd=folder)
+    checked = zoo("check", "best.yaml", "--data", "breast_cancer", cwd=folder)
+
+    assert printed.stdout.strip() == (folder / "runs" / RUN / "best.yaml").read_text().strip()
+    assert (written.returncode, checked.returncode, checked.stdout) == (0, 0, "best.yaml: fine\n")
+    refused(zoo("best", "nobody", cwd=folder), "no run `nobody`")
+
+
 def test_a_run_is_not_exported_over_a_strangers_folder(resumed):
     folder = resumed[0]
     (folder / "stranger").mkdir()

@@ -602,6 +602,19 @@ def runs(as_json: bool) -> None:
     console.table(list(rows[0]), [list(row.values()) for row in rows], right=[3, 6])
 
 
+@zoo.command(epilog="\b\nExamples:\n  zoo best lenet5-digits\n  zoo best ./study --to best.yaml")
+@click.argument("run")
+@click.option("--to", metavar="FILE", help="Write it there.")
+def best(run: str, to: str | None) -> None:
+    """Print the spec of a run filled with its best values: it builds, trains and is exported like any other."""
+    from zoo import runs
+
+    found = runs.read(run)
+    if found.best is None:
+        raise ZooError(f"{found.folder} has no finished trial; expected one, whose values would stand in the spec")
+    _written(found.plan.spec.fill(found.best.values).dump(), to)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command. Exit code 0; 1 for a user's mistake; 3 for a bug of ours, with a log; 130 when interrupted."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
