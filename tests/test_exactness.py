@@ -129,6 +129,7 @@ LAYERS_WITH_SEEDS = {
     ],
     "noise": [{"GaussianNoise": {"stddev": 0.1}}, "Flatten", {"AlphaDropout": {"rate": 0.1}},
               {"Dense": {"units": 4, "kernel_initializer": "orthogonal"}}],
+    "a single number": ["Normalization", "Flatten", {"Dense": 4}],
     "a seed of the user's": ["Flatten", {"Dense": {"units": 4, "kernel_initializer": {"HeNormal": {"seed": 3}}}}],
     "a bias drawn inside a function": [{"LSTM": {"units": 4, "bias_initializer": "random_normal"}}],
 }  # fmt: skip

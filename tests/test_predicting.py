@@ -191,3 +191,20 @@ def test_an_export_that_lost_its_model_is_said(export, tmp_path):
     Path(tmp_path / "artifact.json").write_bytes((export / "artifact.json").read_bytes())
     with pytest.raises(ZooError, match="holds no SavedModel with `serve`"):
         predict(tmp_path, PIXELS)
+
+
+def test_steps_that_a_network_was_published_with_are_undone():
+    from zoo.lowering import Plain, make
+    from zoo.preparing import restored
+
+    steps = [
+        {"Rescaling": {"scale": [0.5, 0.25, 2.0], "offset": 1.0}},
+        {"Take": {"indices": [2, 0, 1], "axis": -1}},
+        {"Rescaling": {"scale": 0.5, "offset": [1.0, 2.0, 3.0]}},
+    ]
+    rows = np.random.default_rng(0).random((4, 2, 2, 3)).astype("float32")
+    there = rows
+    for step in [*steps, *restored(steps, (2, 2, 3))]:
+        there = make(*next(iter(step.items())), None, None, Plain())(there)
+
+    np.testing.assert_allclose(there, rows, atol=1e-5)

@@ -90,8 +90,6 @@ def build(
     beginning = Beginning(lambda other: seeds(flat, other)) if adjustable and seed is not None else None
     with beginning.noted() if beginning else nullcontext():
         model = lower(flat, how, seed, portable)
-    if any(variable.shape == () for variable in model.variables):  # a single number gives a fresh build at each reset
-        beginning = None
     if beginning and seed is not None:
         beginning.settle(model.variables, seed)
     # Several tensors, or one that the spec names and that met no data: what they are trained on is the caller's.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from zoo.lowering import Plain, make
 
 if TYPE_CHECKING:
@@ -39,8 +41,13 @@ def restored(steps: Sequence[Mapping[str, Any]], shape: Sequence[int]) -> list[d
         layer, arguments = next(iter(step.items()))
         if layer == "Rescaling":
             scale, offset = arguments["scale"], arguments.get("offset", 0.0)
-            undone = [-one / scale for one in offset] if isinstance(offset, list) else -offset / scale
-            back.insert(0, {"Rescaling": {"scale": 1 / scale, "offset": undone}})
+            scales, offsets = np.broadcast_arrays(np.atleast_1d(scale), np.atleast_1d(offset))
+            undone = {"scale": (1 / scales).tolist(), "offset": (-offsets / scales).tolist()}
+            if not isinstance(scale, list) and not isinstance(offset, list):
+                undone = {key: one[0] for key, one in undone.items()}
+            back.insert(0, {"Rescaling": undone})
+        elif layer == "Take" and sorted(np.atleast_1d(arguments["indices"])) == list(range(before[-1])):
+            back.insert(0, {"Take": {**arguments, "indices": np.argsort(arguments["indices"]).tolist()}})
         elif layer == "Normalization":
             back.insert(0, {"Normalization": {**arguments, "invert": True}})
         elif layer == "Reshape":

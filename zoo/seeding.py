@@ -99,7 +99,7 @@ class Beginning:
         self._own = list(self.seeds(seed))
         ours = set(self._own)
         for variable in variables:
-            value = variable.numpy()
+            value = np.asarray(variable.numpy())  # not a scalar of numpy's, where the variable is one number
             _, initializer = self._made.get(id(variable), (None, None))
             given = initializer.get_config() if isinstance(initializer, keras.initializers.Initializer) else {}
             used = getattr(initializer, "seed", None) if "seed" in given else None
