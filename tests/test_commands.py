@@ -515,3 +515,17 @@ def test_the_schema_is_printed_as_json(say):
 
     assert code == 0
     assert json.loads(told)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_what_does_not_meet_at_the_end_of_a_range_is_told_by_check_build(tmp_path, say):
+    path = tmp_path / "ends.yaml"
+    path.write_text(
+        "spec: 1\nname: ends\nfamily: cnn\ntask: classification\nclasses: 3\ninput: {shape: [16, 16, 1]}\n"
+        "let: {k: {values: [3, 17], default: 3}}\nlayers: [Conv2D: {filters: 4, kernel_size: $k}, Flatten]\n"
+    )
+
+    assert say("check", path) == (0, f"{path}: fine\n", "")
+    code, _, told = say("check", path, "--build")
+    assert code == 1
+    assert told.startswith(f"{path}:8:10: layers[0].Conv2D: Keras refuses Conv2D on (None, 16, 16, 1): ")
+    assert told.endswith(", where `k` is 17\n")

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -321,7 +322,7 @@ def check(given: tuple[str, ...], changes: dict[str, Any], build: bool, data: st
                     import zoo as package
 
                     package.build(one)
-                    problems += [] if changes else _miscounted(one)
+                    problems += _at_the_ends(one) or ([] if changes else _miscounted(one))
                 if data is not None:
                     from zoo.datasets import dataset
                     from zoo.meeting import meet
@@ -337,6 +338,22 @@ def check(given: tuple[str, ...], changes: dict[str, Any], build: bool, data: st
         sys.exit(USER_ERROR if problems else 0)
     if problems:
         raise ZooError(*problems)
+
+
+def _at_the_ends(spec: Any) -> list[Any]:
+    """What does not meet at the ends of the ranges that decide shapes, one range after the other."""
+    import zoo as package
+    from zoo.selection import KNOBS
+
+    problems = []
+    for name, one in spec.ranges().items():
+        for value in one.held() if name not in KNOBS else ():
+            try:
+                package.build(spec, **{name: value})
+            except ZooError as error:
+                at = f", where `{name}` is {value}"
+                problems += [replace(problem, wrong=problem.wrong + at) for problem in error.problems]
+    return problems
 
 
 def _miscounted(spec: Any) -> list[Any]:

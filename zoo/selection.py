@@ -267,13 +267,13 @@ def body_problems(found: Spec) -> list[Problem]:
 
     said = problems({})
     for name, one in found.ranges().items() if not said else ():
-        for value in one.held() if name not in _KNOBS else ():
+        for value in one.held() if name not in KNOBS else ():
             at = f" where `{name}` is {value}"
             said += [replace(problem, wrong=problem.wrong + at) for problem in problems({name: value})]
     return said
 
 
-_KNOBS = ("l2", "dropout", "learning_rate")
+KNOBS = ("l2", "dropout", "learning_rate")
 """Ranges that decide no shape: what they may hold was checked where they stand."""
 
 
