@@ -180,3 +180,22 @@ def test_oracles_are_let_go():
     study(space("random"))
 
     assert not engine.LOCKS and not engine.THREADS
+
+
+def test_the_gaussian_process_answers_as_scikit_learns_own_does():
+    import keras_tuner
+    import numpy as np
+
+    from zoo import oracles
+
+    usual = keras_tuner.oracles.BayesianOptimizationOracle(seed=1)._make_gpr()
+    ours = oracles._surrogate()(**usual.get_params(deep=False))
+    dice = np.random.default_rng(0)
+    x, y = dice.random((12, 3)), dice.random(12)
+    points = np.vstack([dice.random((50, 3)), x])
+
+    for fitted in (usual, ours):
+        fitted.fit(x, y)
+    for mine, theirs in zip(ours.predict(points, return_std=True), usual.predict(points, return_std=True), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-7)
+    np.testing.assert_allclose(ours.predict(points), usual.predict(points), rtol=1e-9)
