@@ -324,7 +324,6 @@ def test_a_list_of_one_tensor_is_handed_over_as_a_list():
 @pytest.mark.parametrize(
     "item",
     [
-        {"Bidirectional": {"layer": {"LSTM": {"units": 4}}, "merge_mode": None}},
         {"RNN": {"cell": {"GRUCell": {"units": 4}}, "return_state": True}},
         {
             "MultiHeadAttention": {

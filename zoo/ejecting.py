@@ -310,7 +310,8 @@ class _File:
         name = _name(node.name)
         model = _call("keras.Model", *self._laid_out(network, names, inputs), name)
         if node.layer == "Sequential":
-            model = _call("keras.Sequential", (*model, ".layers"), name)
+            bare = "1:" if self.lists else f'{parameters[0]}.dtype.startswith("float") :'
+            model = _call("keras.Sequential", (*model, f".layers[{bare}]"), name)
         says = f"Build the model `{node.name}` for inputs like these."
         self._define(self.builders[id(node)], parameters, "keras.Model", says, inputs, model)
 

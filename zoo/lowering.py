@@ -153,8 +153,11 @@ def _layer(
     }
     results = _laid_out(node.network, sources, how, seed, portable, f"{name}/")
     model = keras.Model(_one(sources.values()), _one(results), name=node.name)
-    # With its input: a bare list of layers would be built for float32, in which large ids are no longer themselves.
-    return keras.Sequential(model.layers, name=node.name) if node.layer == "Sequential" else model
+    if node.layer != "Sequential":
+        return model
+    # Ids come with their input layer: a bare list is built for float32, in which large ones are no longer themselves.
+    bare = all(one.dtype.startswith("float") for one in sources.values())
+    return keras.Sequential(model.layers[bare:], name=node.name)
 
 
 def seeds(network: Network, seed: int, within: str = "") -> Iterator[int]:

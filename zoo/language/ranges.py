@@ -156,10 +156,11 @@ def looks_like(value: Any) -> bool:
     """Whether a mapping in the place of a value is meant as a range."""
     if not isinstance(value, dict):
         return False
-    return bool({"values", "min_value", "max_value"} & set(value)) or (len(value) > 1 and set(value) <= _MEANT)
+    meant = set(value) <= {*_MEANT, "step", "sampling", "default"} and len(value) > 1 and _MEANT & set(value)
+    return bool({"values", "min_value", "max_value"} & set(value) or meant)
 
 
-_MEANT = {"min", "max", "low", "high", "step", "sampling", "log", "default", "choices", "choice"}
+_MEANT = {"min", "max", "low", "high", "log", "choices", "choice"}
 """What the keys of a range are called elsewhere; one of them is then told to be none of ours."""
 
 
