@@ -632,6 +632,21 @@ def best(run: str, to: str | None) -> None:
     _written(found.plan.spec.fill(found.best.values).dump(), to)
 
 
+@zoo.command(epilog="\b\nExamples:\n  zoo why lenet5-digits\n  zoo why ./study --json")
+@click.argument("run")
+@AS_JSON
+def why(run: str, as_json: bool) -> None:
+    """Say what a study shows: values at an edge, overfitting, noise, and which range matters."""
+    from zoo import explaining, runs
+
+    found = explaining.why(runs.read(run))
+    if as_json:
+        console.say_json(found)
+        return
+    for one in found:
+        console.say(one)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command. Exit code 0; 1 for a user's mistake; 3 for a bug of ours, with a log; 130 when interrupted."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -1,0 +1,84 @@
+"""What a study says to people is so in its journal, and what is not so is not said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo import explaining, runs
+from zoo.meeting import meet
+from zoo.runs import Told
+
+
+@pytest.fixture
+def told(tmp_path):
+    """A run with the results of trials: (values, scores of its epochs, losses), or a reason to have diverged."""
+    rows = zoo.data("breast_cancer")
+    plan = meet(zoo.load("mlp"), rows.description, oracle="random", trials=40)
+
+    def of(trials):
+        with runs.opened(tmp_path / "run", plan, fresh=True) as run:
+            for number, (values, scores, losses) in enumerate(trials):
+                if isinstance(scores, str):
+                    run.append("told", vars(Told(number, values, "diverged", None, None, (), scores)))
+                    continue
+                epochs = tuple({"loss": loss, "val_accuracy": s} for loss, s in zip(losses, scores, strict=True))
+                best = int(np.argmax(scores))
+                run.append("told", vars(Told(number, values, "completed", scores[best], best + 1, epochs)))
+        return explaining.why(runs.read_at(tmp_path / "run"))
+
+    return of
+
+
+def trial(l2=1e-3, dropout=0.3, scores=(0.8, 0.9, 0.9), losses=(0.5, 0.4, 0.3)):
+    return ({"l2": l2, "dropout": dropout}, list(scores), list(losses))
+
+
+def test_a_study_without_a_result_says_so(told):
+    assert told([]) == ["No trial has ended yet."]
+    assert told([({"l2": 1.0, "dropout": 0.1}, "loss is nan after epoch 1", [])]) == [
+        "1 of 1 trials diverged, trial 0 first: loss is nan after epoch 1."
+    ]
+
+
+def test_a_best_value_at_an_edge_is_told_and_one_in_the_middle_or_at_zero_is_not(told):
+    high, low = zoo.load("mlp").ranges()["l2"].max_value, zoo.load("mlp").ranges()["l2"].min_value
+    others = [trial(scores=(0.5, 0.5, 0.5))] * 3
+
+    assert any(f"`l2` ({high:.3g}) lies at the upper edge" in one for one in told([trial(l2=high), *others]))
+    assert any(f"`l2` ({low:.3g}) lies at the lower edge" in one for one in told([trial(l2=low), *others]))
+    for value in (0.0, (low * high) ** 0.5):
+        assert not any("edge" in one for one in told([trial(l2=value, dropout=0.3), *others]))
+
+
+def test_overfitting_and_epochs_that_end_too_early_are_told(told):
+    worse = trial(scores=(0.7, 0.95, 0.9, 0.8), losses=(0.5, 0.4, 0.3, 0.2))
+    rising = trial(scores=(0.7, 0.8, 0.9, 0.95), losses=(0.5, 0.4, 0.3, 0.2))
+    flat = trial(scores=(0.7, 0.95, 0.949, 0.949), losses=(0.5, 0.4, 0.3, 0.2))
+
+    assert any(one.startswith("Trial 0 overfits from epoch 2 on: val_accuracy was 0.95 then and 0.8 in epoch 4, while "
+                              "the loss fell on") for one in told([worse]))  # fmt: skip
+    assert any("Trial 0 was best in its last epoch, 4" in one for one in told([rising]))
+    assert not any("epoch" in one for one in told([flat]))
+
+
+def test_noise_is_told_by_the_rows_of_the_validation_part(told):
+    near, far = trial(scores=(0.9, 0.9, 0.9)), trial(scores=(0.5, 0.5, 0.5))
+
+    assert any(one.startswith("All 4 trials lie within noise") for one in told([near] * 4))
+    assert any(one.startswith("2 of 4 trials cannot be told from the best") for one in told([near, far, near, far]))
+    assert not any("noise" in one or "cannot be told" in one for one in told([near, far, far, far]))
+
+
+def test_which_range_matters_is_found_and_not_invented(told):
+    dice = np.random.default_rng(1)
+    values = [(10.0 ** dice.uniform(-6, -3), dice.uniform(0, 0.7)) for _ in range(40)]
+
+    follows = told([trial(l2, p, scores=(0.5, 0.6, 0.95 - (p - 0.3) ** 2)) for l2, p in values])
+    chance = told([trial(l2, p, scores=(0.5, 0.6, dice.uniform(0.7, 0.9))) for l2, p in values])
+    few = told([trial(l2, p, scores=(0.5, 0.6, 0.95 - (p - 0.3) ** 2)) for l2, p in values[:5]])
+
+    assert any(one.startswith("`dropout` matters, `l2` hardly does") for one in follows)
+    assert any(one.startswith("Nothing that was searched explains the scores of 40 trials") for one in chance)
+    assert not any("matter" in one or "explains" in one for one in few)

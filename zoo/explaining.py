@@ -1,0 +1,148 @@
+"""What a study says to people: its best values at an edge, overfitting, noise, and which range matters.
+
+Everything is read from the journal; nothing is run. What cannot be said from it is not said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from zoo.language.ranges import Range
+from zoo.runs import Run, Told
+
+EDGE = 0.04
+"""So near to an end of the unit interval lies an edge."""
+
+FEWEST = 12
+"""Trials from which on it can be asked which range matters."""
+
+EXPLAINED = 0.2
+"""So much of the scores' variance must values explain on trials that were left out, or nothing is said of them."""
+
+
+def why(run: Run) -> list[str]:
+    """Sentences on a study, the most pressing first. Raises nothing: of a study without a result one says so."""
+    scored = [one for one in run.told if one.score is not None]
+    found = list(_failures(run))
+    if run.best is None or not scored:
+        return found or ["No trial has ended yet."]
+    noise = _noise(run, run.best)
+    found += _edges(run, run.best)
+    found += _course(run, run.best, noise)
+    found += _spread(run, scored, noise)
+    found += _importance(run, scored)
+    verdict = (run.last("judged") or {}).get("verdict")
+    return [*found, *([str(verdict)] if verdict else [])]
+
+
+def _failures(run: Run) -> Iterator[str]:
+    lost = [one for one in run.told if one.score is None]
+    if lost:
+        yield f"{len(lost)} of {len(run.told)} trials diverged, trial {lost[0].trial} first: {lost[0].reason}."
+
+
+def _edges(run: Run, best: Told) -> Iterator[str]:
+    """The best values that lie at an end of their range: the best may lie beyond it."""
+    for name, one in run.plan.spec.ranges().items():
+        value = best.values[name]
+        if one.values or len(run.told) < 3 or (one.zero and value == 0):
+            continue
+        ends = {"lower": one.min_value, "upper": one.max_value}
+        near = {"lower": _from_the_end(one, value), "upper": 1 - one.to_unit(value)}
+        for which, end in ends.items():
+            if near[which] <= EDGE and not (which == "lower" and one.min_value == 0):
+                yield (
+                    f"The best `{name}` ({value:.3g}) lies at the {which} edge of its range ({end:g}): "
+                    "a wider one may hold a better."
+                )
+
+
+def _from_the_end(one: Range, value: float) -> float:
+    """How far a value lies from the lower end, in the unit interval."""
+    return one.to_unit(value) - (one.to_unit(one.min_value) if one.min_value is not None else 0.0)
+
+
+def _course(run: Run, best: Told, noise: float) -> Iterator[str]:
+    """Whether the best trial got worse after its best epoch, or was still getting better at its last."""
+    scores = [epoch[run.plan.objective] for epoch in best.epochs]
+    if len(scores) < 3 or best.best_epoch is None:
+        return
+    at, last = best.best_epoch, len(scores)
+    sign = 1 if run.plan.direction == "max" else -1
+    lost = sign * (scores[at - 1] - scores[-1])
+    if at == last:
+        yield f"Trial {best.trial} was best in its last epoch, {last}: more epochs may do better (--epochs)."
+    elif lost > max(noise, 0.01 * abs(scores[at - 1])) and all("loss" in epoch for epoch in best.epochs):
+        falls = best.epochs[-1]["loss"] < best.epochs[at - 1]["loss"]
+        what = "overfits" if falls else "gets worse"
+        yield (
+            f"Trial {best.trial} {what} from epoch {at} on: {run.plan.objective} was {scores[at - 1]:.4g} then and "
+            f"{scores[-1]:.4g} in epoch {last}" + (", while the loss fell on." if falls else ".")
+        )
+
+
+def _noise(run: Run, best: Told) -> float:
+    """The standard error of a score by the rows that it is counted on; 0 where a score is no share of rows."""
+    rows = run.plan.description.rows.get("validation", 0)
+    if run.plan.metric != "accuracy" or not rows or best.score is None:
+        return 0.0
+    return math.sqrt(max(best.score * (1 - best.score), 1 / rows) / rows)
+
+
+def _spread(run: Run, scored: list[Told], noise: float) -> Iterator[str]:
+    """How many trials cannot be told from the best by the rows of the validation part."""
+    best = run.best
+    if not noise or best is None or best.score is None or len(scored) < 3:
+        return
+    alike = [one for one in scored if one.score is not None and abs(best.score - one.score) <= 2 * noise]
+    rows = run.plan.description.rows["validation"]
+    if len(alike) == len(scored):
+        yield (
+            f"All {len(scored)} trials lie within noise: their scores differ by less than two standard errors "
+            f"({2 * noise:.3g}) of {rows:,} rows."
+        )
+    elif len(alike) > 1:
+        yield (
+            f"{len(alike)} of {len(scored)} trials cannot be told from the best: they lie within two standard errors "
+            f"({2 * noise:.3g}) of {rows:,} rows."
+        )
+
+
+def _importance(run: Run, scored: list[Told]) -> Iterator[str]:
+    """Which ranges the scores follow: permutation importance (Breiman 2001, section 10) in a forest of trees."""
+    ranges = run.plan.spec.ranges()
+    if len(scored) < FEWEST or not ranges:
+        return
+    from sklearn.ensemble import ExtraTreesRegressor
+    from sklearn.inspection import permutation_importance
+    from sklearn.model_selection import cross_val_predict
+
+    x = np.array([[one.to_unit(trial.values[name]) for name, one in ranges.items()] for trial in scored])
+    y = np.array([trial.score for trial in scored], "float64")
+    if np.ptp(y) == 0:
+        return
+    y = np.argsort(np.argsort(y, kind="stable"), kind="stable").astype("float64")  # ranks: one bad trial is one trial
+    forest = ExtraTreesRegressor(200, min_samples_leaf=2, random_state=0)
+    left_out = cross_val_predict(forest, x, y, cv=min(10, len(y)))
+    explained = 1 - float(((y - left_out) ** 2).sum() / ((y - y.mean()) ** 2).sum())
+    if explained < EXPLAINED:
+        yield f"Nothing that was searched explains the scores of {len(scored)} trials: " + _listed(list(ranges)) + "."
+        return
+    shares = permutation_importance(forest.fit(x, y), x, y, n_repeats=20, random_state=0).importances_mean
+    shares = np.maximum(shares, 0) / max(float(np.maximum(shares, 0).sum()), 1e-12)
+    matter = [name for name, share in zip(ranges, shares, strict=True) if share >= 0.2]
+    hardly = [name for name, share in zip(ranges, shares, strict=True) if share < 0.05]
+    said = ", ".join(f"`{name}` {share:.0%}" for name, share in zip(ranges, shares, strict=True))
+    yield (
+        f"{_listed(matter)} matter{'s' * (len(matter) == 1)}"
+        + (f", {_listed(hardly)} hardly do{'es' * (len(hardly) == 1)}" if hardly else "")
+        + f" (shares of what the ranges explain: {said})."
+    )
+
+
+def _listed(names: list[str]) -> str:
+    quoted = [f"`{name}`" for name in names]
+    return " and ".join([", ".join(quoted[:-1])] * (len(quoted) > 1) + quoted[-1:])
