@@ -344,3 +344,43 @@ def test_threads_that_cannot_be_had_any_more_are_told_as_they_are():
     plan = meet(selection.load("mlp"), zoo.data("breast_cancer").description, threads=7)
 
     assert pinned(plan).threads != 7  # TensorFlow started long ago in this process
+
+
+def test_what_a_study_costs_is_told_from_the_first_epochs_of_its_first_trial(tmp_path):
+    from zoo.tuning import Watch
+
+    class Costs(Watch):
+        def __init__(self):
+            self.told_of, self.ended = [], 0
+
+        def expects(self, cost):
+            self.told_of.append((cost, self.ended))
+
+        def told(self, run, told):
+            self.ended += 1
+
+    costs = Costs()
+    study = zoo.tune(SHORT, "breast_cancer", trials=3, oracle="random", run=tmp_path / "run", workers=1, watch=costs)
+
+    ((cost, ended),) = costs.told_of
+    assert ended == 0
+    assert cost.seconds == pytest.approx(3 * cost.seconds_a_trial)
+    assert cost.workers == 1
+    assert cost.memory > 2**27
+    assert cost.disk == 3 * sum(one.nbytes for one in study.run.weights(0).values())
+
+
+def test_the_cost_is_said_in_a_line_where_it_is_long_enough_to_matter():
+    import io
+
+    from zoo.console import Progress
+    from zoo.tuning import Cost
+
+    for seconds, said in ((3.0, ""), (50.0, "50 s"), (150.0, "2 min"), (4000.0, "1 h 7 min")):
+        stream = io.StringIO()
+        progress = Progress(stream)
+        progress.trials = 20
+        progress.expects(Cost(2.5, seconds, 2, 2**30, 2**20))
+
+        line = rf"about 2.5 s a trial: {said} on 2 workers, until \d\d:\d\d; 1.0 GB of memory, 1.0 MB of disk\n"
+        assert re.fullmatch(line if said else "", stream.getvalue())

@@ -15,6 +15,7 @@ from zoo.files import finite
 if TYPE_CHECKING:
     from zoo.runs import Run, Told
     from zoo.training.engine import Epoch
+    from zoo.tuning import Cost
 
 
 def say(text: str = "") -> None:
@@ -112,6 +113,16 @@ class Progress:
             self._line(f"going on after {done} finished trials of {run.folder}")
         self.since = time.monotonic()
 
+    def expects(self, cost: Cost) -> None:
+        """Say how long it will take and what it needs, where it is long enough to matter."""
+        if self.trials > 1 and cost.seconds >= 10:
+            end = time.strftime("%H:%M", time.localtime(time.time() + cost.seconds))
+            beside = f" on {cost.workers} workers" if cost.workers > 1 else ""
+            self._line(
+                f"about {number(cost.seconds_a_trial)} s a trial: {_span(cost.seconds)}{beside}, until {end}; "
+                f"{cost.memory / 2**30:.1f} GB of memory, {cost.disk / 2**20:.1f} MB of disk"
+            )
+
     def epoch(self, trial: int, epoch: Epoch, epochs: int) -> None:
         """In a terminal, show where the running trial is."""
         if self.live:
@@ -149,6 +160,15 @@ class Progress:
             self.width = 0
         self.stream.write(text + "\n")
         self.stream.flush()
+
+
+def _span(seconds: float) -> str:
+    """A time in the two units that people read."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(round(whole / 60), 60)
+    return f"{minutes} h {rest} min" if minutes else f"{rest} min"
 
 
 def verdict(summary: Mapping[str, Any]) -> None:

@@ -48,6 +48,11 @@ class Place(ABC):
     def size(self) -> int:
         """So many jobs at once."""
 
+    @property
+    @abstractmethod
+    def most(self) -> int:
+        """So many jobs at once, when it is worth it."""
+
     @abstractmethod
     def submit(self, job: Job) -> None:
         """Have a job run; at most `size` at a time."""
@@ -78,6 +83,11 @@ class Here(Place):
 
     @property
     def size(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def most(self) -> int:
         """One."""
         return 1
 
@@ -112,7 +122,7 @@ class Pool(Place):
         self.waiting: deque[Job] = deque()
         self.deaths: dict[tuple[int, ...], int] = {}
         self.members: list[_Member] = [_Own(self.events, workshop)]
-        self.most = size
+        self._most = size
         if not later:
             self._grow()
 
@@ -121,8 +131,13 @@ class Pool(Place):
         """So many at once."""
         return len(self.members)
 
+    @property
+    def most(self) -> int:
+        """So many, when all are there."""
+        return self._most
+
     def _grow(self) -> None:
-        while len(self.members) < self.most:
+        while len(self.members) < self._most:
             self.members.append(_Other(self.events, self.workshop.plan.written(), self.workshop.dataset))
 
     def expect(self, seconds: float) -> None:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from zoo.errors import ZooError
 from zoo.judging import judge
 from zoo.oracles import DONE, Question, Space, suggest
 from zoo.places import Here, Place
-from zoo.runs import Run, Told
+from zoo.runs import KEPT_WEIGHTS, Run, Told
 from zoo.training.engine import Epoch
 from zoo.working import Job, Outcome, Workshop, seed_of
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a study will cost, from its first epochs: seconds of a trial and of all that is left, bytes at its peak.
+
+    The oracle's patience is not in it: Hyperband ends most trials early. `memory` is of all workers, `disk` of the kept
+    weights.
+    """
+
+    seconds_a_trial: float
+    seconds: float
+    workers: int
+    memory: int
+    disk: int
 
 
 class Watch:
@@ -23,6 +41,9 @@ class Watch:
 
     def began(self, run: Run) -> None:
         """The study was opened, new or with what is in its journal."""
+
+    def expects(self, cost: Cost) -> None:
+        """What the study will cost is known, from the first epochs of its first trial."""
 
     def epoch(self, trial: int, epoch: Epoch, epochs: int) -> None:
         """A trial ended an epoch of so many."""
@@ -42,7 +63,7 @@ def tune(run: Run, workshop: Workshop, watch: Watch, place: Place | None = None)
     diverge.
     """
     watch.began(run)
-    _Search(run, place or Here(workshop), watch).go()
+    _Search(run, workshop, place or Here(workshop), watch).go()
     if run.best is None:
         raise ZooError(f"every trial diverged; the first because {run.told[0].reason}; try a lower learning rate")
     watch.judging(run)
@@ -52,8 +73,8 @@ def tune(run: Run, workshop: Workshop, watch: Watch, place: Place | None = None)
 class _Search:
     """The state of a study under way: what was asked, what runs, what ended out of turn."""
 
-    def __init__(self, run: Run, place: Place, watch: Watch) -> None:
-        self.run, self.place, self.watch, plan = run, place, watch, run.plan
+    def __init__(self, run: Run, workshop: Workshop, place: Place, watch: Watch) -> None:
+        self.run, self.workshop, self.place, self.watch, plan = run, workshop, place, watch, run.plan
         epochs = plan.spec.fill().train["epochs"]
         self.space = Space(plan.spec.ranges(), plan.oracle, plan.direction, plan.trials, epochs, plan.seed, plan.ahead)
         self.asked = [Question(**payload["question"]) for payload in run.asked]
@@ -63,6 +84,7 @@ class _Search:
         self.answer: Future[Question | str] | None = None
         self.waits_for = 0  # so many results must be told before the oracle can answer
         self.exhausted = False
+        self.expected = False
         self.seen_at: dict[int, float] = {}  # when a trial ended its first epoch, which a trace makes slow
 
     def go(self) -> None:
@@ -133,7 +155,19 @@ class _Search:
     def _seen(self, number: int, epoch: Epoch) -> None:
         if epoch.number == 1:
             self.seen_at[number] = time.monotonic()
+        elif epoch.number == 2 and not self.expected and number in self.seen_at:
+            self.expected = True
+            self._expect(number, time.monotonic() - self.seen_at[number])
         self.watch.epoch(number, epoch, self._epochs(number))
+
+    def _expect(self, number: int, seconds: float) -> None:
+        """Say what the study will cost: its first epoch holds the trace, its second is like all that follow."""
+        epochs, workers = self._epochs(number), self.place.most
+        left = (self.run.plan.trials - len(self.scores)) * epochs * seconds
+        unit = 1 if sys.platform == "darwin" else 1024
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit * workers
+        disk = self.workshop.weight_bytes() * min(KEPT_WEIGHTS + 1, self.run.plan.trials)
+        self.watch.expects(Cost(epochs * seconds, left / workers, workers, memory, disk))
 
     def _ends(self, outcome: Outcome) -> None:
         number = outcome.told.trial

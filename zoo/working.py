@@ -89,6 +89,11 @@ class Workshop:
         self._benches[key] = self._benches.pop(key)
         return self._benches[key]
 
+    def weight_bytes(self) -> int:
+        """The size of the weights of a model that was built here; 0 while none was."""
+        built = next((one for one, _ in self._benches.values()), None)
+        return sum(one.nbytes for one in built.weights().values()) if built else 0
+
     def _prepared(self, built: Built, part: Part) -> tuple[Any, np.ndarray | None]:
         """Features and targets of a part: `prepare` runs once over the rows, before the study."""
         features = built.prepare.predict(part.x, batch_size=256, verbose=0)
