@@ -240,3 +240,21 @@ def test_what_ended_out_of_turn_is_kept_until_it_is_told(tmp_path, workshop):
         assert run.aside() == {}
         run.drop_aside(2)
         assert not (tmp_path / "run" / "trials" / "0002.npz").exists()
+
+
+def test_an_oracle_that_waits_is_asked_again_with_what_ended_while_it_thought(tmp_path, workshop):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from zoo.oracles import WAIT
+    from zoo.tuning import Watch, _Search
+
+    with runs.opened(tmp_path / "run", workshop.plan) as run, ThreadPoolExecutor(1) as thinking:
+        search = _Search(run, workshop, Here(workshop), Watch())
+        search._ask(thinking)
+        search.answer.result()
+        search.scores.append(0.5)  # told while the oracle thought
+        search.submitted = len(search.scores)
+        search._hear(WAIT)
+        search._ask(thinking)
+
+        assert search.answer is not None

@@ -82,6 +82,7 @@ class _Search:
         self.submitted = len(self.scores)
         self.ended = {number: Outcome(*both) for number, both in run.aside().items()}
         self.answer: Future[Question | str] | None = None
+        self.known = 0  # so many results did the oracle have when it was last asked
         self.waits_for = 0  # so many results must be told before the oracle can answer
         self.exhausted = False
         self.expected = False
@@ -117,6 +118,7 @@ class _Search:
         """Have the next question answered, if it is wanted and can be: one is kept in store."""
         wanted = len(self.asked) < self.run.plan.trials and len(self.asked) - self.submitted < 1 and not self.exhausted
         if wanted and self.answer is None and len(self.scores) >= self.waits_for:
+            self.known = len(self.scores)
             self.answer = thinking.submit(suggest, self.space, list(self.asked), list(self.scores))
             if self.submitted - len(self.scores) < self.place.size:
                 self.answer.add_done_callback(lambda _: self.place.wake())
@@ -129,7 +131,7 @@ class _Search:
         elif answer == DONE:
             self.exhausted = True
         else:
-            self.waits_for = len(self.scores) + 1
+            self.waits_for = self.known + 1  # not one more than is told by now: others ended meanwhile
 
     # Trials
 
