@@ -207,7 +207,7 @@ def test_a_spec_that_is_written_out_fits(name, validator):
     from zoo.language import network, writing
 
     spec = selection.load(name).fill()
-    text = writing.dump(writing.written_out(spec, network.unfold(spec)[0]))
+    text = writing.dump(writing.written_out(spec, network.unfold(spec)[0], network.names(spec)))
 
     assert validator.is_valid(parsing.parse(text.encode(), "f")[0])
 

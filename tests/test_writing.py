@@ -43,10 +43,15 @@ def node(one):
     )  # fmt: skip
 
 
+def out(spec):
+    """A filled spec written out."""
+    return writing.written_out(spec, unfolded(spec), network.names(spec))
+
+
 @functools.cache
 def written(name) -> str:
     spec = selection.load(name).fill()
-    return writing.dump(writing.written_out(spec, unfolded(spec)))
+    return writing.dump(out(spec))
 
 
 def test_there_are_specs_to_try():
@@ -82,7 +87,7 @@ def test_a_spec_written_out_has_nothing_left_to_unfold(name):
 def test_what_is_written_out_comes_out_the_same_when_it_is_written_out_again(name):
     again = selection.load(parsing.parse(written(name).encode(), "f")[0]).fill()
 
-    assert writing.dump(writing.written_out(again, unfolded(again))) == written(name)
+    assert writing.dump(out(again)) == written(name)
 
 
 ALL_OF_IT = """
@@ -126,7 +131,7 @@ ALL_OF_IT = """
 )
 def test_every_word_of_the_language_survives(more):
     spec = load(dedent(ALL_OF_IT) + more + "\n")
-    text = writing.dump(writing.written_out(spec.fill(), unfolded(spec)))
+    text = writing.dump(out(spec.fill()))
 
     assert said(unfolded(selection.load(parsing.parse(text.encode(), "f")[0]))) == said(unfolded(spec))
 
@@ -144,7 +149,7 @@ def test_every_word_of_the_language_survives(more):
 )
 def test_little_networks_survive(text):
     spec = load(text)
-    made = writing.dump(writing.written_out(spec.fill(), unfolded(spec)))
+    made = writing.dump(out(spec.fill()))
 
     assert said(unfolded(selection.load(parsing.parse(made.encode(), "f")[0]))) == said(unfolded(spec))
 
@@ -171,7 +176,7 @@ def test_little_networks_survive(text):
 )  # fmt: skip
 def test_autoencoders_survive(family, text):
     spec = load(text, HEAD.replace("mlp", family).replace("classes: 3\n", ""))
-    made = writing.dump(writing.written_out(spec.fill(), unfolded(spec)))
+    made = writing.dump(out(spec.fill()))
 
     assert said(unfolded(selection.load(parsing.parse(made.encode(), "f")[0]))) == said(unfolded(spec))
 
@@ -185,7 +190,7 @@ def test_names_that_training_asks_for_are_kept_with_their_values():
             SGD: {learning_rate: {CosineDecay: {initial_learning_rate: $twice, decay_steps: $epochs * $steps}}}
     """
     spec = load(text)
-    value = writing.written_out(spec.fill(), unfolded(spec))
+    value = out(spec.fill())
     again = selection.load(parsing.parse(writing.dump(value).encode(), "f")[0])
 
     assert value["let"] == {"twice": 1.0}
@@ -195,7 +200,7 @@ def test_names_that_training_asks_for_are_kept_with_their_values():
 def test_a_trial_is_written_out_with_its_values():
     spec = load("let: {n: {values: [4, 8], default: 4}}\nl2: {values: [0.1, 0.2], default: 0.1}\nlayers: [Dense: $n]")
     filled = spec.fill({"n": 8, "l2": 0.2})
-    value = writing.written_out(filled, network.unfold(filled)[0])
+    value = out(filled)
 
     assert (value["l2"], value["layers"]) == (0.2, [{"Dense": {"name": "dense", "units": 8}}])
     assert writing.dump(value) == (

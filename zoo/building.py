@@ -121,21 +121,24 @@ def _prepare(plan: Plan) -> Any:
         wrong = f"rows of {tuple(x.shape)} cannot be prepared: {str(error).strip().splitlines()[0][:300].rstrip('.')}"
         raise ZooError(Problem(wrong, "steps that fit the data", "", "prepare", place)) from error
     given, wanted = tuple(made.output_shape[1:]), plan.spec.shape
-    if len(given) != len(wanted) or any(
-        None not in pair and pair[0] != pair[1] for pair in zip(given, wanted, strict=True)
-    ):
+    if not _fits(given, wanted):
         wrong = f"`prepare` makes {given} of a row of {tuple(x.shape)}"
         raise ZooError(Problem(wrong, f"{wanted}, which the network reads", "", "prepare", place))
     return made
+
+
+def _fits(shape: tuple[int | None, ...], wanted: tuple[int | None, ...]) -> bool:
+    """Whether two shapes are the same, where both say a size."""
+    return len(shape) == len(wanted) and all(
+        None in pair or pair[0] == pair[1] for pair in zip(shape, wanted, strict=True)
+    )
 
 
 def _answers(plan: Plan, flat: Network, shape: tuple[int | None, ...]) -> None:
     """Raise `ZooError` at the last layer if the network does not answer what its task asks for."""
     works, last = plan.works, _last(flat)
     wanted, stated = works.shape(), last.arguments.get("activation") or "linear"
-    if len(shape) != len(wanted) or any(
-        None not in pair and pair[0] != pair[1] for pair in zip(shape, wanted, strict=True)
-    ):
+    if not _fits(shape, wanted):
         hint = "; pool or flatten before the last layer" if len(shape) > len(wanted) else ""
         wrong, expected = f"the network answers {shape} a row", f"{wanted} for {plan.task}{hint}"
         raise ZooError(Problem(wrong, expected, "", last.path, last.mark))

@@ -6,7 +6,6 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -191,7 +190,7 @@ def show(
     if flat is None:
         raise ZooError(*problems)
     if as_yaml:
-        _written(writing.dump(writing.written_out(found.fill(), flat)), to)
+        _written(writing.dump(writing.written_out(found.fill(), flat, network.names(found.fill()))), to)
         return
     if diagram:
         from zoo import diagrams
@@ -319,10 +318,9 @@ def check(given: tuple[str, ...], changes: dict[str, Any], build: bool, data: st
             for one in [] if wrong else found:
                 if build:
                     console.quiet_tensorflow()
-                    import zoo as package
+                    from zoo import checking
 
-                    package.build(one)
-                    problems += _at_the_ends(one) or ([] if changes else _miscounted(one))
+                    problems += checking.built(one, counted=not changes)
                 if data is not None:
                     from zoo.datasets import dataset
                     from zoo.meeting import meet
@@ -338,37 +336,6 @@ def check(given: tuple[str, ...], changes: dict[str, Any], build: bool, data: st
         sys.exit(USER_ERROR if problems else 0)
     if problems:
         raise ZooError(*problems)
-
-
-def _at_the_ends(spec: Any) -> list[Any]:
-    """What does not meet at the ends of the ranges that decide shapes, one range after the other."""
-    import zoo as package
-    from zoo.selection import KNOBS
-
-    problems = []
-    for name, one in spec.ranges().items():
-        for value in one.held() if name not in KNOBS else ():
-            try:
-                package.build(spec, **{name: value})
-            except ZooError as error:
-                at = f", where `{name}` is {value}"
-                problems += [replace(problem, wrong=problem.wrong + at) for problem in error.problems]
-    return problems
-
-
-def _miscounted(spec: Any) -> list[Any]:
-    """What a spec states of its size that is not so: the figures of a card outlive a change that they do not follow."""
-    from zoo import measuring
-
-    places = {key: spec.place((key,)) for key in ("parameters", "flops") if key in spec.data}
-    stated = [key for key, place in places.items() if place and place.file == spec.source]  # not in a spec below
-    parameters, _, flops = measuring.counted(spec.fill()) if stated else (0, 0, 0)
-    counts = {"parameters": (parameters, "parameters"), "flops": (flops, "FLOPs a row")}
-    return [
-        spec.problem((key,), f"{spec.data[key]:,} is stated, and `{spec.name}` has {count:,} {what}", f"{key}: {count}")
-        for key, (count, what) in counts.items()
-        if key in stated and count not in (None, spec.data[key])
-    ]
 
 
 @zoo.command(epilog="\b\nExamples:\n  zoo diff resnet50 resnet50v2\n  zoo diff lenet5 my.yaml")
@@ -387,27 +354,7 @@ def diff(one: str, other: str, as_json: bool) -> None:
     elif not rows:
         console.say(f"{one} and {other} are the same network")
     else:
-        _wrapped(["", one, other], rows)
-
-
-def _wrapped(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under a head; a cell too wide for the terminal, or for 120 letters in a pipe, goes on below."""
-    import io
-    import shutil
-
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for one in head:
-        table.add_column(Text(one), overflow="fold")  # as text: brackets in it are no markup
-    for row in rows:
-        table.add_row(*map(Text, row))
-    drawn = io.StringIO()
-    Console(file=drawn, width=shutil.get_terminal_size((120, 24)).columns).print(table)
-    for line in drawn.getvalue().splitlines():
-        console.say(line.rstrip())
+        console.folded(["", one, other], rows)
 
 
 @zoo.command("copy", epilog="\b\nExamples:\n  zoo copy lenet5 my.yaml\n  zoo copy resnet50 specs/mine.yaml")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,6 +51,23 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[in
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         say("  ".join(cells).rstrip())
+
+
+def folded(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows under a head; a cell too wide for the terminal, or for 120 letters in a pipe, goes on below."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for one in head:
+        drawn.add_column(Text(one), overflow="fold")  # as text: brackets in it are no markup
+    for row in rows:
+        drawn.add_row(*map(Text, row))
+    text = io.StringIO()
+    Console(file=text, width=shutil.get_terminal_size((120, 24)).columns).print(drawn)
+    for line in text.getvalue().splitlines():
+        say(line.rstrip())
 
 
 def number(value: Any) -> str:

@@ -401,23 +401,22 @@ class _File:
 
     def _value(self, key: str, value: Any, l2: float | None) -> _Parts:
         """The value of an argument, a named object made, as `lowering` makes it."""
+        if catalogue.holds_layers(key, value):
+            made = []
+            for word, one in catalogue.numbered(key, value):
+                layer, inner = next(iter(one.items())) if isinstance(one, Mapping) else (one, None)
+                body = dict(inner or {})
+                given = body.pop("name", None) or word
+                made.append(self._made(layer, body, l2, None, given))
+            stacked = isinstance(value, list)
+            return _call("keras.layers.StackedRNNCells", (_bracket("[", made),), _name(key)) if stacked else made[0]
         module = catalogue.module_of(key)
         if isinstance(value, Mapping) and len(value) == 1 and module:
             name, inner = next(iter(value.items()))
-            body = dict(inner or {})
-            if module == "layers":
-                given = body.pop("name", None) or key
-                return self._made(name, body, l2, None, given)
-            where = "optimizers.schedules" if module == "schedules" else module
-            return _call(f"keras.{where}.{name}", *(_keyword(k, self._value(k, v, l2)) for k, v in body.items()))
-        if key.endswith("activation") and isinstance(value, Mapping):
-            return self._value("layer", value, None)
-        if isinstance(value, str) and module == "layers":
-            return self._made(value, {}, l2, None, key)
+            given = (_keyword(k, self._value(k, v, l2)) for k, v in (inner or {}).items())
+            return _call(f"keras.{'optimizers.schedules' if module == 'schedules' else module}.{name}", *given)
         if isinstance(value, list):
-            words = [f"{key}_{index}" if module == "layers" and index else key for index in range(len(value))]
-            made = _bracket("[", (self._value(word, one, l2) for word, one in zip(words, value, strict=True)))
-            return _call("keras.layers.StackedRNNCells", (made,), _name(key)) if key == "cell" else (made,)
+            return (_bracket("[", (self._value(key, one, l2) for one in value)),)
         return _plain(value)
 
 

@@ -73,6 +73,12 @@ def plainly(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter not in "-_ ")
 
 
+def joined(names: Iterable[str]) -> str:
+    """Names in a sentence: `a`, `b` and `c`; nothing for none."""
+    quoted = [f"`{name}`" for name in names]
+    return " and ".join([", ".join(quoted[:-1])] * (len(quoted) > 1) + quoted[-1:])
+
+
 def listed(words: Iterable[object], most: int = 12) -> str:
     """The words in a row, `and` so many more where there are too many to read."""
     told = [str(word) for word in words]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from zoo.errors import joined
 from zoo.language.ranges import Range
 from zoo.runs import Run, Told
 
@@ -129,7 +130,7 @@ def _importance(run: Run, scored: list[Told]) -> Iterator[str]:
     left_out = cross_val_predict(forest, x, y, cv=min(10, len(y)))
     explained = 1 - float(((y - left_out) ** 2).sum() / ((y - y.mean()) ** 2).sum())
     if explained < EXPLAINED:
-        yield f"Nothing that was searched explains the scores of {len(scored)} trials: " + _listed(list(ranges)) + "."
+        yield f"Nothing that was searched explains the scores of {len(scored)} trials: " + joined(ranges) + "."
         return
     shares = permutation_importance(forest.fit(x, y), x, y, n_repeats=20, random_state=0).importances_mean
     shares = np.maximum(shares, 0) / max(float(np.maximum(shares, 0).sum()), 1e-12)
@@ -137,12 +138,7 @@ def _importance(run: Run, scored: list[Told]) -> Iterator[str]:
     hardly = [name for name, share in zip(ranges, shares, strict=True) if share < 0.05]
     said = ", ".join(f"`{name}` {share:.0%}" for name, share in zip(ranges, shares, strict=True))
     yield (
-        f"{_listed(matter)} matter{'s' * (len(matter) == 1)}"
-        + (f", {_listed(hardly)} hardly do{'es' * (len(hardly) == 1)}" if hardly else "")
+        f"{joined(matter)} matter{'s' * (len(matter) == 1)}"
+        + (f", {joined(hardly)} hardly do{'es' * (len(hardly) == 1)}" if hardly else "")
         + f" (shares of what the ranges explain: {said})."
     )
-
-
-def _listed(names: list[str]) -> str:
-    quoted = [f"`{name}`" for name in names]
-    return " and ".join([", ".join(quoted[:-1])] * (len(quoted) > 1) + quoted[-1:])

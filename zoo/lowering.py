@@ -175,9 +175,9 @@ def seeds(network: Network, seed: int, within: str = "") -> Iterator[int]:
 
 def _seeds_of_wrapped(arguments: Mapping[str, Any], seed: int) -> Iterator[int]:
     for key, value in arguments.items():
-        if catalogue.module_of(key) == "layers":
-            for index, one in enumerate(value if isinstance(value, list) else [value]):
-                own = derive(seed, f"{key}_{index}" if index else key)
+        if catalogue.holds_layers(key, value):
+            for name, one in catalogue.numbered(key, value):
+                own = derive(seed, name)
                 yield own
                 if isinstance(one, Mapping):
                     for body in one.values():
@@ -244,25 +244,22 @@ def _value(key: str, value: Any, l2: float | None, how: Plain, seed: int | None,
     """A Keras object for a named object `{Name: {arguments}}`; everything else as plain Python values."""
     import keras
 
+    if catalogue.holds_layers(key, value):
+        # Keras would count unnamed layers by process, and weights could not be found by their paths again.
+        made = []
+        for word, one in catalogue.numbered(key, value):
+            layer, inner = next(iter(one.items())) if isinstance(one, Mapping) else (one, None)
+            body = dict(inner or {})
+            given = body.pop("name", None) or word
+            made.append(make(layer, body, l2, None, how, derive(seed, word), given, portable))
+        return keras.layers.StackedRNNCells(made, name=key) if isinstance(value, list) else made[0]
     module = catalogue.module_of(key)
     if isinstance(value, Mapping) and len(value) == 1 and module:
         name, inner = next(iter(value.items()))
-        body = dict(inner or {})
-        if module == "layers":
-            # Keras would count unnamed layers by process, and weights could not be found by their paths again.
-            given = body.pop("name", None) or key
-            return make(name, body, l2, None, how, derive(seed, key), given, portable)
         where: Any = keras.optimizers.schedules if module == "schedules" else getattr(keras, module)
-        return getattr(where, name)(**{k: _value(k, v, l2, how, seed, portable) for k, v in body.items()})
-    if key.endswith("activation") and isinstance(value, Mapping):
-        return _value("layer", value, None, how, seed, portable)
-    if isinstance(value, str) and module == "layers":
-        return make(value, {}, l2, None, how, derive(seed, key), key, portable)
+        return getattr(where, name)(**{k: _value(k, v, l2, how, seed, portable) for k, v in (inner or {}).items()})
     if isinstance(value, list):
-        words = [f"{key}_{index}" if module == "layers" and index else key for index in range(len(value))]
-        made = [_value(word, one, l2, how, seed, portable) for word, one in zip(words, value, strict=True)]
-        # Keras would stack them under a name that it counts by process.
-        return keras.layers.StackedRNNCells(made, name=key) if key == "cell" else made
+        return [_value(key, one, l2, how, seed, portable) for one in value]
     return float(value) if isinstance(value, float) else value
 
 

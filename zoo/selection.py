@@ -259,22 +259,31 @@ def _variants(content: bytes) -> list[str]:
 
 
 def body_problems(found: Spec) -> list[Problem]:
-    """What is wrong with a spec's body at the defaults of its ranges. What only data can know is no problem yet."""
-    unknown = [] if found.coded else [key for key in FACTS[found.task] if key not in found.facts]
+    """What is wrong with a spec's body, at the defaults of its ranges and at the ends of those that decide shapes.
 
-    def problems(values: Mapping[str, Any]) -> list[Problem]:
-        return network.unfold(found.fill(values).adapted(**dict.fromkeys(unknown, 2)))[1]
-
-    said = problems({})
-    for name, one in found.ranges().items() if not said else ():
-        for value in one.held() if name not in KNOBS else ():
-            at = f" where `{name}` is {value}"
-            said += [replace(problem, wrong=problem.wrong + at) for problem in problems({name: value})]
+    What only data can know is no problem yet.
+    """
+    said = _unfolded(found, {})[1]
+    for name, value in () if said else at_the_ends(found):
+        at = f" where `{name}` is {value}"
+        said += [replace(one, wrong=one.wrong + at) for one in _unfolded(found, {name: value})[1]]
     return said
 
 
-KNOBS = ("l2", "dropout", "learning_rate")
-"""Ranges that decide no shape: what they may hold was checked where they stand."""
+def at_the_ends(found: Spec) -> list[tuple[str, Any]]:
+    """The ranges that may decide the shapes of a spec, each with the values at its ends.
+
+    A range that acts as lambda or p alone, or in training, decides none.
+    """
+    flat, _ = _unfolded(found, {})
+    body = replace(found, data={key: value for key, value in found.data.items() if key != "train"}).ranges()
+    knobs = flat.knobs() if flat else set()
+    return [(name, value) for name, one in body.items() if name not in knobs for value in one.held()]
+
+
+def _unfolded(found: Spec, values: Mapping[str, Any]) -> tuple[network.Network | None, list[Problem]]:
+    unknown = [] if found.coded else [key for key in FACTS[found.task] if key not in found.facts]
+    return network.unfold(found.fill(values).adapted(**dict.fromkeys(unknown, 2)))
 
 
 def find(name: str) -> tuple[Path, str]:

@@ -84,8 +84,20 @@ def catalogue() -> dict[str, Any]:
 
 def module_of(argument: str) -> str:
     """The Keras module in which the value of an argument is looked up by name, or an empty text."""
-    known = argument.rstrip("0123456789_")  # `cell_1`: the second of several
-    return OBJECTS.get(known) or OBJECTS.get(known.rpartition("_")[2], "")
+    return OBJECTS.get(argument) or OBJECTS.get(argument.rpartition("_")[2], "")
+
+
+def holds_layers(argument: str, value: Any) -> bool:
+    """Whether the value of an argument is a layer, or a list of them; an activation with arguments is one."""
+    if argument.endswith("activation"):
+        return isinstance(value, Mapping)
+    return value is not None and module_of(argument) == "layers"
+
+
+def numbered(argument: str, given: Any) -> list[tuple[str, Any]]:
+    """The layers that an argument holds, each with its name: `cell`, and in a list `cell`, `cell_1`, ..."""
+    several = given if isinstance(given, list) else [given]
+    return [(f"{argument}_{index}" if index else argument, one) for index, one in enumerate(several)]
 
 
 SLOPED = ("LeakyReLU", "ELU", "ReLU", "Softmax")

@@ -950,12 +950,11 @@ class _Unfolding:
         """Whether the body ends as a head does, to which another would be added: Keras's habit, and a mistake here."""
         last = frame.nodes[-1] if frame.nodes and frame.previous == frame.nodes[-1].name else None
         activation = last.arguments.get("activation") if last else None
-        if last is None or last.layer == "Softmax" or activation == "softmax":
-            ends = last is not None
-        else:
-            one = last.layer == "Dense" and last.arguments.get("units") == 1
-            ends = one and activation == "sigmoid" and self.spec.task in ("classification", "binary")
-        if ends and last is not None and self.spec.task in FACTS and self.program.problems == []:
+        if last is None:
+            return False
+        one = last.arguments.get("units") == 1 and self.spec.task in ("classification", "binary")
+        ends = last.layer == "Softmax" or activation == "softmax" or (one and activation == "sigmoid")
+        if ends and not self.program.problems:
             wrong = f"the body ends in `{activation or 'softmax'}`, and the head of {self.spec.task} comes after it"
             expected = "this layer under `head`, or none of it: the task brings its own"
             self.problems.append(Problem(wrong, expected, "", last.path, last.mark))

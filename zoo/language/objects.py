@@ -55,8 +55,7 @@ WRAPPED = ("layer", "cell", "backward_layer")
 FORMER = {
     "lr": "learning_rate", "alpha": "negative_slope", "p": "rate", "nb_filter": "filters", "border_mode": "padding",
     "kernel": "kernel_size", "stride": "strides", "out_features": "units", "out_channels": "filters",
-    "weight_decay": "kernel_regularizer", "decay": "learning_rate", "input_length": "input_dim", "kernel_init":
-    "kernel_initializer", "init": "kernel_initializer", "bias": "use_bias", "size": "units",
+    "kernel_init": "kernel_initializer", "init": "kernel_initializer", "bias": "use_bias",
 }  # fmt: skip
 """What arguments were called in older Kerases and are called elsewhere."""
 

@@ -62,10 +62,11 @@ _Dumper.add_representer(float, _number)
 _Dumper.add_representer(str, _text)
 
 
-def written_out(spec: Spec, network: Network) -> dict[str, Any]:
+def written_out(spec: Spec, network: Network, names: Mapping[str, Any]) -> dict[str, Any]:
     """A filled spec with its body unfolded: no blocks, loops, conditions or expressions, every argument as it is built.
 
-    What comes out is a spec again, which unfolds to the same network.
+    `names` are those of the spec with their values (`network.names`). What comes out is a spec again, which unfolds to
+    the same network.
     """
     gone = (
         "let",
@@ -110,21 +111,18 @@ def written_out(spec: Spec, network: Network) -> dict[str, Any]:
         if "outputs" in spec.data:
             body["outputs"] = list(network.outputs)
     train = {"train": told.pop("train")} if "train" in told else {}
-    told |= _read_by(train, spec)
+    told |= _read_by(train, spec, names)
     for key, used in (("l2", written.l2_used), ("dropout", written.dropout_used)):
         if not used and key not in expressions.asked(train):
             told.pop(key, None)
     return {**told, **({"blocks": written.blocks} if written.blocks else {}), **body, **train}
 
 
-def _read_by(train: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
+def _read_by(train: Mapping[str, Any], spec: Spec, names: Mapping[str, Any]) -> dict[str, Any]:
     """The names that expressions in `train` ask for, which need the number of steps and so stay what they are."""
-    from zoo.language import network  # which imports this module
-
     asked = expressions.asked(train)
-    table = network.names(spec) if asked else {}
-    let = {name: _plain(table[name]) for name in spec.data.get("let") or () if name in asked}
-    made: dict[str, Any] = {key: _plain(table[key]) for key in ("l2", "dropout") if key in asked}
+    let = {name: _plain(names[name]) for name in spec.data.get("let") or () if name in asked}
+    made: dict[str, Any] = {key: _plain(names[key]) for key in ("l2", "dropout") if key in asked}
     return made | ({"let": let} if let else {})
 
 
