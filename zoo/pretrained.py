@@ -50,8 +50,7 @@ def weights(spec: Spec, flat: Network, model: Any) -> dict[str, np.ndarray]:
 
 def source_of(spec: Spec) -> str:
     """Where the weights of a spec are from, or an empty text."""
-    given = spec.data.get("weights", "")
-    return str(given["source"] if isinstance(given, Mapping) else given)
+    return str(spec.data.get("weights", ""))
 
 
 def is_published(source: str) -> bool:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from zoo.errors import Problem, listed, nearest
+from zoo.errors import Problem, joined, listed, nearest
 from zoo.language import catalogue, expressions, merging, objects, parsing, ranges
 from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS, kinds
 from zoo.language.merging import CHANGE, Document, Find, problem_at
@@ -67,11 +67,6 @@ def _one_of(words: Iterable[str]) -> tuple[Test, str]:
     return lambda value: value in known, f"one of {listed(known)}"
 
 
-def _is_weights(value: Any) -> bool:
-    named = isinstance(value, dict) and set(value) <= {"source", "classes", "shape"} and _is_text(value.get("source"))
-    return _is_text(value) or named
-
-
 _LAYERS = "a list of layers, such as [Flatten, Dense: {units: 64}]"
 
 FIELDS: dict[str, tuple[Test, str]] = {
@@ -109,7 +104,7 @@ FIELDS: dict[str, tuple[Test, str]] = {
     "penalties": (_is_filled, "{kl: {weight: 4.0, warm_up: 1000}, mmd: 10.0}"),
     "head": (_is_items, _LAYERS),
     "outputs": (lambda value: isinstance(value, list) and bool(value), "a list of names"),
-    "weights": (_is_weights, "imagenet, keras:NAME, run:NAME, or a file of weights"),
+    "weights": (_is_text, "imagenet, keras:NAME, run:NAME, or a file of weights"),
     "frozen": (lambda value: isinstance(value, bool), "true or false"),
     "train": (_is_mapping, "a mapping with any of optimizer, batch_size and epochs"),
 }
@@ -466,11 +461,11 @@ def _input(given: dict[str, Any], path: Path, marks: Marks) -> Iterator[Problem]
 def _family(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Problem]:
     """What the family decides: the body, the task, and the keys that go with them."""
     family = FAMILIES[data["family"]]
-    body, coded = _and(family.body), "latent" in family.body
+    body, coded = joined(family.body), "latent" in family.body
     foreign = [key for key in BODY if key in data and key not in (*family.body, "head")]
     missing = [key for key in family.body if key not in data and key not in meant]
     if foreign and len(missing) == len(family.body):  # one mistake: the family, or the whole body
-        yield problem_at(marks, (foreign[0],), f"{family} has no {_and(foreign)}", body)
+        yield problem_at(marks, (foreign[0],), f"{family} has no {joined(foreign)}", body)
     else:
         for key in foreign:
             yield problem_at(marks, (key,), f"{family} has no `{key}`", body)
@@ -504,9 +499,4 @@ def _family(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Pro
         return
     for key in STATED if coded or "task" in data else ():
         if key in data and key not in FACTS[task]:
-            yield problem_at(marks, (key,), f"nothing reads it in {task}", _and(FACTS[task]) or "a spec without it")
-
-
-def _and(words: Sequence[str]) -> str:
-    quoted = [f"`{word}`" for word in words]
-    return " and ".join([", ".join(quoted[:-1])] * (len(quoted) > 1) + quoted[-1:])
+            yield problem_at(marks, (key,), f"nothing reads it in {task}", joined(FACTS[task]) or "a spec without it")

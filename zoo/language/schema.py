@@ -168,7 +168,7 @@ def _keys() -> dict[str, Schema]:
             {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 1, "uniqueItems": True},
         ),
         "weights": _described(
-            "Where its weights begin: imagenet, keras:NAME, run:NAME, or a file.", {"type": ["string", "object"]}
+            "Where its weights begin: imagenet, keras:NAME, run:NAME, or a file.", {"type": "string"}
         ),
         "frozen": _described("Whether all but the head stays as it begins.", {"type": "boolean"}),
         "train": _described("How it is trained.", _ref("train")),

@@ -149,11 +149,6 @@ class Spec:
     def adapted(self, **facts: Any) -> Spec:
         """The spec with facts that data brought: shape, classes, targets, horizon, features, task, or ranges."""
         data = dict(self.data)
-        if "weights" in data and not isinstance(
-            data["weights"], Mapping
-        ):  # they were published for what it says so far
-            data["weights"] = {"source": data["weights"], "shape": list(self.shape)}
-            data["weights"] |= {"classes": data["classes"]} if "classes" in data else {}
         if "shape" in facts:
             shape = list(facts.pop("shape"))
             if "inputs" in data:
