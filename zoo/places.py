@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import pickle
 import queue
 import signal
+import sys
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
@@ -58,8 +60,8 @@ class Place(ABC):
         """Have a job run; at most `size` at a time."""
 
     @abstractmethod
-    def wait(self, seen: Seen) -> Outcome | None:
-        """Wait for a job to end and return its outcome, or None if `wake` was called meanwhile."""
+    def wait(self, seen: Seen) -> list[Outcome]:
+        """Wait for a job to end and return the outcomes of its trials; none if `wake` was called meanwhile."""
 
     @abstractmethod
     def wake(self) -> None:
@@ -95,9 +97,9 @@ class Here(Place):
         """Have a job run by the next `wait`."""
         self.jobs.append(job)
 
-    def wait(self, seen: Seen) -> Outcome:
+    def wait(self, seen: Seen) -> list[Outcome]:
         """Run the oldest job."""
-        return self.workshop.work(self.jobs.popleft(), seen)[0]
+        return self.workshop.work(self.jobs.popleft(), seen)
 
     def wake(self) -> None:
         """Nothing: who waits here works."""
@@ -155,12 +157,12 @@ class Pool(Place):
             if self.waiting and member.ready and member.job is None:
                 member.take(self.waiting.popleft())
 
-    def wait(self, seen: Seen) -> Outcome | None:
-        """Wait for the first outcome, handing on the epochs that come before it."""
+    def wait(self, seen: Seen) -> list[Outcome]:
+        """Wait for the first job to end, handing on the epochs that come before that."""
         while True:
             what, told = self.events.get()
             if what == "wake":
-                return None
+                return []
             if what == "epoch":
                 seen(*told)
                 continue
@@ -174,7 +176,7 @@ class Pool(Place):
             else:
                 member.job = None
             self._hand_out()
-            if what == "outcome":
+            if what == "outcomes":
                 return given
 
     def _replace(self, member: _Member, code: int | None) -> None:
@@ -240,7 +242,7 @@ class _Own(_Member):
     def _run(self) -> None:
         while (job := self.jobs.get()) is not None:
             try:
-                self.events.put(("outcome", (self, self.workshop.work(job, self._seen)[0])))
+                self.events.put(("outcomes", (self, self.workshop.work(job, self._seen))))
             except _Stopped:
                 return
             except BaseException as error:
@@ -300,8 +302,6 @@ class _Other(_Member):
 @contextlib.contextmanager
 def _without_main() -> Any:
     """Spawn without running the user's script again: a worker needs none of it, and a script need not be guarded."""
-    import sys
-
     main = sys.modules["__main__"]
     kept = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
     for name in kept:
@@ -329,13 +329,13 @@ def _serve(pipe: Connection) -> None:
         while True:
             job = pipe.recv()
             try:
-                outcome = workshop.work(job, lambda number, epoch: pipe.send(("epoch", (number, epoch))))[0]
+                outcomes = workshop.work(job, lambda number, epoch: pipe.send(("epoch", (number, epoch))))
             except (EOFError, OSError):
                 raise
             except BaseException as error:
                 pipe.send(("failed", _portable(error)))
             else:
-                pipe.send(("outcome", outcome))
+                pipe.send(("outcomes", outcomes))
 
 
 @contextlib.contextmanager
@@ -353,8 +353,6 @@ def _quiet() -> Any:
 
 def _portable(error: BaseException) -> BaseException:
     """An error that can be sent: as it is, or in words."""
-    import pickle
-
     try:
         pickle.loads(pickle.dumps(error))
         return error

@@ -85,8 +85,8 @@ class _Search:
         self.known = 0  # so many results did the oracle have when it was last asked
         self.waits_for = 0  # so many results must be told before the oracle can answer
         self.exhausted = False
+        self.first: tuple[int, float] | None = None  # the trial of the first epoch, which holds the trace, and its end
         self.expected = False
-        self.seen_at: dict[int, float] = {}  # when a trial ended its first epoch, which a trace makes slow
 
     def go(self) -> None:
         """Ask, run and tell until all trials are told, or the oracle has nothing left to ask."""
@@ -96,8 +96,7 @@ class _Search:
                 self._ask(thinking)
                 self._submit()
                 if self.submitted > len(self.scores) and len(self.scores) not in self.ended:
-                    outcome = self.place.wait(self._seen)
-                    if outcome is not None:
+                    for outcome in self.place.wait(self._seen):
                         self._ends(outcome)
                 elif len(self.scores) not in self.ended:
                     assert self.answer is not None, "a question waits for results, and all are told"
@@ -120,8 +119,7 @@ class _Search:
         if wanted and self.answer is None and len(self.scores) >= self.waits_for:
             self.known = len(self.scores)
             self.answer = thinking.submit(suggest, self.space, list(self.asked), list(self.scores))
-            if self.submitted - len(self.scores) < self.place.size:
-                self.answer.add_done_callback(lambda _: self.place.wake())
+            self.answer.add_done_callback(lambda _: self.place.wake())  # a worker may be free by then
 
     def _hear(self, answer: Question | str) -> None:
         self.answer = None
@@ -155,34 +153,28 @@ class _Search:
         return question.epochs or int(self.run.plan.spec.fill(question.values).train["epochs"])
 
     def _seen(self, number: int, epoch: Epoch) -> None:
-        if epoch.number == 1:
-            self.seen_at[number] = time.monotonic()
-        elif epoch.number == 2 and not self.expected and number in self.seen_at:
+        if self.first is None:
+            self.first = number, time.monotonic()
+        elif not self.expected and (number == self.first[0] or self.place.size == 1):
             self.expected = True
-            self._expect(number, time.monotonic() - self.seen_at[number])
+            self._expect(number, time.monotonic() - self.first[1])
         self.watch.epoch(number, epoch, self._epochs(number))
 
     def _expect(self, number: int, seconds: float) -> None:
-        """Say what the study will cost: its first epoch holds the trace, its second is like all that follow."""
+        """Say what the study will cost, to the place as well: the second epoch of a worker is like all that follow."""
         epochs, workers = self._epochs(number), self.place.most
         left = (self.run.plan.trials - len(self.scores)) * epochs * seconds
         unit = 1 if sys.platform == "darwin" else 1024
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit * workers
         disk = self.workshop.weight_bytes() * min(KEPT_WEIGHTS + 1, self.run.plan.trials)
+        self.place.expect(left)
         self.watch.expects(Cost(epochs * seconds, left / workers, workers, memory, disk))
 
     def _ends(self, outcome: Outcome) -> None:
         number = outcome.told.trial
-        epochs, since = len(outcome.told.epochs) - 1, self.seen_at.pop(number, None)
-        if since is not None and epochs > 0:
-            left = sum(self._epochs(one) if one < len(self.asked) else epochs + 1 for one in self._left())
-            self.place.expect((time.monotonic() - since) / epochs * left)
         self.ended[number] = outcome
         if number != len(self.scores):
             self.run.set_aside(outcome.told, outcome.weights)
-
-    def _left(self) -> range:
-        return range(len(self.scores) + 1, self.run.plan.trials)
 
     def _tell(self) -> None:
         """Tell what has its turn."""
