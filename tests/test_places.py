@@ -20,7 +20,7 @@ from zoo.errors import ZooError
 from zoo.meeting import meet
 from zoo.places import Here, Pool
 from zoo.runs import Told
-from zoo.working import Job, Outcome, Workshop, pinned, seed_of
+from zoo.working import Job, Outcome, Training, Trial, Workshop, pinned, seed_of, trainings_of
 
 COMMAND = ["tune", "mlp", "--data", "digits", "--trials", "7", "--epochs", "4", "--oracle", "random"]
 TABLES = ("trials.csv", "epochs.csv", "best.yaml")
@@ -159,7 +159,8 @@ def workshop() -> Workshop:
 
 
 def job(workshop: Workshop, number: int) -> Job:
-    return Job((number,), ({"l2": 10.0 ** -(number + 2), "dropout": 0.1},), (seed_of(workshop.plan, number),), (2,))
+    values, plan = {"l2": 10.0 ** -(number + 2), "dropout": 0.1}, workshop.plan
+    return Job((Trial(number, values, 2, trainings_of(plan, seed_of(plan, number))),))
 
 
 def test_every_place_gives_the_same_outcomes_and_shows_every_epoch(workshop):
@@ -169,7 +170,7 @@ def test_every_place_gives_the_same_outcomes_and_shows_every_epoch(workshop):
         for number in range(4):
             place.submit(job(workshop, number))
         while len(outcomes) < 4:
-            ended = place.wait(lambda number, epoch, seen=seen: seen.append((number, epoch.number)))
+            ended = place.wait(lambda number, epoch, state, seen=seen: seen.append((number, epoch.number)))
             outcomes |= {outcome.told.trial: outcome for outcome in ended}
         place.close()
         found[type(place)] = outcomes
@@ -185,7 +186,7 @@ def test_a_pool_that_was_woken_returns_and_one_that_is_not_worth_it_stays_one(wo
     pool = Pool(workshop, 3, later=True)
     try:
         pool.wake()
-        assert pool.wait(lambda number, epoch: None) == []
+        assert pool.wait(lambda *seen: None) == []
         pool.expect(places.WORTH / 2)
         assert pool.size == 1
         pool.expect(places.WORTH * 2)
@@ -200,7 +201,7 @@ def test_workers_that_die_again_and_again_end_the_study_with_a_sentence(workshop
         with pytest.raises(ZooError, match=r"3 workers died while they started, .* try --workers 1"):
             while True:
                 os.kill(pool.members[1].process.pid, signal.SIGKILL)
-                pool.events.put(("epoch", (0, None)))
+                pool.events.put(("epoch", (0, None, None)))
                 _until_dead(pool)
     finally:
         pool.close()
@@ -218,10 +219,10 @@ def test_an_error_of_a_trial_comes_back_from_wherever_it_ran(workshop):
     pool = Pool(workshop, 2)
     try:
         for number in (0, 1):
-            pool.submit(Job((number,), ({"nobody": object},), (1,), ("two",)))
+            pool.submit(Job((Trial(number, {"nobody": object}, "two", (Training(1),)),)))
         with pytest.raises(Exception, match=r"str|nobody|integer"):
             while True:
-                pool.wait(lambda number, epoch: None)
+                pool.wait(lambda *seen: None)
     finally:
         pool.close()
 

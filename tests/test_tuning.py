@@ -16,7 +16,7 @@ import zoo
 from zoo import selection
 from zoo.datasets.dataset import Dataset, Part
 from zoo.meeting import meet
-from zoo.working import Job, Workshop, pinned, seed_of
+from zoo.working import Job, Trial, Workshop, pinned, seed_of, trainings_of
 
 SHORT = {
     "spec": 1,
@@ -49,6 +49,11 @@ def rows_of(study) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def job(plan, *told) -> Job:
+    """The job of trials that were run."""
+    return Job(tuple(Trial(one.trial, one.values, 3, trainings_of(plan, seed_of(plan, one.trial))) for one in told))
+
+
 def test_any_value_with_a_range_is_searched_by_the_name_of_its_path(study):
     names = ["l2", "hidden.units", "drop.rate", "second.l2", "learning_rate"]
     tried = rows_of(study)
@@ -66,12 +71,11 @@ def test_a_trial_is_a_pure_function_of_its_job_whatever_the_process_did_before(s
     told = study.run.told[3]
     shop = Workshop(plan, rows)
     for number in (2, 3):
-        values = study.run.told[number].values
-        outcome = shop.work(Job((number,), (values,), (seed_of(plan, number),), (3,)))[0]
+        outcome = shop.work(job(plan, study.run.told[number]))[0]
 
     assert outcome.told == told
     kept = study.run.best.trial
-    again = shop.work(Job((kept,), (study.run.best.values,), (seed_of(plan, kept),), (3,)))[0]
+    again = shop.work(job(plan, study.run.best))[0]
     for path, weights in study.run.weights(kept).items():
         assert (weights == again.weights[path]).all(), path
 
@@ -79,9 +83,8 @@ def test_a_trial_is_a_pure_function_of_its_job_whatever_the_process_did_before(s
 def test_a_job_may_hold_several_trials(study):
     plan = study.run.plan
     told = study.run.told
-    job = Job((1, 2), (told[1].values, told[2].values), (seed_of(plan, 1), seed_of(plan, 2)), (3, 3))
 
-    assert [one.told for one in Workshop(plan, zoo.data("breast_cancer")).work(job)] == told[1:3]
+    assert [one.told for one in Workshop(plan, zoo.data("breast_cancer")).work(job(plan, *told[1:3]))] == told[1:3]
 
 
 def test_values_that_change_no_shape_share_one_built_model_and_others_do_not(study):
@@ -90,8 +93,8 @@ def test_values_that_change_no_shape_share_one_built_model_and_others_do_not(stu
     default = {name: one.default for name, one in plan.spec.ranges().items()}
     same = {**default, "l2": 0.0, "drop.rate": 0.4, "second.l2": 0.05, "learning_rate": 0.002}
 
-    assert shop.bench(default, 1) is shop.bench(same, 2)
-    assert shop.bench({**default, "hidden.units": 4}, 1) is not shop.bench(default, 1)
+    assert shop.bench(default, 1)[0] is shop.bench(same, 2)[0]
+    assert shop.bench({**default, "hidden.units": 4}, 1)[0] is not shop.bench(default, 1)[0]
 
 
 def test_the_score_is_the_best_epochs_and_the_kept_weights_are_those_of_that_epoch(study, tmp_path):

@@ -14,7 +14,7 @@ from zoo.errors import ZooError, listed
 from zoo.language import network
 from zoo.language.objects import is_lambda, is_rate
 from zoo.language.spec import Spec
-from zoo.meeting import alone, meet
+from zoo.meeting import MOST_TRIALS, alone, meet
 from zoo.runs import Run
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from zoo.tuning import Watch
+
+USUAL_TRIALS = 20
+"""Trials of a study that names neither their number nor a budget."""
 
 Source = str | Path | Mapping[str, Any] | Spec
 
@@ -163,7 +166,7 @@ def tune(
     source: Source,
     on: Any,
     *,
-    trials: int = 20,
+    trials: int | None = None,
     epochs: int | None = None,
     oracle: str = "bayesian",
     objective: str | None = None,
@@ -172,13 +175,21 @@ def tune(
     set: Mapping[str, Any] | None = None,
     threads: int | None = None,
     workers: int | None = None,
+    repeats: int = 1,
+    folds: int = 0,
+    confirm: int = 0,
+    budget: float | None = None,
     fresh: bool = False,
     accept_environment: bool = False,
     watch: Watch | None = None,
 ) -> Study:
     """Search a spec's ranges, lambda and p above all, on data; the same call again goes on where it stopped.
 
-    `on` is what `zoo.data` takes. `trials` counts trial 0, the spec's defaults, and trial 1, the same with lambda 0.
+    `on` is what `zoo.data` takes. `trials` (default: 20) counts trial 0, the spec's defaults, and trial 1, the same
+    with lambda 0. `budget`: seconds that the study may take instead, those before it went on included; the search ends
+    with the last trial that fits in. `repeats`: so often is each trial trained, each time under another seed. `folds`:
+    on each of so many folds of the rows that are no test (0: on the data's own parts). A trial's score is the mean.
+    `confirm`: so often are the default and the best trained again at the end, under fresh seeds, and judged by them.
     `epochs` a trial (default: the spec's). `objective`: a metric of the task without the L2 penalty (default: its
     first). `run` names the folder: a word lies under `runs/`, a path is a path (default: `runs/<spec>-<data>`).
     `threads` a trial (default: 1, or all cores for a single trial; the results depend on it). `workers`: processes that
@@ -187,9 +198,20 @@ def tune(
     """
     from zoo import oracles, places, tuning, working
 
-    for name, count in (("trials", trials), ("epochs", epochs), ("threads", threads), ("workers", workers)):
+    counts = {"trials": trials, "epochs": epochs, "threads": threads, "workers": workers, "repeats": repeats}
+    for name, count in counts.items():
         if count is not None and (type(count) is not int or count < 1):
             raise ZooError(f"{name} is {count!r}; expected a whole number above 0")
+    if type(folds) is not int or folds < 0 or folds == 1:
+        raise ZooError(f"folds is {folds!r}; expected 2 or more, or 0 for the data's own validation part")
+    if type(confirm) is not int or confirm < 0:
+        raise ZooError(f"confirm is {confirm!r}; expected a whole number, 0 or above")
+    if budget is not None and not (isinstance(budget, (int, float)) and 0 < budget < float("inf")):
+        raise ZooError(f"budget is {budget!r}; expected seconds above 0")
+    if budget is not None and oracle == "grid" and trials is None:
+        raise ZooError("a grid is laid for a number of trials; expected trials beside the budget, or another oracle")
+    if trials is None:
+        trials = USUAL_TRIALS if budget is None else MOST_TRIALS
     if type(seed) is not int:
         raise ZooError(f"seed is {seed!r}; expected a whole number")
     oracles.check(oracle)
@@ -199,7 +221,19 @@ def tune(
     if threads is None:
         usual = os.cpu_count() or 1 if trials == 1 else 1
         threads = runs.read_at(folder).plan.threads if runs.exists(folder) and not fresh else usual
-    plan = meet(found, rows.description, objective=objective, oracle=oracle, trials=trials, seed=seed, threads=threads)
+    plan = meet(
+        found,
+        rows.description,
+        objective=objective,
+        oracle=oracle,
+        trials=trials,
+        seed=seed,
+        threads=threads,
+        repeats=repeats,
+        folds=folds,
+    )
+    if folds:
+        rows.folds(folds)  # what cannot be folded is refused before anything is trained
     oracles.check(oracle, plan.spec.ranges(), trials, plan.spec.fill().train["epochs"])
     if runs.exists(folder) and not fresh:
         held = runs.read_at(folder)
@@ -212,7 +246,7 @@ def tune(
         workshop = working.Workshop(plan, rows)
         most = min(workers or max(1, (os.cpu_count() or 1) // plan.threads), trials)
         place = places.Pool(workshop, most, later=workers is None) if most > 1 else places.Here(workshop)
-        tuning.tune(opened, workshop, watch, place)
+        tuning.tune(opened, workshop, watch, place, confirm=confirm, budget=budget)
         return Study(opened)
 
 

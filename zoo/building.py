@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +51,16 @@ class Built:
     def weights(self) -> dict[str, np.ndarray]:
         """All weights by path; seeds, metrics and the optimizer's are not among them."""
         return {path: variable.numpy() for path, variable in weights_by_path(self.network)}
+
+    def variables(self) -> tuple[np.ndarray, ...]:
+        """All that training changes: the network's variables, seeds included, and the optimizer's, in their order."""
+        return tuple(one.numpy() for one in (*self.network.variables, *self.network.optimizer.variables))
+
+    def restore(self, variables: Sequence[np.ndarray]) -> None:
+        """Put back what `variables` gave."""
+        held = (*self.network.variables, *self.network.optimizer.variables)
+        for variable, value in zip(held, variables, strict=True):
+            variable.assign(value)
 
     def load(self, weights: Mapping[str, np.ndarray]) -> None:
         """Set all weights by path. Raises `ZooError` if they are another network's."""

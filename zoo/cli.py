@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -59,6 +60,16 @@ def _changes(context: click.Context, parameter: click.Parameter, given: Sequence
             raise click.BadParameter(f"{one}: {error}", context, parameter) from None
         context.meta.setdefault(TYPED, []).extend(("--set", one))
     return changes
+
+
+def _seconds(context: click.Context, parameter: click.Parameter, given: str | None) -> float | None:
+    """`--budget 1h30m` in seconds; a number alone is of seconds."""
+    if given is None:
+        return None
+    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", given.strip())
+    if not given.strip() or found is None:
+        raise click.BadParameter(f"`{given}` is no time; expected one such as 90s, 10m or 1h30m", context, parameter)
+    return sum(float(part or 0) * size for part, size in zip(found.groups(), (3600, 60, 1), strict=True))
 
 
 def _folder_of_specs(context: click.Context, parameter: click.Parameter, given: str | None) -> None:
@@ -439,9 +450,13 @@ def train(spec: str, data: str, **options: Any) -> None:
     "  zoo tune my.yaml --data my.npz --oracle random --run ./study"
 )
 @click.argument("spec")
+@click.option("--trials", type=int, metavar="N", help="Trials in all, the defaults among them.  [default: 20]")
 @click.option(
-    "--trials", type=int, default=20, show_default=True, metavar="N", help="Trials in all, the defaults among them."
+    "--budget", callback=_seconds, metavar="TIME", help="As many trials as fit into a time, such as 10m or 1h30m."
 )
+@click.option("--repeats", type=int, default=1, metavar="N", help="Train each trial so often; its score is the mean.")
+@click.option("--folds", type=int, default=0, metavar="K", help="Score each trial by K-fold cross-validation.")
+@click.option("--confirm", type=int, default=0, metavar="N", help="Train default and best again under N fresh seeds.")
 @click.option(
     "--oracle", default="bayesian", show_default=True, metavar="ORACLE", help="random, grid, bayesian or hyperband."
 )

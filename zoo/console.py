@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zoo.files import finite
+from zoo.meeting import MOST_TRIALS
 
 if TYPE_CHECKING:
     from zoo.runs import Run, Told
@@ -108,6 +109,7 @@ class Progress:
         self.stream = stream or sys.stderr
         self.live = self.stream.isatty()
         self.trials = self.width = 0
+        self.confirmed = False
         self.since = time.monotonic()
 
     def starting(self) -> None:
@@ -121,8 +123,12 @@ class Progress:
         ranges, epochs = plan.spec.ranges(), plan.spec.fill().train["epochs"]
         what = "; ".join(f"{name} in {one.said()}" for name, one in ranges.items()) or "no range: the defaults alone"
         self._line(f"{plan.spec.name} on {plan.description.name}: {plan.description.said}")
+        trials = f"{plan.trials} trials" if plan.trials < MOST_TRIALS else "as many trials as the time allows"
+        several = [f"{plan.repeats} times"] if plan.repeats > 1 else []
+        several += [f"on {plan.folds} folds"] if plan.folds else []
+        each = f", each {' '.join(several)}" if several else ""
         self._line(
-            f"{plan.trials} trials of {epochs} epochs, {plan.oracle}, {plan.objective} ({plan.direction})"
+            f"{trials} of {epochs} epochs{each}, {plan.oracle}, {plan.objective} ({plan.direction})"
             if plan.trials > 1
             else f"one training of {epochs} epochs, {plan.objective} ({plan.direction})"
         )
@@ -145,7 +151,7 @@ class Progress:
     def epoch(self, trial: int, epoch: Epoch, epochs: int) -> None:
         """In a terminal, show where the running trial is."""
         if self.live:
-            self._over(f"trial {trial} ({trial + 1}/{self.trials})  epoch {epoch.number}/{epochs}  {epoch.score:.4g}")
+            self._over(f"trial {trial} {self._counted(trial)}  epoch {epoch.number}/{epochs}  {epoch.score:.4g}")
 
     def told(self, run: Run, told: Told) -> None:
         """A line for the trial that ended."""
@@ -158,15 +164,28 @@ class Progress:
         else:
             result = f"{run.plan.objective} {number(told.score)} (epoch {told.best_epoch})"
             result += f"  best {number(best.score)}" if best and best.score is not None else ""
-        counted = f"({told.trial + 1}/{self.trials})".ljust(3 + 2 * len(str(self.trials)))
-        self._line(f"trial {told.trial:>{len(str(self.trials - 1))}} {counted}  {values}  {result}  {seconds:.1f} s")
+        counted = self._counted(told.trial).ljust(3 + 2 * len(str(self.trials)))
+        width = len(str(self.trials - 1)) if self.trials < MOST_TRIALS else 3
+        self._line(f"trial {told.trial:>{width}} {counted}  {values}  {result}  {seconds:.1f} s")
+
+    def confirming(self, run: Run, number: int, of: int, epoch: Epoch) -> None:
+        """Say once that default and best are trained again; in a terminal, show where."""
+        if not self.confirmed:
+            self.confirmed = True
+            self._line(f"default and best are trained again, {of} trainings under fresh seeds")
+        if self.live:
+            self._over(f"training {number + 1}/{of}  epoch {epoch.number}  {epoch.score:.4g}")
 
     def judging(self, run: Run) -> None:
         """Say that the search is over, and if it ended before its trials did."""
-        if len(run.told) < self.trials:
+        if len(run.told) < self.trials and self.trials == run.plan.trials:
             self._line(f"all that {run.plan.oracle} search can ask was tried, in {len(run.told)} trials")
         if self.live:
             self._over("judging the default and the best trial ...")
+
+    def _counted(self, trial: int) -> str:
+        """How many trials of how many; nothing where a budget says how many."""
+        return f"({trial + 1}/{self.trials})" if self.trials < MOST_TRIALS else ""
 
     def _over(self, text: str) -> None:
         self.stream.write("\r" + text.ljust(self.width))

@@ -27,12 +27,17 @@ WITHOUT_RANGES: dict[str, dict[str, Any]] = {
 """What is searched in a spec that names no range at all, around the values it has."""
 
 
+MOST_TRIALS = 100_000
+"""The trials of a study that ends by a budget of time."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """All that decides a study: spec, data, preparation, objective, seeds and how trials are asked. JSON both ways.
 
     `ahead`: what trial k may know is the results of the trials 0 .. k - `ahead`, whoever finished first.
-    `threads` for each trial: the same trial on another number of threads gives other bits.
+    `threads` for each trial: the same trial on another number of threads gives other bits. A trial is trained
+    `repeats` times, each of them on each of `folds` folds if there are any (0: on the data's own parts).
     """
 
     spec: Spec
@@ -46,11 +51,18 @@ class Plan:
     seed: int
     ahead: int
     threads: int
+    repeats: int = 1
+    folds: int = 0
 
     @property
     def metric(self) -> str:
         """The objective without its `val_`: the name of the metric in figures."""
         return self.objective.removeprefix("val_")
+
+    @property
+    def trainings(self) -> int:
+        """So often is a trial trained."""
+        return self.repeats * max(self.folds, 1)
 
     @property
     def works(self) -> Task:
@@ -64,7 +76,9 @@ class Plan:
     def written(self) -> dict[str, Any]:
         """The plan as JSON holds it."""
         plain = {key: getattr(self, key) for key in ("task", "objective", "direction", "oracle", "trials", "seed")}
-        more = {"steps": list(self.steps), "ahead": self.ahead, "threads": self.threads}
+        more = {"steps": list(self.steps)} | {
+            key: getattr(self, key) for key in ("ahead", "threads", "repeats", "folds")
+        }
         return {"spec": self.spec.written(), "data": self.description.written(), **plain, **more}
 
     def differences(self, other: Plan) -> list[str]:
@@ -74,7 +88,7 @@ class Plan:
             "data": self.description.fingerprint != other.description.fingerprint,
             "preparation": _hash(self.steps) != _hash(other.steps),
         }
-        for key in ("task", "objective", "oracle", "seed", "ahead"):
+        for key in ("task", "objective", "oracle", "seed", "ahead", "repeats", "folds"):
             parts[key] = getattr(self, key) != getattr(other, key)
         parts["number of threads a trial"] = self.threads != other.threads
         if self.oracle == "grid":  # the grid is cut to the number of trials, so that number is part of it
@@ -105,6 +119,8 @@ def meet(
     seed: int = 0,
     ahead: int = 2,
     threads: int = 1,
+    repeats: int = 1,
+    folds: int = 0,
     search: bool = True,
 ) -> Plan:
     """The plan of a study of a spec on described data. With `search`, a spec without ranges gets them for lambda and p.
@@ -125,7 +141,7 @@ def meet(
         fitted = _with_ranges(fitted, unfolded)
     chosen, direction = _objective(objective, task)
     return Plan(
-        fitted, description, task, tuple(steps), chosen, direction, oracle, trials, seed, ahead, threads
+        fitted, description, task, tuple(steps), chosen, direction, oracle, trials, seed, ahead, threads, repeats, folds
     )  # fmt: skip
 
 

@@ -16,21 +16,17 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from zoo import meeting
 from zoo.datasets.dataset import Dataset
 from zoo.errors import ZooError
-from zoo.working import Job, Outcome, Workshop, pinned
+from zoo.working import Job, Outcome, Seen, State, Workshop, pinned
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from zoo.training.engine import Epoch
-
-Seen = Callable[[int, "Epoch"], None]
-"""Who sees the epochs: of (the trial's number, the epoch)."""
 
 MOST_DEATHS = 3
 """So often may workers die on one job; then it is the job."""
@@ -123,6 +119,7 @@ class Pool(Place):
         self.events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self.waiting: deque[Job] = deque()
         self.deaths: dict[tuple[int, ...], int] = {}
+        self.states: dict[int, State] = {}
         self.members: list[_Member] = [_Own(self.events, workshop)]
         self._most = size
         if not later:
@@ -164,7 +161,9 @@ class Pool(Place):
             if what == "wake":
                 return []
             if what == "epoch":
-                seen(*told)
+                number, epoch, state = told
+                self.states.update({} if state is None else {number: state})
+                seen(number, epoch, state)
                 continue
             member, given = told
             if what == "ready":
@@ -174,6 +173,8 @@ class Pool(Place):
             elif what == "died":
                 self._replace(member, given)
             else:
+                for number in member.job.numbers if member.job else ():
+                    self.states.pop(number, None)
                 member.job = None
             self._hand_out()
             if what == "outcomes":
@@ -190,7 +191,7 @@ class Pool(Place):
                 "them: try --workers 1"
             )
         if member.job is not None:
-            self.waiting.appendleft(member.job)
+            self.waiting.appendleft(member.job.standing(self.states))
         self.members[self.members.index(member)] = _Other(self.events, member.plan, member.dataset)
 
     def wake(self) -> None:
@@ -248,10 +249,10 @@ class _Own(_Member):
             except BaseException as error:
                 self.events.put(("failed", (self, error)))
 
-    def _seen(self, number: int, epoch: Epoch) -> None:
+    def _seen(self, number: int, epoch: Epoch, state: State | None) -> None:
         if self.stopped.is_set():
             raise _Stopped
-        self.events.put(("epoch", (number, epoch)))
+        self.events.put(("epoch", (number, epoch, state)))
 
     def close(self) -> None:
         self.stopped.set()
@@ -329,7 +330,7 @@ def _serve(pipe: Connection) -> None:
         while True:
             job = pipe.recv()
             try:
-                outcomes = workshop.work(job, lambda number, epoch: pipe.send(("epoch", (number, epoch))))
+                outcomes = workshop.work(job, lambda *seen: pipe.send(("epoch", seen)))
             except (EOFError, OSError):
                 raise
             except BaseException as error:

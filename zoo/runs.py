@@ -15,7 +15,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,7 +41,8 @@ ENVIRONMENT = ("tensorflow", "keras", "keras-tuner")
 class Told:
     """The result of one trial: its score and the epoch that it is from, all epochs, and how it ended.
 
-    `status` is completed or diverged; a diverged trial has a `reason` and no score.
+    `status` is completed or diverged; a diverged trial has a `reason` and no score. Of several trainings, `score` is
+    the mean of their `scores`, and the epochs are those of the first.
     """
 
     trial: int
@@ -51,10 +52,19 @@ class Told:
     best_epoch: int | None
     epochs: tuple[Mapping[str, float], ...]
     reason: str = ""
+    scores: tuple[float, ...] = ()
 
 
-_TOLD = "|told"
-"""The name of a result among the weights that belong to it; no weight is called so."""
+@dataclass(frozen=True)
+class Again:
+    """A training of a trial again, under the fresh seed of this index."""
+
+    trial: int
+    index: int
+
+
+_TOLD, _VALUES = "|told", "|values"
+"""The names of a result, and of a trial's values, among the arrays that belong to it; no weight is called so."""
 
 
 @dataclass
@@ -121,6 +131,51 @@ class Run:
         """The kept weights of a trial by path. Raises `ZooError` if they are not there or torn."""
         return {path.replace("|", "/"): array for path, array in open_npz(self._weights(trial)).items()}
 
+    def keep_again(self, again: Again, told: Told, weights: Mapping[str, np.ndarray]) -> None:
+        """Store what became of a training with a fresh seed, its weights first."""
+        content = io.BytesIO()
+        arrays: dict[str, Any] = {path.replace("/", "|"): array for path, array in weights.items()}
+        np.savez(content, **arrays)
+        write_atomic(self._again(again), content.getvalue())
+        self.append("confirmed", {**vars(again), "score": told.score, "reason": told.reason})
+
+    def has_again(self, again: Again) -> bool:
+        """Whether a training with a fresh seed has ended, and its weights are there."""
+        return self.again(again) is not None and self._again(again).is_file()
+
+    def again(self, again: Again) -> dict[str, Any] | None:
+        """What became of a training with a fresh seed: its `score` on the validation part, None with a `reason`."""
+        ended = (event["payload"] for event in reversed(self.events) if event["kind"] == "confirmed")
+        return next((one for one in ended if (one["trial"], one["index"]) == (again.trial, again.index)), None)
+
+    def weights_again(self, again: Again) -> dict[str, np.ndarray]:
+        """The weights of a training with a fresh seed by path."""
+        return {path.replace("|", "/"): array for path, array in open_npz(self._again(again)).items()}
+
+    def drop_again(self, kept: Collection[int]) -> None:
+        """Remove the weights of trainings with fresh seeds of all but some trials."""
+        for path in (self.folder / "confirm").glob("*.npz"):
+            if int(path.stem.partition("-")[0]) not in kept:
+                path.unlink()
+
+    def _again(self, again: Again) -> Path:
+        return self.folder / "confirm" / f"{again.trial:04d}-{again.index}.npz"
+
+    def cut(self) -> None:
+        """Have the study end with the trials that are told."""
+        self.plan = replace(self.plan, trials=len(self.told))
+        write_json(self.folder / PLAN, self.plan.written())
+
+    def spent(self) -> float:
+        """Seconds that went into the study: in each sitting, from its beginning to the last trial told in it."""
+        seconds, begin, last = 0.0, 0.0, 0.0
+        for event in self.events:
+            if event["kind"] == "begun":
+                seconds, begin, last = seconds + last - begin, event["time"], event["time"]
+            elif event["kind"] == "told":
+                last = event["time"]
+        return seconds + last - begin
+
     def drop_weights(self) -> None:
         """Remove the weights of all but trial 0 and the best few."""
         scored = [one for one in self.told if one.score is not None]
@@ -152,11 +207,31 @@ class Run:
         return found
 
     def drop_aside(self, trial: int) -> None:
-        """Remove what was set aside of a trial that is told."""
+        """Remove what was set aside of a trial that is told, and where it stood before."""
         self._aside(trial).unlink(missing_ok=True)
+        self._state(trial).unlink(missing_ok=True)
+
+    def keep_state(self, trial: int, state: Mapping[str, np.ndarray]) -> None:
+        """Store where a trial stands, so that a kill loses no more than what came after."""
+        content = io.BytesIO()
+        arrays: dict[str, Any] = {key.replace("/", "|"): array for key, array in state.items()}
+        arrays[_VALUES] = np.array(json.dumps(self.asked[trial]["question"]["values"]))
+        np.savez(content, **arrays)
+        write_atomic(self._state(trial), content.getvalue())
+
+    def state_of(self, trial: int) -> dict[str, np.ndarray] | None:
+        """Where a trial that was asked stood when its study was stopped; None where nothing was stored."""
+        with contextlib.suppress(ZooError, KeyError, ValueError):  # it begins anew then
+            stored = open_npz(self._state(trial))
+            if json.loads(str(stored.pop(_VALUES))) == self.asked[trial]["question"]["values"]:
+                return {key.replace("|", "/"): array for key, array in stored.items()}
+        return None
 
     def _aside(self, trial: int) -> Path:
         return self.folder / "trials" / f"{trial:04d}.npz"
+
+    def _state(self, trial: int) -> Path:
+        return self.folder / "trials" / f"{trial:04d}.state.npz"
 
     def weights_file(self, trial: int) -> Path:
         """Where the kept weights of a trial lie."""
@@ -168,6 +243,7 @@ class Run:
     def derive(self) -> None:
         """Write `trials.csv`, `epochs.csv`, `best.yaml` and `run.json` from the journal."""
         told, names = self.told, list(self.plan.spec.ranges())
+        several = range(self.plan.trainings if self.plan.trainings > 1 else 0)
         rows = [
             [
                 one.trial,
@@ -176,10 +252,12 @@ class Run:
                 one.score,
                 one.best_epoch,
                 len(one.epochs),
+                *(one.scores[index] if one.scores else None for index in several),
             ]
             for one in told
         ]
         head = ["trial", "status", *names, self.plan.objective, "best_epoch", "epochs"]
+        head += [f"{self.plan.objective}_{index + 1}" for index in several]
         write_atomic(self.folder / "trials.csv", _csv(head, rows))
         logs = list(dict.fromkeys(key for one in told for epoch in one.epochs for key in epoch))
         lines = [
@@ -353,7 +431,7 @@ def _event(line: str) -> dict[str, Any]:
 
 
 def _told(payload: Mapping[str, Any]) -> Told:
-    return Told(**{**payload, "epochs": tuple(payload["epochs"])})
+    return Told(**{**payload, "epochs": tuple(payload["epochs"]), "scores": tuple(payload.get("scores", ()))})
 
 
 def _csv(head: list[str], rows: list[list[Any]]) -> str:

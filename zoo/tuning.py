@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from zoo.errors import ZooError
 from zoo.judging import judge
 from zoo.oracles import DONE, Question, Space, suggest
 from zoo.places import Here, Place
-from zoo.runs import KEPT_WEIGHTS, Run, Told
+from zoo.runs import KEPT_WEIGHTS, Again, Run, Told
+from zoo.seeding import derive
 from zoo.training.engine import Epoch
-from zoo.working import Job, Outcome, Workshop, seed_of
+from zoo.working import Job, Outcome, State, Training, Trial, Workshop, seed_of, trainings_of
 
 
 @dataclass(frozen=True)
@@ -51,29 +53,75 @@ class Watch:
     def told(self, run: Run, told: Told) -> None:
         """A trial ended, and those before it had."""
 
+    def confirming(self, run: Run, number: int, of: int, epoch: Epoch) -> None:
+        """An epoch ended of one of so many trainings with fresh seeds."""
+
     def judging(self, run: Run) -> None:
         """All trials ended; the test part is about to be opened."""
 
 
-def tune(run: Run, workshop: Workshop, watch: Watch, place: Place | None = None) -> None:
+def tune(
+    run: Run,
+    workshop: Workshop,
+    watch: Watch,
+    place: Place | None = None,
+    *,
+    confirm: int = 0,
+    budget: float | None = None,
+) -> None:
     """Run what is left of a study. May be stopped at any moment: what is in the journal stays, the rest is done again.
 
     Trials run in `place` (default: here, one after the other), and are told in the order of their numbers, whoever
-    ended first. The next question is answered on a thread of its own meanwhile. Raises `ZooError` if all trials
-    diverge.
+    ended first. The next question is answered on a thread of its own meanwhile. `confirm`: the default and the best
+    are trained again so often before they are judged. `budget`: seconds after which no trial is begun that would not
+    end by then; those spent before a study went on count. Raises `ZooError` if all trials diverge.
     """
+    place = place or Here(workshop)
     watch.began(run)
-    _Search(run, workshop, place or Here(workshop), watch).go()
-    if run.best is None:
-        raise ZooError(f"every trial diverged; the first because {run.told[0].reason}; try a lower learning rate")
+    try:
+        _Search(run, workshop, place, watch, budget).go()
+        if run.best is None:
+            raise ZooError(f"every trial diverged; the first because {run.told[0].reason}; try a lower learning rate")
+        again = _confirmed(run, place, watch, confirm)
+    finally:
+        place.close()
     watch.judging(run)
-    judge(run, workshop)
+    judge(run, workshop, again)
+
+
+def _confirmed(run: Run, place: Place, watch: Watch, times: int) -> list[Again]:
+    """The default and the best trial trained again under fresh seeds, the same for both; what is missing is run."""
+    best = run.best
+    if best is None or best.trial == 0 or run.told[0].score is None:
+        return []
+    pairs = [Again(trial.trial, index) for index in range(times) for trial in (run.told[0], best)]
+    wanted = [one for one in pairs if not run.has_again(one)]
+    first = len(run.told)
+    trials = []
+    for number, one in enumerate(wanted, first):
+        seed = derive(run.plan.seed, "confirm", one.index)
+        values = run.told[one.trial].values
+        epochs = int(run.plan.spec.fill(values).train["epochs"])
+        trials.append(Trial(number, values, epochs, (Training(seed),)))
+
+    def seen(number: int, epoch: Epoch, state: State | None) -> None:
+        watch.confirming(run, number - first, len(wanted), epoch)
+
+    waiting, out = deque(trials), 0
+    while waiting or out:
+        while waiting and out < place.size:
+            place.submit(Job((waiting.popleft(),)))
+            out += 1
+        for outcome in place.wait(seen):
+            out -= 1
+            run.keep_again(wanted[outcome.told.trial - first], outcome.told, outcome.weights)
+    return pairs
 
 
 class _Search:
     """The state of a study under way: what was asked, what runs, what ended out of turn."""
 
-    def __init__(self, run: Run, workshop: Workshop, place: Place, watch: Watch) -> None:
+    def __init__(self, run: Run, workshop: Workshop, place: Place, watch: Watch, budget: float | None = None) -> None:
         self.run, self.workshop, self.place, self.watch, plan = run, workshop, place, watch, run.plan
         epochs = plan.spec.fill().train["epochs"]
         self.space = Space(plan.spec.ranges(), plan.oracle, plan.direction, plan.trials, epochs, plan.seed, plan.ahead)
@@ -87,9 +135,12 @@ class _Search:
         self.exhausted = False
         self.first: tuple[int, float] | None = None  # the trial of the first epoch, which holds the trace, and its end
         self.expected = False
+        self.until = None if budget is None else time.monotonic() + budget - run.spent()
+        self.began: dict[int, float] = {}  # when a trial was submitted
+        self.took: list[float] = []  # seconds of those that ended here
 
     def go(self) -> None:
-        """Ask, run and tell until all trials are told, or the oracle has nothing left to ask."""
+        """Ask, run and tell until all trials are told, the oracle has nothing left to ask, or the time is up."""
         thinking = ThreadPoolExecutor(1, thread_name_prefix="oracle")
         try:
             while len(self.scores) < self.run.plan.trials and not self._is_over():
@@ -99,6 +150,8 @@ class _Search:
                     for outcome in self.place.wait(self._seen):
                         self._ends(outcome)
                 elif len(self.scores) not in self.ended:
+                    if self._is_late():
+                        continue
                     assert self.answer is not None, "a question waits for results, and all are told"
                     self._hear(self.answer.result())
                 self._tell()
@@ -106,10 +159,20 @@ class _Search:
                     self._hear(self.answer.result())
         finally:
             thinking.shutdown(wait=False, cancel_futures=True)
-            self.place.close()
+        if self.until is not None:
+            self.run.cut()
 
     def _is_over(self) -> bool:
-        return self.exhausted and len(self.scores) == len(self.asked)
+        """Whether nothing runs any more, and nothing will."""
+        idle = self.submitted == len(self.scores)
+        return idle and (self._is_late() or (self.exhausted and len(self.scores) == len(self.asked)))
+
+    def _is_late(self) -> bool:
+        """Whether another trial would not end in the time that there is; the first one is always run."""
+        if self.until is None or not self.scores:
+            return False
+        longest = sum(self.took) / len(self.took) if self.took else 0.0
+        return time.monotonic() + longest > self.until
 
     # Questions
 
@@ -136,6 +199,9 @@ class _Search:
     def _submit(self) -> None:
         while self.submitted < len(self.asked) and self.submitted - len(self.scores) < self._room():
             if self.submitted not in self.ended:
+                if self._is_late():
+                    return
+                self.began[self.submitted] = time.monotonic()
                 self.place.submit(self._job(self.submitted))
             self.submitted += 1
 
@@ -144,35 +210,44 @@ class _Search:
         return self.place.size + len(self.ended)
 
     def _job(self, number: int) -> Job:
-        question = self.asked[number]
-        return Job((number,), (question.values,), (seed_of(self.run.plan, _root(self.asked, number)),),
-                   (self._epochs(number),))  # fmt: skip
+        question, plan = self.asked[number], self.run.plan
+        trainings = trainings_of(plan, seed_of(plan, _root(self.asked, number)))
+        stored = self.run.state_of(number)
+        state = None if stored is None else State.unpacked(stored)
+        return Job((Trial(number, question.values, self._epochs(number), trainings, state),))
 
     def _epochs(self, number: int) -> int:
         question = self.asked[number]
         return question.epochs or int(self.run.plan.spec.fill(question.values).train["epochs"])
 
-    def _seen(self, number: int, epoch: Epoch) -> None:
+    def _seen(self, number: int, epoch: Epoch, state: State | None) -> None:
+        if state is not None:
+            self.run.keep_state(number, state.packed())
         if self.first is None:
             self.first = number, time.monotonic()
         elif not self.expected and (number == self.first[0] or self.place.size == 1):
             self.expected = True
             self._expect(number, time.monotonic() - self.first[1])
-        self.watch.epoch(number, epoch, self._epochs(number))
+        self.watch.epoch(number, epoch, self._epochs(number) * self.run.plan.trainings)
 
     def _expect(self, number: int, seconds: float) -> None:
         """Say what the study will cost, to the place as well: the second epoch of a worker is like all that follow."""
-        epochs, workers = self._epochs(number), self.place.most
+        epochs, workers = self._epochs(number) * self.run.plan.trainings, self.place.most
         left = (self.run.plan.trials - len(self.scores)) * epochs * seconds
         unit = 1 if sys.platform == "darwin" else 1024
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit * workers
         disk = self.workshop.weight_bytes() * min(KEPT_WEIGHTS + 1, self.run.plan.trials)
         self.place.expect(left)
-        self.watch.expects(Cost(epochs * seconds, left / workers, workers, memory, disk))
+        whole = left / workers
+        if self.until is not None:
+            whole = min(whole, max(self.until - time.monotonic(), 0.0))
+        self.watch.expects(Cost(epochs * seconds, whole, workers, memory, disk))
 
     def _ends(self, outcome: Outcome) -> None:
         number = outcome.told.trial
         self.ended[number] = outcome
+        if number in self.began:
+            self.took.append(time.monotonic() - self.began.pop(number))
         if number != len(self.scores):
             self.run.set_aside(outcome.told, outcome.weights)
 

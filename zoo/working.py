@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,28 +18,122 @@ from zoo.meeting import Plan
 from zoo.runs import Told
 from zoo.seeding import derive
 from zoo.training.engine import Epoch, fit
-from zoo.training.programs import Resident
+from zoo.training.programs import Resident, resident
 
 LARGEST_CACHE = 2
 """Built models kept in a process: the one in use, and one more for studies whose ranges change shapes."""
 
 
+PERIOD = 20.0
+"""Seconds of training after which a trial's state is handed on, so that a kill loses no more than these."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a trial: its seed, and the fold that it validates on; None: the data's own validation part."""
+
+    seed: int
+    fold: int | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What one training gave: the score of its best epoch, all epochs, that epoch's weights; or why it diverged."""
+
+    score: float | None
+    best_epoch: int | None
+    logs: tuple[Mapping[str, float], ...]
+    weights: Mapping[str, np.ndarray]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a trial stands after an epoch, so that it goes on bit by bit: in another process, or after a kill.
+
+    `ended` are the scores of the trainings before this one, whose first has its logs, best epoch and weights in
+    `first`; `variables` are the network's, seeds included, and the optimizer's, in their order.
+    """
+
+    ended: tuple[float, ...]
+    first: Finished | None
+    logs: tuple[Mapping[str, float], ...]
+    best: float | None
+    best_epoch: int | None
+    weights: Mapping[str, np.ndarray]
+    variables: tuple[np.ndarray, ...]
+
+    def packed(self) -> dict[str, np.ndarray]:
+        """The state as named arrays, for a file."""
+        told: dict[str, Any] = {
+            "ended": self.ended,
+            "logs": self.logs,
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+        }
+        arrays = {f"weights:{path}": array for path, array in self.weights.items()}
+        arrays |= {f"variable:{index:06d}": array for index, array in enumerate(self.variables)}
+        if self.first is not None:
+            told["first"] = {key: value for key, value in vars(self.first).items() if key != "weights"}
+            arrays |= {f"first:{path}": array for path, array in self.first.weights.items()}
+        return {**arrays, "told": np.array(json.dumps(told))}
+
+    @classmethod
+    def unpacked(cls, arrays: Mapping[str, np.ndarray]) -> State:
+        """The state that `packed` gave. Raises `ZooError` for other arrays."""
+
+        def named(kind: str) -> dict[str, np.ndarray]:
+            return {key.removeprefix(kind): value for key, value in arrays.items() if key.startswith(kind)}
+
+        try:
+            told = json.loads(str(arrays["told"]))
+            first = told.pop("first", None)
+            if first is not None:
+                first = Finished(**{**first, "logs": tuple(first["logs"]), "weights": named("first:")})
+            variables = tuple(value for _, value in sorted(named("variable:").items()))
+            ended, logs = tuple(told.pop("ended")), tuple(told.pop("logs"))
+            return cls(ended, first, logs, weights=named("weights:"), variables=variables, **told)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ZooError(f"these arrays hold no state of a trial: {error!r}") from None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial to run: values, epochs, and its trainings, whose mean score is its own; `state` says where it stood."""
+
+    number: int
+    values: Mapping[str, Any]
+    epochs: int
+    trainings: tuple[Training, ...]
+    state: State | None = None
+
+
 @dataclass(frozen=True)
 class Job:
-    """Trials to run: their numbers, and for each its values, its seed and its epochs. Small, picklable, no arrays."""
+    """Trials to run in one process. Picklable, and small but for a state."""
 
-    numbers: tuple[int, ...]
-    values: tuple[Mapping[str, Any], ...]
-    seeds: tuple[int, ...]
-    epochs: tuple[int, ...]
+    trials: tuple[Trial, ...]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of its trials."""
+        return tuple(one.number for one in self.trials)
+
+    def standing(self, states: Mapping[int, State]) -> Job:
+        """The same, to go on where its trials stand."""
+        return Job(tuple(replace(one, state=states.get(one.number, one.state)) for one in self.trials))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one trial, and the weights of the epoch that its score is from, by path."""
+    """What became of one trial, and the weights of the epoch that its score is from, by path; of its first training."""
 
     told: Told
     weights: Mapping[str, np.ndarray]
+
+
+Seen = Callable[[int, Epoch, "State | None"], None]
+"""Who sees the epochs: of (the trial's number, the epoch, and now and then the state after it)."""
 
 
 @dataclass
@@ -47,57 +143,113 @@ class Workshop:
     plan: Plan
     dataset: Dataset
     _benches: dict[str, tuple[Built, Resident]] = field(default_factory=dict)
+    _rows: dict[int | None, tuple[Any, Any]] = field(default_factory=dict)
 
-    def work(self, job: Job, watch: Callable[[int, Epoch], None] = lambda number, epoch: None) -> list[Outcome]:
+    def work(self, job: Job, watch: Seen = lambda number, epoch, state: None) -> list[Outcome]:
         """Run the trials of a job, one after the other; `watch` sees each epoch as it ends."""
-        tasks = zip(job.numbers, job.values, job.seeds, job.epochs, strict=True)
-        return [self._trial(*one, watch) for one in tasks]
+        return [self._trial(trial, watch) for trial in job.trials]
 
-    def _trial(
-        self, number: int, values: Mapping[str, Any], seed: int, epochs: int, watch: Callable[[int, Epoch], None]
-    ) -> Outcome:
-        try:
-            built, program = self.bench(values, seed)
-        except ZooError as error:
-            if number == 0:  # the spec itself, not what a range makes of it
-                raise
-            return Outcome(Told(number, dict(values), "diverged", None, None, (), f"it cannot be built: {error}"), {})
-        reset(built, values, seed)
+    def _trial(self, trial: Trial, watch: Seen) -> Outcome:
+        number, values, state = trial.number, dict(trial.values), trial.state
+        scores = list(state.ended) if state else []
+        first = state.first if state else None
+        for index in range(len(scores), len(trial.trainings)):
+            try:
+                found = self._training(trial, index, first, tuple(scores), state, watch)
+            except ZooError as error:
+                if number == 0:  # the spec itself, not what a range makes of it
+                    raise
+                found = Finished(None, None, (), {}, f"it cannot be built: {error}")
+            state, first = None, first or found
+            if found.score is None:
+                which = f"training {index + 1} of {len(trial.trainings)}: " if len(trial.trainings) > 1 else ""
+                reason = which + found.reason
+                return Outcome(Told(number, values, "diverged", None, None, first.logs, reason), first.weights)
+            scores.append(found.score)
+        assert first is not None, "a trial has a training"
+        kept = tuple(scores) if len(scores) > 1 else ()
+        score = float(np.mean(scores))
+        return Outcome(
+            Told(number, values, "completed", score, first.best_epoch, first.logs, scores=kept), first.weights
+        )
+
+    def _training(
+        self,
+        trial: Trial,
+        index: int,
+        first: Finished | None,
+        ended: tuple[float, ...],
+        state: State | None,
+        watch: Seen,
+    ) -> Finished:
+        """Run one training of a trial, from its beginning or from where it stood."""
+        training, plan = trial.trainings[index], self.plan
+        built, program = self.bench(trial.values, training.seed, training.fold)
+        reset(built, trial.values, training.seed)
         logs: list[Mapping[str, float]] = []
-        best, weights, reason = None, built.weights(), ""
-        for epoch in fit(program, seed, epochs, self.plan.objective, self.plan.direction):
+        best, best_epoch, weights, reason = None, None, built.weights(), ""
+        if state is not None:
+            logs, best, best_epoch, weights = list(state.logs), state.best, state.best_epoch, dict(state.weights)
+            built.restore(state.variables)
+        since = time.monotonic()
+        epochs = fit(
+            program, training.seed, trial.epochs, plan.objective, plan.direction, after=len(logs), best=best
+        )  # fmt: skip
+        for epoch in epochs:
             logs.append(dict(epoch.logs))
-            reason = epoch.diverged
+            reason, kept = epoch.diverged, None
             if epoch.best:
-                best, weights = epoch, built.weights()
-            watch(number, epoch)
-        score, at = (None, None) if reason or best is None else (best.score, best.number)
-        status = "diverged" if score is None else "completed"
-        told = Told(number, dict(values), status, score, at, tuple(logs), reason)
-        return Outcome(told, weights)
+                best, best_epoch, weights = epoch.score, epoch.number, built.weights()
+            if time.monotonic() - since >= PERIOD and not reason:
+                kept = State(ended, first, tuple(logs), best, best_epoch, weights, built.variables())
+                since = time.monotonic()
+            watch(trial.number, replace(epoch, number=index * trial.epochs + epoch.number), kept)
+        if reason or best is None:
+            return Finished(None, None, tuple(logs), weights, reason)
+        return Finished(best, best_epoch, tuple(logs), weights)
 
-    def bench(self, values: Mapping[str, Any], seed: int) -> tuple[Built, Resident]:
-        """The built model and its program for values; built anew only where they change shapes."""
+    def bench(self, values: Mapping[str, Any], seed: int, fold: int | None = None) -> tuple[Built, Resident]:
+        """The built model and its program for values, on the rows of a fold; built anew only where shapes change."""
         key = trace_key(self.plan, values)
         if key not in self._benches:
             if len(self._benches) >= LARGEST_CACHE:
                 self._benches.pop(next(iter(self._benches)))
             built = build(self.plan, values, seed, adjustable=True)
-            parts = [self._prepared(built, part) for part in (self.dataset.train, self.dataset.validation)]
             size = self.plan.spec.fill(values).train["batch_size"]
-            self._benches[key] = (built, Resident(built, parts[0], parts[1], size))
+            self._benches[key] = (built, Resident(built, size))
         self._benches[key] = self._benches.pop(key)
-        return self._benches[key]
+        built, program = self._benches[key]
+        program.use(*self._rows_of(built, fold))
+        return built, program
 
     def weight_bytes(self) -> int:
         """The size of the weights of a model that was built here; 0 while none was."""
         built = next((one for one, _ in self._benches.values()), None)
         return sum(one.nbytes for one in built.weights().values()) if built else 0
 
-    def _prepared(self, built: Built, part: Part) -> tuple[Any, np.ndarray | None]:
+    def _rows_of(self, built: Built, fold: int | None) -> tuple[Any, Any]:
+        """The rows that a training learns from, and those that it is scored on; they serve every bench."""
+        if fold not in self._rows:
+            parts: dict[int | None, tuple[Part, Part]] = {None: (self.dataset.train, self.dataset.validation)}
+            if fold is not None:
+                parts = dict(enumerate(self.dataset.folds(self.plan.folds)))
+            for key, (train, validation) in parts.items():
+                self._rows[key] = (self._prepared(built, train), self._prepared(built, validation))
+        return self._rows[fold]
+
+    def _prepared(self, built: Built, part: Part) -> tuple[Any, ...]:
         """Features and targets of a part: `prepare` runs once over the rows, before the study."""
         features = built.prepare.predict(part.x, batch_size=256, verbose=0)
-        return self.plan.works.inputs(part, features), self.plan.works.targets(part, features)
+        return resident((self.plan.works.inputs(part, features), self.plan.works.targets(part, features)))
+
+
+def trainings_of(plan: Plan, seed: int) -> tuple[Training, ...]:
+    """The trainings of a trial whose first has this seed: each fold once, or the data's own parts, and all so often."""
+    folds: list[int | None] = list(range(plan.folds)) if plan.folds else [None]
+    pairs = [(repeat, fold) for repeat in range(plan.repeats) for fold in folds]
+    return tuple(
+        Training(derive(seed, "again", index) if index else seed, fold) for index, (_, fold) in enumerate(pairs)
+    )
 
 
 def seed_of(plan: Plan, trial: int, parent: int | None = None) -> int:

@@ -48,6 +48,31 @@ class Dataset:
         self.test_openings += 1
         return self._test
 
+    def folds(self, folds: int) -> list[tuple[Part, Part]]:
+        """(training part, validation part) of each fold of the open rows, by class if they have any.
+
+        The test part is in no fold. Raises `ZooError` for rows in time, of which a fold would be learned from
+        what comes after it, and for too few rows.
+        """
+        name, both = self.description.name, (self.train, self.validation)
+        if self.description.order == "time":
+            raise ZooError(
+                f"the rows of {name} follow one another in time, and a fold would be learned from what came after it; "
+                "expected no --folds"
+            )
+        x = np.concatenate([part.x for part in both])
+        y = np.concatenate([part.y for part in both if part.y is not None]) if self.train.y is not None else None
+        fold_of = splitting.in_folds(x, y, folds, self.description.task == "classification")
+        if len(np.unique(fold_of)) < folds:
+            raise ZooError(
+                f"{name} has {len(np.unique(fold_of))} different rows to learn from; expected {folds} or more"
+            )
+        parts = [
+            [Part(x[rows], None if y is None else y[rows]) for rows in (fold_of != fold, fold_of == fold)]
+            for fold in range(folds)
+        ]
+        return [(kept, held) for kept, held in parts]
+
     def __repr__(self) -> str:
         return f"<Dataset {self.description.name}: {self.description.said}>"
 

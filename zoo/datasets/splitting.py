@@ -13,19 +13,38 @@ def by_hash(x: np.ndarray, y: np.ndarray | None, share: float, stratify: bool) -
     The split depends on what the rows hold, never on their order in the file; rows that are equal stay together, so
     that no copy of a training row is held out. A class of one row is kept whole.
     """
-    keys = np.array([hashlib.sha256((row + 0).tobytes()).digest()[:8] for row in x])  # + 0: -0.0 is equal to 0.0
+    keys = _keys(x)
     held = np.zeros(len(x), bool)
-    groups = (
-        [np.flatnonzero(y == label) for label in np.unique(y)] if stratify and y is not None else [np.arange(len(x))]
-    )
     taken: set[bytes] = set()
-    for group in groups:
+    for group in _groups(x, y, stratify):
         chosen = sorted({keys[row] for row in group})
         wanted = max(1, round(share * len(chosen))) if len(chosen) > 1 else 0
         taken.update(chosen[:wanted])
     for row, key in enumerate(keys):
         held[row] = key in taken
     return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def in_folds(x: np.ndarray, y: np.ndarray | None, folds: int, stratify: bool) -> np.ndarray:
+    """The fold of each row, 0 to `folds` - 1: rows are dealt out by their hashes, those of a class if `stratify`.
+
+    As in `by_hash`, the fold of a row depends on what the rows hold, and rows that are equal stay together.
+    """
+    keys = _keys(x)
+    dealt: dict[bytes, int] = {}
+    for group in _groups(x, y, stratify):
+        for key in sorted({keys[row] for row in group} - set(dealt)):
+            dealt[key] = len(dealt) % folds
+    return np.array([dealt[key] for key in keys])
+
+
+def _keys(x: np.ndarray) -> np.ndarray:
+    return np.array([hashlib.sha256((row + 0).tobytes()).digest()[:8] for row in x])  # + 0: -0.0 is equal to 0.0
+
+
+def _groups(x: np.ndarray, y: np.ndarray | None, stratify: bool) -> list[np.ndarray]:
+    """The rows of each class, or all of them."""
+    return [np.flatnonzero(y == label) for label in np.unique(y)] if stratify and y is not None else [np.arange(len(x))]
 
 
 def by_time(rows: int, share: float, gap: int) -> tuple[np.ndarray, np.ndarray]:

@@ -26,13 +26,16 @@ class Epoch:
     diverged: str = ""
 
 
-def fit(program: Resident, seed: int, epochs: int, objective: str, direction: str) -> Iterator[Epoch]:
+def fit(
+    program: Resident, seed: int, epochs: int, objective: str, direction: str, *, after: int = 0,
+    best: float | None = None,
+) -> Iterator[Epoch]:  # fmt: skip
     """Train for some epochs and yield each with its validation metrics.
 
-    The order of the rows in an epoch follows from the seed and the epoch's number alone.
+    The order of the rows in an epoch follows from the seed and the epoch's number alone, so that a training goes on
+    `after` an epoch whose weights, optimizer and seeds were put back; `best` is the best score until then.
     """
-    best: float | None = None
-    for number in range(1, epochs + 1):
+    for number in range(after + 1, epochs + 1):
         shuffle = derive(seed, "order", number)
         logs = program.train(np.random.default_rng(shuffle).permutation(program.rows))
         logs |= program.evaluate()

@@ -15,38 +15,45 @@ VALIDATION_BATCH = 512
 """Rows a step in evaluation; metrics are means over rows, so the size changes nothing but speed."""
 
 
-class Resident:
-    """The epochs of one built model on one data set that lies in memory; traced once, run for every trial.
+Rows = tuple[Any, np.ndarray | None]
+"""What the network reads and what it is to answer, arrays of as many rows; the first a tuple of them for several
+inputs, the second None where the loss is in the graph."""
 
-    `train`, `validation`: what the network reads and what it is to answer, arrays of as many rows; the first a tuple
-    of them for several inputs, the second None where the loss is in the graph.
+
+def resident(rows: Rows) -> tuple[Any, ...]:
+    """Rows as tensors that stay in memory, for `Resident.use`."""
+    import keras
+    import tensorflow as tf
+
+    x, y = rows
+    return tuple(keras.tree.map_structure(tf.constant, (x,) if y is None else (x, y)))
+
+
+class Resident:
+    """The epochs of one built model on data that lie in memory; traced once for rows of a shape, run for every trial.
+
+    `use` says which rows; before it, there is nothing to train on.
     """
 
-    def __init__(
-        self,
-        built: Built,
-        train: tuple[Any, np.ndarray | None],
-        validation: tuple[Any, np.ndarray | None],
-        batch_size: int,
-    ) -> None:
+    def __init__(self, built: Built, batch_size: int) -> None:
         import keras
         import tensorflow as tf
 
         self._map = keras.tree.map_structure
         self.model, self.batch_size = built.network, batch_size
-        self.rows = len(keras.tree.flatten(train[0])[0])
-        self._train_data = self._tensors(*train)
-        self._validation_data = self._tensors(*validation)
-        # Keras makes the variables of losses and metrics when it first sees data; a trace must find them made.
-        self.model.test_step(self._map(lambda tensor: tensor[:1], self._train_data))
+        self.rows = 0
+        self._train_data: tuple[Any, ...] = ()
+        self._validation_data: tuple[Any, ...] = ()
         self._train = tf.function(self._train_epoch)
         self._evaluate = tf.function(self._evaluation)
 
-    def _tensors(self, x: Any, y: np.ndarray | None) -> tuple[Any, ...]:
-        import tensorflow as tf
-
-        found = self._map(tf.constant, (x,) if y is None else (x, y))
-        return tuple(found)
+    def use(self, train: tuple[Any, ...], validation: tuple[Any, ...]) -> None:
+        """Train and evaluate on these from now on: both as `resident` gives them."""
+        if not self.rows:
+            # Keras makes the variables of losses and metrics when it first sees data; a trace must find them made.
+            self.model.test_step(self._map(lambda tensor: tensor[:1], train))
+        self._train_data, self._validation_data = train, validation
+        self.rows = self._rows_of(train)
 
     def train(self, order: np.ndarray) -> dict[str, float]:
         """Train on all rows in an order of their indices, in batches; the last batch may be smaller, as in `fit`."""
@@ -61,12 +68,12 @@ class Resident:
     def _train_epoch(self, data: tuple[Any, ...], order: Any) -> Any:
         import tensorflow as tf
 
-        size = self.batch_size
-        whole = self.rows // size
+        size, rows_in_all = self.batch_size, self._rows_of(data)
+        whole = rows_in_all // size
         for step in tf.range(whole):
             rows = tf.reshape(order[step * size : (step + 1) * size], (size,))
             self.model.train_step(self._map(lambda tensor, rows=rows: tf.gather(tensor, rows), data))
-        if self.rows % size:
+        if rows_in_all % size:
             self.model.train_step(self._map(lambda tensor: tf.gather(tensor, order[whole * size :]), data))
         return self.model.get_metrics_result()
 
