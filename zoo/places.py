@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING, Any
 from zoo import meeting
 from zoo.datasets.dataset import Dataset
 from zoo.errors import ZooError
-from zoo.working import Job, Outcome, Seen, State, Workshop, pinned
+from zoo.working import Job, Outcome, Seen, State, Workshop, Workshops, pinned, workshop
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from zoo.training.engine import Epoch
+
+Shop = Workshop | Workshops
 
 MOST_DEATHS = 3
 """So often may workers die on one job; then it is the job."""
@@ -75,7 +77,7 @@ class Place(ABC):
 class Here(Place):
     """One job at a time in this process, while `wait` waits."""
 
-    def __init__(self, workshop: Workshop) -> None:
+    def __init__(self, workshop: Shop) -> None:
         self.workshop = workshop
         self.jobs: deque[Job] = deque()
 
@@ -114,7 +116,7 @@ class Pool(Place):
     left is worth their start. Raises `ZooError` if workers die on one job again and again.
     """
 
-    def __init__(self, workshop: Workshop, size: int, later: bool = False) -> None:
+    def __init__(self, workshop: Shop, size: int, later: bool = False) -> None:
         self.workshop = workshop
         self.events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self.waiting: deque[Job] = deque()
@@ -137,7 +139,9 @@ class Pool(Place):
 
     def _grow(self) -> None:
         while len(self.members) < self._most:
-            self.members.append(_Other(self.events, self.workshop.plan.written(), self.workshop.dataset))
+            self.members.append(
+                _Other(self.events, [plan.written() for plan in self.workshop.plans], self.workshop.dataset)
+            )
 
     def expect(self, seconds: float) -> None:
         """Start the other workers if so much is left that it is worth their start."""
@@ -192,7 +196,7 @@ class Pool(Place):
             )
         if member.job is not None:
             self.waiting.appendleft(member.job.standing(self.states))
-        self.members[self.members.index(member)] = _Other(self.events, member.plan, member.dataset)
+        self.members[self.members.index(member)] = _Other(self.events, member.plans, member.dataset)
 
     def wake(self) -> None:
         """Let `wait` return."""
@@ -228,7 +232,7 @@ class _Stopped(Exception):
 class _Own(_Member):
     """The worker in this process, on a thread of its own, so that epochs of the others are seen meanwhile."""
 
-    def __init__(self, events: queue.SimpleQueue[tuple[str, Any]], workshop: Workshop) -> None:
+    def __init__(self, events: queue.SimpleQueue[tuple[str, Any]], workshop: Shop) -> None:
         super().__init__(events)
         self.workshop, self.ready = workshop, True
         self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -263,9 +267,9 @@ class _Own(_Member):
 class _Other(_Member):
     """A worker in a process of its own, and the thread that listens to it."""
 
-    def __init__(self, events: queue.SimpleQueue[tuple[str, Any]], plan: Any, dataset: Dataset) -> None:
+    def __init__(self, events: queue.SimpleQueue[tuple[str, Any]], plans: Any, dataset: Dataset) -> None:
         super().__init__(events)
-        self.plan, self.dataset, self.closed = plan, dataset, False
+        self.plans, self.dataset, self.closed = plans, dataset, False
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs,), daemon=True, name="zoo worker")
@@ -282,7 +286,7 @@ class _Other(_Member):
     def _listen(self) -> None:
         # Not among the process's arguments: `start` would wait until they are read, for ever if the process died first.
         with contextlib.suppress(OSError):
-            self.pipe.send((self.plan, self.dataset))
+            self.pipe.send((self.plans, self.dataset))
         while True:
             try:
                 what, told = self.pipe.recv()
@@ -321,16 +325,16 @@ def _serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who asked
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.suppress(EOFError, OSError):
-        plan, dataset = pipe.recv()
-        read = meeting.read(plan)
+        plans, dataset = pipe.recv()
+        read = [meeting.read(plan) for plan in plans]
         with _quiet():
-            pinned(read)
-        workshop = Workshop(read, dataset)
+            pinned(read[0])
+        shop = workshop(read, dataset)
         pipe.send(("ready", None))
         while True:
             job = pipe.recv()
             try:
-                outcomes = workshop.work(job, lambda *seen: pipe.send(("epoch", seen)))
+                outcomes = shop.work(job, lambda *seen: pipe.send(("epoch", seen)))
             except (EOFError, OSError):
                 raise
             except BaseException as error:

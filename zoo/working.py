@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -110,9 +110,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Job:
-    """Trials to run in one process. Picklable, and small but for a state."""
+    """Trials to run in one process, of one of the plans that it knows. Picklable, and small but for a state."""
 
     trials: tuple[Trial, ...]
+    plan: int = 0
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -121,7 +122,7 @@ class Job:
 
     def standing(self, states: Mapping[int, State]) -> Job:
         """The same, to go on where its trials stand."""
-        return Job(tuple(replace(one, state=states.get(one.number, one.state)) for one in self.trials))
+        return replace(self, trials=tuple(replace(one, state=states.get(one.number, one.state)) for one in self.trials))
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,20 @@ class Outcome:
 
     told: Told
     weights: Mapping[str, np.ndarray]
+    look: Look | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is seen of a network beside its score, where several are compared: its size, and what it costs.
+
+    `rows` are the scores of the validation rows, whose mean is the objective, or None where it is no mean of such.
+    """
+
+    parameters: int
+    seconds: float
+    milliseconds: float
+    rows: np.ndarray | None
 
 
 Seen = Callable[[int, Epoch, "State | None"], None]
@@ -144,6 +159,11 @@ class Workshop:
     dataset: Dataset
     _benches: dict[str, tuple[Built, Resident]] = field(default_factory=dict)
     _rows: dict[int | None, tuple[Any, Any]] = field(default_factory=dict)
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """The plan, as the only one."""
+        return (self.plan,)
 
     def work(self, job: Job, watch: Seen = lambda number, epoch, state: None) -> list[Outcome]:
         """Run the trials of a job, one after the other; `watch` sees each epoch as it ends."""
@@ -241,6 +261,60 @@ class Workshop:
         """Features and targets of a part: `prepare` runs once over the rows, before the study."""
         features = built.prepare.predict(part.x, batch_size=256, verbose=0)
         return resident((self.plan.works.inputs(part, features), self.plan.works.targets(part, features)))
+
+
+@dataclass
+class Workshops:
+    """Several plans on the same data in one process, for a race; what was built for the plan in use is kept alone."""
+
+    plans: tuple[Plan, ...]
+    dataset: Dataset
+    _open: tuple[int, Workshop] | None = None
+
+    def work(self, job: Job, watch: Seen = lambda number, epoch, state: None) -> list[Outcome]:
+        """Run the trials of a job of one plan, and look at its network."""
+        if self._open is None or self._open[0] != job.plan:
+            self._open = (job.plan, Workshop(self.plans[job.plan], self.dataset))
+        began, shop = time.monotonic(), self._open[1]
+        outcomes = shop.work(job, watch)
+        seconds = (time.monotonic() - began) / len(outcomes)
+        return [replace(one, look=_look(shop, one, seconds)) for one in outcomes]
+
+
+def workshop(plans: Sequence[Plan], dataset: Dataset) -> Workshop | Workshops:
+    """The place in a process where jobs of these plans are done."""
+    return Workshop(plans[0], dataset) if len(plans) == 1 else Workshops(tuple(plans), dataset)
+
+
+TIMED = 20
+"""Predictions of one row of which the median time is told."""
+
+
+def _look(shop: Workshop, outcome: Outcome, seconds: float) -> Look | None:
+    """Look at the network of a trial that has ended; None if it could not be built."""
+    if not outcome.weights:
+        return None
+    import tensorflow as tf
+
+    plan, told = shop.plan, outcome.told
+    built, _ = shop.bench(told.values, seed_of(plan, told.trial))
+    built.load(outcome.weights)
+    evidence = plan.works.evidence(built.pieces, shop.dataset.validation)
+    row = tf.constant(shop.dataset.validation.x[:1])
+    label = [] if shop.dataset.validation.y is None or plan.spec.label is None else [shop.dataset.validation.y[:1]]
+
+    @tf.function
+    def answer(*given: Any) -> Any:
+        return built.network([built.prepare(given[0]), *given[1:]] if label else built.prepare(given[0]))
+
+    answer(row, *label)  # traced now
+    times = []
+    for _ in range(TIMED):
+        began = time.perf_counter()
+        answer(row, *label)
+        times.append(time.perf_counter() - began)
+    rows = plan.works.rows(evidence, plan.metric)
+    return Look(built.network.count_params(), seconds, 1000 * float(np.median(times)), rows)
 
 
 def trainings_of(plan: Plan, seed: int) -> tuple[Training, ...]:
