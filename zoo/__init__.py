@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from zoo.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from zoo.api import Study, build, data, export, load, predict, train, tune
+    from zoo.api import Study, build, data, export, load, predict, race, train, tune
     from zoo.errors import ZooError
 
-__all__ = ["Study", "ZooError", "__version__", "build", "data", "export", "load", "predict", "train", "tune"]
+__all__ = ["Study", "ZooError", "__version__", "build", "data", "export", "load", "predict", "race", "train", "tune"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import runs, selection
+from zoo import racing, runs, selection
 from zoo.datasets import dataset
 from zoo.datasets.dataset import Dataset
 from zoo.errors import ZooError, listed
 from zoo.language import network
 from zoo.language.objects import is_lambda, is_rate
 from zoo.language.spec import Spec
-from zoo.meeting import MOST_TRIALS, alone, meet
+from zoo.meeting import MOST_TRIALS, Plan, alone, meet
 from zoo.runs import Run
 
 if TYPE_CHECKING:
@@ -23,17 +23,26 @@ if TYPE_CHECKING:
 
     from zoo.tuning import Watch
 
+MOST_PARAMETERS = 1_000_000
+"""Larger specs are not raced unless it is said: a race tries many, and on most data it is the small ones that learn."""
+
 USUAL_TRIALS = 20
 """Trials of a study that names neither their number nor a budget."""
 
-Source = str | Path | Mapping[str, Any] | Spec
+Source = str | Path | Mapping[str, Any] | Spec | Callable[..., Any]
+"""A spec's name, file or content; or a Keras model, its file, or a function that makes one: a model can be called."""
 
 
 def load(source: Source, set: Mapping[str, Any] | None = None) -> Spec:
     """Load a spec from a name of the zoo, the path of a YAML file, or a mapping.
 
-    `set` changes it by dotted path: `{"train.epochs": 5, "l2": 1e-4}`. Raises `ZooError` with every problem.
+    A Keras model, a `.keras` file or a function `build(l2, dropout)` that makes a model is taken as the spec of what it
+    holds. `set` changes it by dotted path: `{"train.epochs": 5, "l2": 1e-4}`. Raises `ZooError` with every problem.
     """
+    if callable(source) or (isinstance(source, (str, Path)) and str(source).endswith(".keras")):
+        from zoo import adopting
+
+        source = adopting.adopt(source)
     return selection.load(source, set)
 
 
@@ -250,6 +259,83 @@ def tune(
         return Study(opened)
 
 
+def race(
+    on: Any,
+    *,
+    pattern: str = "",
+    family: str = "",
+    max_parameters: int | None = MOST_PARAMETERS,
+    epochs: int = 27,
+    objective: str | None = None,
+    seed: int = 0,
+    run: str | Path | None = None,
+    threads: int = 1,
+    workers: int | None = None,
+    fresh: bool = False,
+    watch: racing.Watch | None = None,
+) -> tuple[list[racing.Raced], Study]:
+    """Train every spec that fits the data for the same few epochs, the better ones longer, to find which is for them.
+
+    `pattern`, `family` and `max_parameters` choose specs as `zoo list` does. In the last round, of three specs at most,
+    each is trained for `epochs`; each round before it trains three times as many specs for a third of them. Returns the
+    specs, the best first, and the winner's study, which can be exported. The same call again goes on where it stopped.
+    Raises `ZooError` if no spec fits.
+    """
+    from zoo import oracles, places, tuning, working
+
+    for name, count in (("epochs", epochs), ("threads", threads), ("workers", workers)):
+        if count is not None and (type(count) is not int or count < 1):
+            raise ZooError(f"{name} is {count!r}; expected a whole number above 0")
+    rows = data(on)
+    plans = _fitting(rows, pattern, family, max_parameters, epochs, objective, seed, threads)
+    folder = runs.folder_of(None if run is None else str(run), f"race-{rows.description.name.replace(':', '-')}")
+    oracles.check("random")
+    watch = watch or racing.Watch()
+    watch.starting()
+    plans = [working.pinned(plan) for plan in plans]
+    folder.mkdir(parents=True, exist_ok=True)
+    with runs.held(folder):
+        found = racing.opened(folder, plans, fresh)
+        shop = working.Workshops(tuple(plans), rows)
+        most = workers or max(1, (os.cpu_count() or 1) // threads)
+        racing.race(found, places.Pool(shop, most) if most > 1 else places.Here(shop), watch)
+        plan, own = racing.winner(found)
+        with runs.opened(own, plan) as opened:
+            racing.crowned(found, opened)
+            tuning.tune(opened, working.Workshop(plan, rows), tuning.Watch())
+            return found.table(), Study(opened)
+
+
+def _fitting(
+    rows: Dataset,
+    pattern: str,
+    family: str,
+    most: int | None,
+    epochs: int,
+    objective: str | None,
+    seed: int,
+    threads: int,
+) -> list[Plan]:
+    """The plan of each spec that fits the data, all with the same objective."""
+    plans: list[Plan] = []
+    description, reason = rows.description, ""
+    coded = description.task == "reconstruction" or family in ("ae", "vae")
+    for card in selection.cards(pattern, family, "", most):
+        if card.coded != coded:
+            continue
+        try:
+            found = load(card.name, {"train.epochs": epochs})
+            plan = meet(found, description, objective=objective, oracle="random", trials=1, seed=seed, threads=threads)
+        except ZooError as error:
+            reason = reason or str(error)
+            continue
+        if not plans or plan.objective == plans[0].objective:
+            plans.append(plan)
+    if not plans:
+        raise ZooError(f"no spec fits {description.name}" + (f"; the first because {reason}" if reason else ""))
+    return plans
+
+
 def train(
     source: Source,
     on: Any,
@@ -268,10 +354,10 @@ def train(
 
     Arguments as in `tune`. Raises `ZooError`.
     """
-    rows = data(on)
-    where = run if run is not None else _folder(load(source, set), rows, None, "-train")
+    rows, found = data(on), load(source, set)
+    where = run if run is not None else _folder(found, rows, None, "-train")
     return tune(
-        source, rows, trials=1, epochs=epochs, oracle="random", objective=objective, seed=seed, run=where, set=set,
+        found, rows, trials=1, epochs=epochs, oracle="random", objective=objective, seed=seed, run=where,
         threads=threads, fresh=fresh, accept_environment=accept_environment, watch=watch,
     )  # fmt: skip
 

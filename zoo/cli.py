@@ -8,13 +8,16 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
 
 from zoo import console
 from zoo.errors import BUG, INTERRUPTED, USER_ERROR, ZooError
 from zoo.version import VERSION
+
+if TYPE_CHECKING:
+    from zoo import racing
 
 THE_MACHINES = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.ENAMETOOLONG}
 """Errors of a disk or of its rights: the user can mend them, we cannot."""
@@ -472,6 +475,8 @@ def _study(which: str, spec: str, data: str, options: dict[str, Any]) -> None:
     from zoo.files import check_target
     from zoo.predicting import ARTIFACT
 
+    if spec.endswith(".keras"):
+        console.quiet_tensorflow()  # a model of the user's own is read by Keras
     as_json, to = options.pop("as_json"), options.pop("to")
     if to is not None:
         check_target(Path(to), ARTIFACT)  # before the search rather than after it
@@ -486,6 +491,37 @@ def _study(which: str, spec: str, data: str, options: dict[str, Any]) -> None:
         _exported(folder)
     else:
         console.say(f"next: zoo export {study.folder} --to FOLDER")
+
+
+@zoo.command(
+    epilog="\b\nExamples:\n  zoo race --data digits --max-params 100k\n  zoo race --data my.npz --family rnn --epochs 9"
+)
+@DATA
+@click.argument("pattern", required=False)
+@click.option("--family", default="", metavar="FAMILY", help="cnn, rnn, ae, vae or mlp.")
+@click.option("--max-params", default="1M", show_default=True, metavar="N", help="Parameters at most: 100k, 5M.")
+@SPECS
+@click.option("--epochs", type=int, default=27, show_default=True, metavar="N", help="Epochs of the last round.")
+@click.option("--objective", metavar="METRIC", help="What decides.  [default: the task's first]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same table.")
+@click.option("--workers", type=int, metavar="N", help="Specs side by side.  [default: the cores]")
+@click.option("--run", metavar="RUN", help="A name under runs/, or a path.  [default: race-DATA]")
+@click.option("--fresh", is_flag=True, help="Begin anew in the run's folder.")
+@AS_JSON
+def race(data: str, pattern: str | None, max_params: str, as_json: bool, **options: Any) -> None:
+    """Find the spec for your data: all that fit are trained a little, the worse are dropped, the rest train longer."""
+    from zoo import api
+
+    most, watch = _amount(max_params), cast("racing.Watch", console.Rounds())
+    table, study = api.race(data, pattern=pattern or "", max_parameters=most, watch=watch, **options)
+    if as_json:
+        console.say_json({"race": [vars(one) for one in table], "winner": study.summary, "run": str(study.folder)})
+        return
+    console.raced(table, study.run.plan.metric)
+    console.say()
+    console.say(f"{table[0].spec} on the untouched test part: {console.figures(study.test['tuned'])}")
+    console.say(f"run: {study.folder}")
+    console.say(f"next: zoo export {study.folder} --to FOLDER, or tune it: zoo tune {table[0].spec} --data {data}")
 
 
 @zoo.command(epilog="\b\nExamples:\n  zoo export lenet5-digits --to served\n  zoo export ./study")

@@ -16,6 +16,7 @@ from zoo.files import finite
 from zoo.meeting import MOST_TRIALS
 
 if TYPE_CHECKING:
+    from zoo.racing import Raced
     from zoo.runs import Run, Told
     from zoo.training.engine import Epoch
     from zoo.tuning import Cost
@@ -198,6 +199,52 @@ class Progress:
             self.width = 0
         self.stream.write(text + "\n")
         self.stream.flush()
+
+
+class Rounds:
+    """A race as it goes on: a line a round and a line a spec, and in a terminal the epochs (a `racing.Watch`)."""
+
+    def __init__(self, stream: Any = None) -> None:
+        self.lines = Progress(stream)
+        self.left = 0
+
+    def starting(self) -> None:
+        """Load TensorFlow quietly."""
+        quiet_tensorflow()
+
+    def round(self, number: int, specs: Sequence[str], epochs: int) -> None:
+        """Say how many run for how long."""
+        self.left = len(specs)
+        self.lines._line(f"round {number + 1}: {len(specs)} specs, {epochs} epochs each")
+
+    def epoch(self, spec: str, epoch: Epoch, epochs: int) -> None:
+        """In a terminal, show where a spec is."""
+        if self.lines.live:
+            self.lines._over(f"{spec}  epoch {epoch.number}/{epochs}  {epoch.score:.4g}")
+
+    def ended(self, raced: Raced) -> None:
+        """A line for the spec that ended."""
+        self.left -= 1
+        result = number(raced.score) if raced.score is not None else f"left out: {raced.reason}"
+        self.lines._line(f"  {raced.spec:<24} {result}  ({number(raced.seconds)} s, {self.left} to go)")
+
+
+def raced(race: Sequence[Raced], metric: str) -> None:
+    """The table of a race: every spec, the best first."""
+    rows = []
+    for one in race:
+        between = "-" if one.low is None else f"{number(one.low)} to {number(one.high)}"
+        size = "-" if one.parameters is None else f"{one.parameters:,}"
+        score = number(one.score) if one.score is not None else "-"
+        rows.append([one.spec, score, between, one.epochs, size, number(one.seconds), number(one.milliseconds)])
+    say()
+    head = ["spec", f"validation {metric}", "95 % interval", "epochs", "parameters", "s a trial", "ms a prediction"]
+    table(head, rows, right=range(1, len(head)))
+
+
+def figures(found: Mapping[str, float]) -> str:
+    """Figures in one line."""
+    return ", ".join(f"{name} {number(value)}" for name, value in found.items())
 
 
 def _span(seconds: float) -> str:

@@ -329,6 +329,7 @@ def _serve(pipe: Connection) -> None:
         read = [meeting.read(plan) for plan in plans]
         with _quiet():
             pinned(read[0])
+            _silent()
         shop = workshop(read, dataset)
         pipe.send(("ready", None))
         while True:
@@ -341,6 +342,13 @@ def _serve(pipe: Connection) -> None:
                 pipe.send(("failed", _portable(error)))
             else:
                 pipe.send(("outcomes", outcomes))
+
+
+def _silent() -> None:
+    """Have TensorFlow not say that functions are traced again, which is no news."""
+    import tensorflow as tf
+
+    tf.get_logger().setLevel("ERROR")
 
 
 @contextlib.contextmanager

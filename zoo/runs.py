@@ -29,7 +29,7 @@ from zoo.files import append_synced, finite, locked, open_npz, read_json, whole_
 from zoo.meeting import Plan
 
 HOME = Path("runs")
-PLAN, JOURNAL, LOCK = "plan.json", "journal.jsonl", "lock"
+PLAN, JOURNAL, LOCK, RACE = "plan.json", "journal.jsonl", "lock", "race.json"
 KEPT_WEIGHTS = 3
 """The best so many trials keep their weights, and trial 0 always."""
 
@@ -85,7 +85,7 @@ class Run:
     @property
     def told(self) -> list[Told]:
         """The results, in the order of the trials."""
-        return [_told(event["payload"]) for event in self.events if event["kind"] == "told"]
+        return [read_told(event["payload"]) for event in self.events if event["kind"] == "told"]
 
     def last(self, kind: str) -> dict[str, Any] | None:
         """The payload of the last event of a kind, or None."""
@@ -200,7 +200,7 @@ class Run:
         for number in range(len(self.told), len(self.asked)):
             with contextlib.suppress(ZooError, KeyError, ValueError, TypeError):  # it is run again then
                 stored = open_npz(self._aside(number))
-                told = _told(json.loads(str(stored.pop(_TOLD))))
+                told = read_told(json.loads(str(stored.pop(_TOLD))))
                 arrays = {path.replace("|", "/"): array for path, array in stored.items()}
                 if dict(told.values) == dict(self.asked[number]["question"]["values"]):
                     found[number] = (told, arrays)
@@ -309,7 +309,7 @@ def exists(folder: Path) -> bool:
 
 def read(name: str) -> Run:
     """Read a run by its name or path, without its lock. Raises `ZooError` with the nearest name if there is none."""
-    folder = folder_of(name, name)
+    folder = _winner(folder_of(name, name))
     if not exists(folder):
         known = sorted(path.parent.name for path in HOME.glob(f"*/{PLAN}"))
         hint = nearest(name, known)
@@ -320,6 +320,13 @@ def read(name: str) -> Run:
             + (f"; did you mean `{hint}`?" if hint else "")
         )
     return read_at(folder)
+
+
+def _winner(folder: Path) -> Path:
+    """The folder itself, or that of the winner where a finished race lies in it."""
+    if os.path.isfile(folder / RACE):
+        return folder / str(read_json(folder / RACE).get("winner", ""))
+    return folder
 
 
 def read_at(folder: Path) -> Run:
@@ -354,7 +361,7 @@ def opened(folder: Path, plan: Plan, fresh: bool = False, accept_environment: bo
         raise ZooError(f"{folder} is there and is no run; expected a new folder: --run NAME")
     with held(folder):
         if fresh or (exists(folder) and not read_at(folder).told):
-            _clear(folder)  # where no trial ended, there is nothing to lose
+            clear(folder)  # where no trial ended, there is nothing to lose
         if exists(folder):
             run = read_at(folder)
             refuse_another(run, plan, accept_environment)
@@ -416,7 +423,7 @@ def _same_environment(run: Run, accept: bool) -> None:
             )
 
 
-def _clear(folder: Path) -> None:
+def clear(folder: Path) -> None:
     """Empty a run's folder, the lock excepted: another process may be waiting on it."""
     for path in folder.iterdir():
         if path.name != LOCK:
@@ -426,11 +433,12 @@ def _clear(folder: Path) -> None:
 def _event(line: str) -> dict[str, Any]:
     event: dict[str, Any] = json.loads(line)
     if event["kind"] == "told":
-        _told(event["payload"])
+        read_told(event["payload"])
     return event
 
 
-def _told(payload: Mapping[str, Any]) -> Told:
+def read_told(payload: Mapping[str, Any]) -> Told:
+    """A result from what `vars` of it was written as."""
     return Told(**{**payload, "epochs": tuple(payload["epochs"]), "scores": tuple(payload.get("scores", ()))})
 
 

@@ -54,6 +54,14 @@ def paired(default: np.ndarray, tuned: np.ndarray, direction: str, seeds: int = 
     return _difference(float(gain.mean()), means, rows, seeds)
 
 
+def interval(rows: np.ndarray) -> tuple[float, float]:
+    """The interval of the mean of some rows' scores, as in `paired`."""
+    random = np.random.default_rng(0)
+    means = [rows[random.integers(len(rows), size=len(rows))].mean() for _ in range(RESAMPLES)]
+    found = _difference(0.0, means, len(rows), 0)
+    return found.low, found.high
+
+
 def of_figures(
     gain: Callable[[int, np.ndarray], float], rows: int, direction: str, trainings: int = 1, seeds: int = 0
 ) -> Difference:

@@ -34,6 +34,18 @@ class Filled(float):
     def __getnewargs__(self) -> tuple[float, str]:  # type: ignore[override]
         return (float(self), self.name)
 
+    def __mul__(self, other: Any) -> float:
+        """A multiple is a knob too, under a name of its own: `l2 * 2`."""
+        made = float(self) * other
+        return Filled(made, f"{self.name} * {other}") if type(other) in (int, float) else made
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> float:
+        """The same for a quotient: `l2 / 2`."""
+        made = float(self) / other
+        return Filled(made, f"{self.name} / {other}") if type(other) in (int, float) else made
+
 
 @dataclass(frozen=True)
 class Range:
@@ -121,10 +133,10 @@ class Range:
     def said(self) -> str:
         """The range in a few words, for people: `1e-07 to 0.01 (log) or 0`."""
         if self.values:
-            return ", ".join(map(_said, self.values))
-        steps = "" if self.step is None else f" {'times' if self.sampling == 'log' else 'by'} {_said(self.step)}"
+            return ", ".join(map(spelt, self.values))
+        steps = "" if self.step is None else f" {'times' if self.sampling == 'log' else 'by'} {spelt(self.step)}"
         log = " (log)" if self.sampling == "log" else ""
-        return f"{_said(self.min_value)} to {_said(self.max_value)}{steps}{log}{' or 0' if self.zero else ''}"
+        return f"{spelt(self.min_value)} to {spelt(self.max_value)}{steps}{log}{' or 0' if self.zero else ''}"
 
     def written(self) -> dict[str, Any]:
         """The range as a spec writes it; keys at their defaults are left out."""
@@ -157,7 +169,9 @@ def looks_like(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
     meant = set(value) <= {*_MEANT, "step", "sampling", "default"} and len(value) > 1 and _MEANT & set(value)
-    return bool({"values", "min_value", "max_value"} & set(value) or meant)
+    # `{query: previous, values: previous}` is none: tensors by name, one of them misspelt
+    of_values = isinstance(value.get("values"), list) or ("values" in value and set(value) <= {*KEYS, *_MEANT})
+    return bool(of_values or {"min_value", "max_value"} & set(value) or meant)
 
 
 _MEANT = {"min", "max", "low", "high", "log", "choices", "choice"}
@@ -220,21 +234,21 @@ def _inconsistent(made: Range) -> list[tuple[str, str, str]]:
     if not made.values:
         low, high = made._ends()
         if low >= high:
-            return [("min_value", f"{_said(low)} is not below the `max_value` {_said(high)}", "the smaller number")]
+            return [("min_value", f"{spelt(low)} is not below the `max_value` {spelt(high)}", "the smaller number")]
         if made.sampling == "log" and low <= 0:
             return [
                 (
                     "min_value",
-                    f"a log range cannot begin at {_said(low)}",
+                    f"a log range cannot begin at {spelt(low)}",
                     "a number above 0, and `zero: true` to add 0",
                 )
             ]
         if made.sampling == "log" and made.step is not None and made.step <= 1:
-            return [("step", f"under `sampling: log` the step {_said(made.step)} is a factor", "a number above 1")]
+            return [("step", f"under `sampling: log` the step {spelt(made.step)} is a factor", "a number above 1")]
         if made.zero and made.sampling != "log":
             return [("zero", "`zero` adds 0 to a log range alone", "`sampling: log` beside it, or `min_value: 0`")]
         if made.step is not None and made._steps(made.step, high) >= MOST:
-            return [("step", f"{_said(made.step)} gives more than {MOST:,} values", "a larger step, or none")]
+            return [("step", f"{spelt(made.step)} gives more than {MOST:,} values", "a larger step, or none")]
     if not made.holds(made.default):
         return [("default", f"{shown(made.default)} is not in the range", made.said())]
     if made.step is not None and not made.values and not (made.zero and made.default == 0):
@@ -251,5 +265,8 @@ def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def _said(value: Any) -> str:
+def spelt(value: Any) -> str:
+    """A value in a sentence, in the language's own words: `true`, not `True`."""
+    if isinstance(value, bool) or value is None:
+        return "null" if value is None else str(value).lower()
     return f"{value:.10g}" if is_number(value) else str(value)

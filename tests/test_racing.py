@@ -1,0 +1,161 @@
+"""A race: rounds that share epochs out, the same table whoever works and whoever is killed, a winner like any run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo import racing, runs, selection
+from zoo.errors import ZooError
+from zoo.racing import rounds
+
+WIDTHS = {"wide": 32, "middle": 16, "small": 8, "thin": 2, "narrow": 1, "wild": 4}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """A folder of six small specs, one of which diverges."""
+    made = tmp_path / "specs"
+    made.mkdir()
+    for name, units in WIDTHS.items():
+        spec = {"spec": 1, "name": name, "family": "mlp", "task": "classification", "input": {"shape": [30]}}
+        spec |= {
+            "classes": 2,
+            "parameters": 33 * units + 2,
+            "layers": [{"Dense": {"units": units, "activation": "relu"}}],
+        }
+        rate = 1e14 if name == "wild" else 0.01
+        spec |= {"l2": 0, "train": {"optimizer": {"SGD": {"learning_rate": rate}}, "epochs": 5}}
+        (made / f"{name}.yaml").write_text(json.dumps(spec))
+    monkeypatch.setattr(selection, "_FOLDERS", [])
+    selection.add(made)
+    yield made
+    selection._FOLDERS.clear()
+    selection.files.cache_clear()
+    selection.names.cache_clear()
+
+
+OURS = {"max_parameters": 1100, "family": "mlp", "epochs": 9}
+COST = ("seconds", "milliseconds")
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with (path / "race.csv").open() as file:
+        return [{key: value for key, value in row.items() if key not in COST} for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize(
+    ("specs", "epochs", "expected"),
+    [
+        (1, 27, [(1, 27)]),
+        (3, 27, [(3, 27)]),
+        (4, 27, [(4, 9), (2, 27)]),
+        (20, 27, [(20, 3), (7, 9), (3, 27)]),
+        (60, 27, [(60, 1), (20, 3), (7, 9), (3, 27)]),
+        (60, 2, [(60, 1), (20, 1), (7, 1), (3, 2)]),
+    ],
+)
+def test_rounds_go_from_all_specs_and_few_epochs_to_a_few_specs_and_all_epochs(specs, epochs, expected):
+    assert rounds(specs, epochs) == expected
+
+
+def test_a_race_drops_the_worse_trains_the_rest_longer_and_its_winner_is_a_run(folder, tmp_path):
+    seen = []
+
+    class Seen(racing.Watch):
+        def round(self, number, specs, epochs):
+            seen.append((number, len(specs), epochs))
+
+    found, study = zoo.race("breast_cancer", **OURS, run=tmp_path / "race", workers=1, watch=Seen())
+    names = [one.spec for one in found]
+
+    assert seen == [(0, 6, 3), (1, 2, 9)]
+    assert sorted(names) == sorted(WIDTHS)
+    assert [one.epochs for one in found] == [9, 9, 3, 3, 3, 3]
+    assert names[-1] == "wild" and found[-1].score is None and "after epoch 1" in found[-1].reason
+    for group in (found[:2], found[2:5]):
+        assert [one.score for one in group] == sorted((one.score for one in group), reverse=True)
+    for one in found[:-1]:
+        assert one.low <= one.score <= one.high
+        assert one.parameters == 31 * WIDTHS[one.spec] + 2 * (WIDTHS[one.spec] + 1)
+        assert one.seconds > 0 and one.milliseconds > 0
+    assert study.run.plan.spec.name == names[0]
+    assert study.score == found[0].score
+    assert study.summary["test_openings"] == 1
+    assert len(study.run.told[0].epochs) == 9
+    plain = zoo.train(names[0], "breast_cancer", epochs=9, run=tmp_path / "plain", threads=1)
+    assert plain.score == study.score  # a race trains as `train` does
+    assert zoo.export(tmp_path / "race", tmp_path / "served").is_dir()
+    assert runs.read(str(tmp_path / "race")).folder == tmp_path / "race" / names[0]
+
+
+def test_two_workers_and_a_race_that_was_killed_give_the_table_of_one(folder, tmp_path):
+    command = [sys.executable, "-c", "from zoo.cli import main; main()", "race", "--data", "breast_cancer"]
+    command += ["--specs", str(folder), "--family", "mlp", "--max-params", "1100", "--epochs", "9"]
+
+    def start(name: str, workers: int) -> subprocess.Popen:
+        return subprocess.Popen(
+            [*command, "--run", str(tmp_path / name), "--workers", str(workers)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    one = start("one", 1)
+    said = one.communicate(timeout=300)[0].decode()
+    assert one.returncode == 0, said
+    assert re.search(r"round 1: 6 specs, 3 epochs each", said)
+    two = start("two", 2)
+    assert two.wait(300) == 0, two.communicate()[0]
+    assert table(tmp_path / "two") == table(tmp_path / "one")
+
+    killed, journal = start("killed", 1), tmp_path / "killed" / "journal.jsonl"
+    until = time.monotonic() + 120
+    while killed.poll() is None and time.monotonic() < until:
+        if journal.exists() and len(journal.read_bytes().splitlines()) >= 3:
+            os.kill(killed.pid, signal.SIGKILL)
+            break
+        time.sleep(0.005)
+    killed.wait()
+    kept = journal.read_bytes()
+    assert 3 <= len(kept.splitlines()) < 8
+    assert start("killed", 1).wait(300) == 0
+    assert journal.read_bytes().startswith(kept)
+    assert len(journal.read_bytes().splitlines()) == 8  # six and two, none of them twice
+    assert table(tmp_path / "killed") == table(tmp_path / "one")
+
+
+def test_a_race_is_gone_on_with_by_the_same_race_alone(folder, tmp_path):
+    options = {**OURS, "epochs": 2, "workers": 1, "run": tmp_path / "race"}
+    first, _ = zoo.race("breast_cancer", **options)
+    again, study = zoo.race("breast_cancer", **options)
+
+    assert first == again
+    assert study.summary["test_openings"] == 1
+    with pytest.raises(ZooError, match=r"a race in which `.*` was trained otherwise"):
+        zoo.race("breast_cancer", **{**options, "epochs": 3})
+    with pytest.raises(ZooError, match="a race of other specs"):
+        zoo.race("breast_cancer", **options, pattern="w*")
+    fresh, _ = zoo.race("breast_cancer", **options, pattern="w*", fresh=True)
+    assert [one.spec for one in fresh] == ["wide", "wild"]
+    zoo.train("small", "breast_cancer", epochs=1, run=tmp_path / "run")
+    with pytest.raises(ZooError, match="is there and is no race"):
+        zoo.race("breast_cancer", **{**options, "run": tmp_path / "run"})
+
+
+def test_what_cannot_be_raced_is_refused_in_a_sentence(folder, tmp_path):
+    with pytest.raises(ZooError, match="no spec fits breast_cancer; the first because `lenet5` wants images"):
+        zoo.race("breast_cancer", pattern="lenet5", run=tmp_path / "race")
+    with pytest.raises(ZooError, match=r"no spec could be trained; the first because .* after epoch 1"):
+        zoo.race("breast_cancer", pattern="wild", run=tmp_path / "race", epochs=1)
+    with pytest.raises(ZooError, match="epochs is 0; expected a whole number above 0"):
+        zoo.race("breast_cancer", epochs=0, run=tmp_path / "other")
+    assert not (tmp_path / "other").exists()

@@ -1,0 +1,546 @@
+"""A user's own Keras model, or the function that builds it, to a spec that a search can turn.
+
+A model is imported. A function is called twice with values far apart: the arguments in which its two models differ are
+where lambda and p act, and there the spec says `$l2` and `$dropout`. Nothing of the session is disturbed by that: names
+and random numbers go on as if the function had not been called.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import itertools
+import json
+import math
+import re
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path as File
+from typing import TYPE_CHECKING, Any
+
+from zoo import importing, selection
+from zoo.errors import Problem, ZooError, joined, listed
+from zoo.language import catalogue, folding, network, reading
+from zoo.language.expressions import is_expression
+from zoo.language.network import Network
+from zoo.language.objects import WRAPPED, is_lambda, is_rate
+from zoo.language.parsing import Path, shown, written
+from zoo.language.ranges import is_number
+from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, Spec
+from zoo.meeting import WITHOUT_RANGES
+from zoo.seeding import drawn_from
+
+if TYPE_CHECKING:
+    import keras
+
+Data = dict[str, Any]
+Build = Callable[..., Any]
+
+USUAL = {"l2": DEFAULT_L2, "dropout": DEFAULT_DROPOUT}
+"""What a function may take, and the value of each that its signature does not give."""
+
+PROBES = {"l2": (3 / 2**19, 23 / 256), "dropout": (91 / 128, 7 / 128)}
+"""The values of the two calls: far apart, so that a bound between them shows; no power of one ratio is the other."""
+
+CLOSE = 1e-6
+"""So near, relatively, are equal numbers: Keras keeps lambda in float32."""
+
+LARGEST_DIVISOR = 64
+"""A multiple is written as a fraction up to this divisor, else with a point."""
+
+COUNTED = re.compile(r"(functional|sequential|model)(_\d+)?")
+"""Names of models that Keras gave: they say nothing of the model."""
+
+LOGITS = {
+    "SparseCategoricalCrossentropy": "softmax", "CategoricalCrossentropy": "softmax", "BinaryCrossentropy": "sigmoid",
+}  # fmt: skip
+"""Losses that may be told `from_logits=True`, and the activation that the model then leaves to them."""
+
+
+def adopt(source: keras.Model | Build | str | File, name: str = "") -> Spec:
+    """The spec of a user's own model: a `keras.Model`, a `.keras` file, or a function `build(l2, dropout)` of one.
+
+    `name` is the spec's (default: the model's, the file's or the function's own). The optimizer of a compiled model
+    becomes `train.optimizer`; where its loss is told `from_logits=True`, the activation that it computes stands last.
+    Other losses and metrics are the task's. A function takes `l2` and `dropout` by name, or one of them, everything
+    else at a default. What follows them becomes an expression, and each gets a range around the function's own default.
+    Weights begin anew, but in a file with frozen layers, which is where they begin then.
+    Raises `ZooError` with a sentence for what no spec can say: models without a graph, layers of one's own, optimizers
+    of one's own, frozen layers in memory, and functions that make other layers for other values.
+    """
+    import keras
+
+    with drawn_from(0):  # layers that are made to be looked at draw seeds
+        if isinstance(source, (str, File)):
+            return _of_file(File(source), name)
+        if isinstance(source, keras.Model):
+            return _of_model(source, name)
+        if callable(source):
+            return _of_function(source, name)
+    what = f"`{type(source).__name__}` is nothing to adopt"
+    raise ZooError(f"{what}; expected a keras.Model, the path of a .keras file, or a function build(l2, dropout)")
+
+
+def _of_file(path: File, name: str) -> Spec:
+    model = importing.read(path)
+    data = _folded(_data(model, _compiled_in(path), name or _own_name(model, path.stem)))
+    if _frozen(data):
+        data["weights"] = str(path.resolve())
+    return _checked(data, str(path))
+
+
+def _of_model(model: keras.Model, name: str) -> Spec:
+    data = _folded(_data(model, _compiled(model), name or _own_name(model)))
+    _refuse_frozen(data, f"`{model.name}`")
+    return _checked(data, model.name)
+
+
+def _folded(data: Data) -> Data:
+    """The spec of a model in fewer lines. Where some kernels share one lambda and the others have none, it is `l2`."""
+    lambdas: set[Any] = set()
+
+    def looked_at(target: str, body: Data) -> Data:
+        body, slots = _slots(target, body)
+        for inner, key in slots:
+            if (found := _lambda_of(inner.get(key))) is not None:
+                lambdas.add(found)
+                inner[key] = {"L2": {"l2": "$l2"}}
+        return body
+
+    shared = _each(data, looked_at)
+    if data.get("l2") == 0 and len(lambdas) == 1:
+        data = {**_with_lambda(shared), "l2": lambdas.pop()}
+    return folding.fold(data)
+
+
+def _checked(data: Data, source: str) -> Spec:
+    """The spec of plain data. Raises `ZooError` with every problem."""
+    found, problems = reading.read({key: data[key] for key in reading.FIELDS if key in data}, source, {})
+    problems += selection.body_problems(found) if found else []
+    if found is None or problems:
+        raise ZooError(*problems)
+    return found
+
+
+def _own_name(model: Any, otherwise: str = "") -> str:
+    """The name that the model was given, or another where Keras counted it, as a spec may be called."""
+    counted = COUNTED.fullmatch(model.name)
+    given = (otherwise or counted[1]) if counted else model.name
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", given).strip("_.-") or "adopted"
+
+
+# What a model was compiled with
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """The optimizer of a compiled model, as Keras serialises it, and the activation that its loss computes."""
+
+    optimizer: Mapping[str, Any] | None = None
+    activation: str = ""
+
+
+def _compiled(model: Any) -> _Compiled:
+    import keras
+
+    if not model.compiled or model.optimizer is None:
+        return _Compiled()
+    loss = model.loss
+    given = loss.get_config() if type(loss).__name__ in LOGITS else {}
+    return _Compiled(keras.saving.serialize_keras_object(model.optimizer), _of_loss(type(loss).__name__, given))
+
+
+def _compiled_in(path: File) -> _Compiled:
+    """What a file says of how its model was compiled, read as data: nothing of it is made or run."""
+    import keras
+
+    with zipfile.ZipFile(path) as held:
+        given = json.loads(held.read("config.json")).get("compile_config") or {}
+    optimizer, loss = given.get("optimizer"), given.get("loss")
+    if isinstance(optimizer, str):
+        optimizer = keras.saving.serialize_keras_object(keras.optimizers.get(optimizer))
+    if not isinstance(loss, Mapping):
+        return _Compiled(optimizer)
+    return _Compiled(optimizer, _of_loss(str(loss.get("class_name")), loss.get("config")))
+
+
+def _of_loss(name: str, config: Any) -> str:
+    """The activation that a loss computes, an empty text for none."""
+    return LOGITS.get(name, "") if isinstance(config, Mapping) and config.get("from_logits") is True else ""
+
+
+def _data(model: Any, compiled: _Compiled, name: str) -> Data:
+    """The flat spec of a model as data, with its optimizer and its last activation."""
+    data = importing.spec_of(_answering(model, compiled.activation), name, folded=False)
+    data["summary"] = f"Taken over from the Keras model {model.name}."
+    return {**data, **({"train": {"optimizer": _optimizer(compiled.optimizer)}} if compiled.optimizer else {})}
+
+
+def _answering(model: Any, activation: str) -> Any:
+    """The model, or one of the same layers with an activation behind them where it leaves that to its loss."""
+    import keras
+
+    outputs = getattr(model, "outputs", None) or []  # none in a model without a graph, which is refused later
+    if not activation or len(outputs) != 1:
+        return model
+    if getattr(outputs[0]._keras_history.operation, "activation", None) is not keras.activations.linear:
+        return model
+    names = itertools.chain(["activation"], (f"activation_{count}" for count in itertools.count(1)))
+    taken = {layer.name for layer in model.layers}
+    last = keras.layers.Activation(activation, name=next(one for one in names if one not in taken))
+    return keras.Model(model.inputs, last(outputs[0]), name=model.name)
+
+
+def _optimizer(given: Mapping[str, Any]) -> Data:
+    """An optimizer as a spec writes it: what differs from Keras's defaults, and the learning rate in any case."""
+    kind, config = str(given["class_name"]), given["config"]
+    known = catalogue.catalogue()["optimizers"]
+    if kind not in known or not _is_keras(given):
+        wrong = f"the model is compiled with {kind}, which is no optimizer of a spec"
+        raise ZooError(f"{wrong}; expected one of {listed(known, 20)}, or a model that is not compiled")
+    usual, rate = known[kind]["arguments"], config["learning_rate"]
+    differ = {key: config[key] for key, one in usual.items() if key in config and config[key] != one}
+    return {kind: {**differ, "learning_rate": _schedule(rate) if isinstance(rate, Mapping) else _short(rate)}}
+
+
+def _schedule(given: Mapping[str, Any]) -> Data:
+    """A learning-rate schedule as a spec writes it."""
+    kind, config = str(given["class_name"]), given["config"]
+    known = catalogue.catalogue()["schedules"]
+    if kind not in known or not _is_keras(given):
+        what = config if kind == "function" else kind
+        wrong = f"the model's learning rate is {what}, which is no schedule of a spec"
+        raise ZooError(f"{wrong}; expected a number, or one of {listed(known)}")
+    usual, required = known[kind]["arguments"], known[kind]["required"]
+    return {kind: {key: config[key] for key, one in usual.items() if key in required or config.get(key, one) != one}}
+
+
+def _is_keras(given: Mapping[str, Any]) -> bool:
+    return str(given.get("module", "")).split(".")[0] == "keras" and isinstance(given["config"], Mapping)
+
+
+def _short(value: float) -> float:
+    """A number that Keras keeps in float32 as it was written: 0.001 for 0.0010000000474974513."""
+    import numpy as np
+
+    return float(str(np.float32(value)))
+
+
+# What is frozen has learnt something, and a spec holds no weights
+
+
+def _refuse_frozen(data: Data, what: str) -> None:
+    if layer := _frozen(data):
+        raise ZooError(
+            f"{what} holds layers that are frozen (`{layer}`), and a spec begins anew; expected what they have learnt "
+            "in a file: save the model as .keras, and search that file"
+        )
+
+
+def _frozen(value: Any, within: str = "") -> str:
+    """The first layer that is frozen, an empty text if none is."""
+    if isinstance(value, list):
+        return next(filter(None, (_frozen(one, within) for one in value)), "")
+    if not isinstance(value, Mapping):
+        return ""
+    if value.get("frozen") is True or value.get("trainable") is False:
+        return str(value.get("name", within))
+    return next(filter(None, (_frozen(one, key) for key, one in value.items())), "")
+
+
+# A function: called twice, and compared
+
+
+def _of_function(build: Build, name: str) -> Spec:
+    called = getattr(build, "__name__", type(build).__name__)
+    usual = _defaults(build, called)
+    calls = [{key: PROBES[key][index] for key in usual} for index in (0, 1)]
+    models = [_model(build, called, values) for values in calls]
+    name = name or _own_name(models[0], called)
+    flats = [_data(model, _compiled(model), name) for model in models]
+    for flat in flats:
+        _refuse_frozen(flat, f"the model that `{called}` makes")
+    compared = _Compared(called, calls, _unfolded(flats[0]))
+    compared.refuse_others(_unfolded(flats[1]))
+    data: Data = compared.merged(*_spread(flats[0], {**flats[1], "summary": flats[0]["summary"]}), ())
+    if compared.problems:
+        raise ZooError(*compared.problems)
+    if not compared.followed:
+        raise ZooError(f"nothing in the model that `{called}` makes follows {joined(usual)}; expected it to use them")
+    data["summary"] = f"Taken over from the function {called}."
+    if "l2" in compared.followed:
+        data = _with_lambda(data)
+    if "dropout" in compared.followed:
+        data = _with_dropout(data)
+    return _checked({**data, **{key: _range(key, usual[key]) for key in usual if key in compared.followed}}, called)
+
+
+def _defaults(build: Build, called: str) -> dict[str, float]:
+    """Which of `l2` and `dropout` a function takes, and its own value of each. Raises `ZooError` for others."""
+    try:
+        parameters = inspect.signature(build).parameters
+    except (TypeError, ValueError):
+        parameters = inspect.Signature().parameters
+    named = {key: one for key, one in parameters.items() if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)}
+    taken = {key: named[key].default for key in USUAL if key in named}
+    if not taken:
+        wrong = f"`{called}` takes {joined(parameters) or 'nothing'}"
+        raise ZooError(f"{wrong}; expected a function of `l2` and `dropout`, or of one of them, that makes a model")
+    several = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    needed = [key for key, one in parameters.items() if one.default is one.empty and one.kind not in several]
+    if needed := [key for key in needed if key not in taken]:
+        raise ZooError(f"`{called}` needs {joined(needed)}; expected a default for all but `l2` and `dropout`")
+    return {key: _default(key, given, called) for key, given in taken.items()}
+
+
+def _default(key: str, given: Any, called: str) -> float:
+    """The value that a function has by itself: None means none, 0."""
+    if given is inspect.Parameter.empty:
+        return USUAL[key]
+    value = given.item() if hasattr(given, "item") else 0.0 if given is None else given
+    accepts, expected = (is_lambda, "a number of 0 or above") if key == "l2" else (is_rate, "0 or above and below 1")
+    if not accepts(value):
+        raise ZooError(f"`{called}` has {key}={given!r} as its default; expected {expected}")
+    return float(value)
+
+
+def _model(build: Build, called: str, values: Mapping[str, float]) -> keras.Model:
+    """The model that a function makes of values. Raises `ZooError` if it makes none."""
+    import keras
+
+    # What the function takes from outside may have a name that Keras would give once more if it began to count anew.
+    for anew in (True, False):
+        try:
+            with _counted(anew), drawn_from(0):
+                made = build(**values)
+            break
+        except Exception as error:  # it is the user's own code
+            if anew and "unique" in str(error):
+                continue
+            says = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+            raise ZooError(f"`{called}` with {_said(values)} raises {type(error).__name__}: {says}") from error
+    if not isinstance(made, keras.Model):
+        raise ZooError(f"`{called}` gives a {type(made).__name__}; expected a keras.Model")
+    return made
+
+
+@contextmanager
+def _counted(anew: bool) -> Iterator[None]:
+    """Let Keras count names from the beginning, or from where it is, and go on afterwards as if it had counted none.
+
+    `keras.backend.clear_session` would forget more than names, and for good.
+    """
+    from keras.src.backend.common import global_state
+
+    key = "object_name_uids"
+    before = global_state.get_global_attribute(key)
+    global_state.set_global_attribute(key, defaultdict(int, {} if anew else before or {}))
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(key, before)
+
+
+def _said(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{key}={value:.4g}" for key, value in values.items())
+
+
+def _unfolded(flat: Data) -> Network:
+    found, _ = network.unfold(_checked(flat, "").fill())
+    assert found is not None  # what is imported was unfolded there
+    return found
+
+
+@dataclass
+class _Compared:
+    """Two specs of one function: what follows its values, and what is otherwise different."""
+
+    called: str
+    calls: Sequence[Mapping[str, float]]
+    first: Network
+    problems: list[Problem | str] = field(default_factory=list)
+    followed: set[str] = field(default_factory=set)
+
+    def refuse_others(self, second: Network) -> None:
+        """Raise `ZooError` if the second network is of other layers than the first."""
+        made = [[f"`{node.name}` ({node.layer})" for node in found.walk()] for found in (self.first, second)]
+        for one, other in itertools.zip_longest(*made, fillvalue="nothing"):
+            if one != other:
+                raise ZooError(
+                    f"`{self.called}` makes other layers for other values: {one} with {_said(self.calls[0])}, {other} "
+                    f"with {_said(self.calls[1])}; expected the same layers whatever they are"
+                )
+
+    def merged(self, one: Any, other: Any, path: Path) -> Any:
+        """One value of two: itself where they are equal, an expression where they follow; else a problem is noted."""
+        if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+            return {key: self.merged(one[key], other[key], (*path, key)) for key in one}
+        if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+            return [self.merged(*pair, (*path, at)) for at, pair in enumerate(zip(one, other, strict=True))]
+        if type(one) is type(other) and one == other:
+            return one
+        followed = self._followed(one, other)
+        if not followed:
+            self.problems.append(self._no_multiple(path, one, other))
+        return followed
+
+    def _followed(self, one: Any, other: Any) -> str:
+        """The expression that two numbers follow, an empty text if they follow none."""
+        if not is_number(one) or not is_number(other):
+            return ""
+        for key in self.calls[0]:
+            factor, again = one / self.calls[0][key], other / self.calls[1][key]
+            if one and math.isclose(factor, again, rel_tol=CLOSE):
+                self.followed.add(key)
+                return f"${key}{_times(factor)}"
+        return ""
+
+    def _no_multiple(self, path: Path, one: Any, other: Any) -> str:
+        what = f"`{written(path)}`"
+        for node in self.first.walk():
+            if written(path).startswith(f"{node.path}."):
+                what = f"`{written(path).removeprefix(node.path)[1:]}` of the layer `{node.name}`"
+        return (
+            f"{what} differs between two calls of `{self.called}`, and is no multiple of {' or '.join(self.calls[0])}: "
+            f"{shown(one)} with {_said(self.calls[0])}, {shown(other)} with {_said(self.calls[1])}; expected one of "
+            "them itself, times a number, or what is the same in both"
+        )
+
+
+def _times(factor: float) -> str:
+    """How a multiple is written behind a name: ` * 2`, ` / 2`, ` * 0.3`, ` * 2 / 3`; nothing for 1."""
+    near = Fraction(factor).limit_denominator(LARGEST_DIVISOR)
+    point = float(f"{factor:.3g}")
+    if math.isclose(near, factor, rel_tol=CLOSE):
+        above, below = near.numerator, near.denominator
+        if below == 1:
+            return "" if above == 1 else f" * {above}"
+        if above == 1:
+            return f" / {below}"
+        if not math.isclose(point, factor, rel_tol=CLOSE):
+            return f" * {above} / {below}"
+    return f" * {point if math.isclose(point, factor, rel_tol=CLOSE) else _short(factor)}"
+
+
+def _range(key: str, value: float) -> Data:
+    """The range of lambda or p, as a spec without ranges gets it, wide enough for the value that it begins at."""
+    usual = WITHOUT_RANGES[key]
+    low, high = min(usual["min_value"], value or 1.0), max(usual["max_value"], value)
+    return {**usual, "min_value": low, "max_value": high, "default": value}
+
+
+# Words of the language in the place of arguments: what they say is a knob, and needs no new trace
+
+
+def _spread(one: Data, other: Data) -> tuple[Data, Data]:
+    """Two specs with lambda and p in each layer, where what all layers of one share is not that of the other."""
+    for key, spread in (("l2", _spread_lambda), ("dropout", _spread_dropout)):
+        if one.get(key) != other.get(key):
+            one, other = spread(one), spread(other)
+    return one, other
+
+
+def _spread_lambda(data: Data) -> Data:
+    base = data.get("l2", 0)
+
+    def spread(target: str, body: Data) -> Data:
+        body, slots = _slots(target, body)
+        for inner, key in slots if base else ():
+            inner.setdefault(key, {"L2": {"l2": base}})
+        return body
+
+    return _each({key: one for key, one in data.items() if key != "l2"}, spread)
+
+
+def _spread_dropout(data: Data) -> Data:
+    base = data.get("dropout")
+
+    def spread(target: str, body: Data) -> Data:
+        return {"rate": base, **body} if target in catalogue.DROPOUTS else body
+
+    return _each({key: one for key, one in data.items() if key != "dropout"}, spread)
+
+
+def _with_lambda(data: Data) -> Data:
+    """The spec with lambda said by `l2`: the spec's for kernels that follow it, else one of the item's own."""
+    base = data.get("l2", 0)
+
+    def worded(target: str, body: Data) -> Data:
+        body, slots = _slots(target, body)
+        found = [_lambda_of(inner[key]) if key in inner else base for inner, key in slots]
+        known = Counter(one for one in found if one is not None)
+        if not known:
+            return body
+        word = max(known, key=lambda one: (is_expression(one), known[one]))
+        for (inner, key), one in zip(slots, found, strict=True):
+            if one == word:
+                inner.pop(key, None)
+            elif one is not None:
+                inner[key] = {"L2": {"l2": one}} if one else None
+        return body if word == "$l2" else {**body, "l2": word}
+
+    return _each(data, worded)
+
+
+def _slots(target: str, body: Data) -> tuple[Data, list[tuple[Data, str]]]:
+    """A copy of a layer's arguments, and in it where the regulariser of each of its kernels stands, or would."""
+    body = copy.deepcopy(body)
+    return body, [(inner, key) for name, inner in _wrapped(target, body) for key in _kernels_of(name)]
+
+
+def _kernels_of(layer: str) -> list[str]:
+    known = catalogue.catalogue()["layers"].get(layer, {"arguments": ()})["arguments"]
+    return [key for key in catalogue.KERNELS if key in known]
+
+
+def _lambda_of(given: Any) -> Any:
+    """The lambda of an explicit regulariser; None for one that is no `L2`."""
+    return given["L2"]["l2"] if isinstance(given, Mapping) and list(given) == ["L2"] else None
+
+
+def _with_dropout(data: Data) -> Data:
+    """The spec with p said by `dropout`: a dropout layer that follows it has no rate of its own."""
+
+    def worded(target: str, body: Data) -> Data:
+        follows = target in catalogue.DROPOUTS and body["rate"] == "$dropout"
+        return {key: one for key, one in body.items() if key != "rate"} if follows else body
+
+    # Where all layers share a rate that does not follow, it is theirs: the spec's is what follows elsewhere.
+    return _each(_spread_dropout(data), worded)
+
+
+def _each(data: Data, worded: Callable[[str, Data], Data]) -> Data:
+    """The spec with the arguments of each layer changed."""
+    blocks = {name: {**one, "layers": _items(one["layers"], worded)} for name, one in data.get("blocks", {}).items()}
+    parts: Data = {key: _items(data[key], worded) for key in ("layers", "head") if key in data}
+    return {**data, **({"blocks": blocks} if blocks else {}), **parts}
+
+
+def _items(items: list[Any], worded: Callable[[str, Data], Data]) -> list[Any]:
+    return [_item(one, worded) for one in items]
+
+
+def _item(item: Any, worded: Callable[[str, Data], Data]) -> Any:
+    if isinstance(item, dict) and "layers" in item:
+        return {**item, "layers": _items(item["layers"], worded)}
+    target, body = (item, {}) if isinstance(item, str) else next(iter(item.items()))
+    if not target[:1].isupper():  # a block's call, or a layer once more
+        return item
+    made = worded(target, body)
+    return {target: made} if made else target
+
+
+def _wrapped(target: str, body: Data) -> Iterator[tuple[str, Data]]:
+    """A layer and those that it wraps, each with its arguments, which may be changed."""
+    yield target, body
+    for key in WRAPPED:
+        if key in body:
+            several = isinstance(body[key], list)
+            held = [{one: {}} if isinstance(one, str) else one for one in (body[key] if several else [body[key]])]
+            body[key] = held if several else held[0]
+            for one in held:
+                yield from _wrapped(*next(iter(one.items())))

@@ -1,0 +1,244 @@
+"""Which spec? All that fit the data are trained for the same few epochs, the worse are dropped, the rest train longer.
+
+Successive halving (Jamieson & Talwalkar 2016, algorithm 1) over specs at their defaults, a third going on from each
+round to three times the epochs. A round's results are in the race's journal; the winner becomes a run like any other.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import runs, statistics
+from zoo.errors import ZooError
+from zoo.files import append_synced, finite, open_npz, read_json, whole_lines, write_atomic, write_json
+from zoo.meeting import Plan
+from zoo.oracles import Question
+from zoo.places import Place
+from zoo.runs import JOURNAL, Run
+from zoo.training.engine import Epoch
+from zoo.working import Job, Outcome, State, Training, Trial, seed_of
+
+RACE, TABLE = runs.RACE, "race.csv"
+
+FACTOR = 3
+"""A third goes on to the next round, with three times the epochs."""
+
+FINALISTS = 3
+"""So many train for all epochs, at most."""
+
+
+@dataclass(frozen=True)
+class Raced:
+    """What became of a spec in a round: its score and the interval that its validation rows give it, and its cost.
+
+    `seconds` a training of so many `epochs`; `milliseconds` a prediction of one row. A spec that diverged or could not
+    be built has no score and a `reason`.
+    """
+
+    round: int
+    spec: str
+    epochs: int
+    score: float | None
+    low: float | None
+    high: float | None
+    parameters: int | None
+    seconds: float | None
+    milliseconds: float | None
+    reason: str = ""
+
+
+class Watch:
+    """Who wants to see a race; all of its methods may be left as they are."""
+
+    def starting(self) -> None:
+        """Specs and data fit; TensorFlow is about to be loaded."""
+
+    def round(self, number: int, specs: Sequence[str], epochs: int) -> None:
+        """A round begins, of these specs, of so many epochs."""
+
+    def epoch(self, spec: str, epoch: Epoch, epochs: int) -> None:
+        """A spec ended an epoch of so many."""
+
+    def ended(self, raced: Raced) -> None:
+        """A spec ended a round."""
+
+
+def rounds(specs: int, epochs: int) -> list[tuple[int, int]]:
+    """(specs, epochs) of each round: from all specs and few epochs to a few specs and all epochs."""
+    count = max(0, math.ceil(math.log(max(specs, 1) / FINALISTS, FACTOR) - 1e-9))
+    found = []
+    for left in range(count, -1, -1):
+        found.append((specs, max(1, round(epochs / FACTOR**left))))
+        specs = max(1, math.ceil(specs / FACTOR))
+    return found
+
+
+@dataclass
+class Race:
+    """A race in its folder: the plans of its specs, and what its journal says."""
+
+    folder: Path
+    plans: tuple[Plan, ...]
+    raced: list[Raced]
+
+    @property
+    def direction(self) -> str:
+        """Of the objective: max or min."""
+        return self.plans[0].direction
+
+    @property
+    def epochs(self) -> int:
+        """The epochs of the last round."""
+        return int(self.plans[0].spec.fill().train["epochs"])
+
+    def table(self) -> list[Raced]:
+        """Every spec in its last round, the best first; those of a later round before those that were dropped."""
+        last = {one.spec: one for one in sorted(self.raced, key=lambda one: one.round)}
+        return sorted(last.values(), key=lambda one: (-one.round, *self._rank(one)))
+
+    def _rank(self, one: Raced) -> tuple[bool, float, float]:
+        """By score; of equals, the smaller."""
+        score = (one.score or 0.0) * (-1 if self.direction == "max" else 1)
+        return one.score is None, score, one.parameters or math.inf
+
+    def of_round(self, number: int) -> list[Raced]:
+        """What ended in a round, the best first."""
+        return sorted((one for one in self.raced if one.round == number), key=self._rank)
+
+    def in_round(self, number: int, specs: int) -> list[str]:
+        """The specs that a round is of: the best of the round before it, those that have a score alone."""
+        if number == 0:
+            return [plan.spec.name for plan in self.plans]
+        return [one.spec for one in self.of_round(number - 1)[:specs] if one.score is not None]
+
+    def weights(self, spec: str) -> Path:
+        """Where the weights of a spec in the last round lie."""
+        return self.folder / "weights" / f"{spec}.npz"
+
+
+def opened(folder: Path, plans: Sequence[Plan], fresh: bool) -> Race:
+    """The race in a folder that is held, or a new one. Raises `ZooError` if there is another in it."""
+    written = {"plans": {plan.spec.name: plan.written() for plan in plans}}
+    if fresh:
+        runs.clear(folder)
+    if (folder / RACE).exists():
+        held = read_json(folder / RACE)
+        if held["plans"].keys() != written["plans"].keys():
+            odd = sorted(held["plans"].keys() ^ written["plans"].keys())
+            raise ZooError(
+                f"{folder} holds a race of other specs (`{odd[0]}` is in one of the two); expected the same, to go on "
+                "with it; name another with --run NAME, or begin anew with --fresh"
+            )
+        for plan in plans:
+            if json.loads(json.dumps(plan.written())) != held["plans"][plan.spec.name]:
+                raise ZooError(
+                    f"{folder} holds a race in which `{plan.spec.name}` was trained otherwise; expected the same data, "
+                    "epochs, objective and seed; name another with --run NAME, or begin anew with --fresh"
+                )
+    elif any(path.name not in (runs.LOCK, JOURNAL) for path in folder.iterdir()):
+        raise ZooError(f"{folder} is there and is no race; expected a new folder: --run NAME")
+    else:
+        write_json(folder / RACE, written)
+    raced = [Raced(**json.loads(line)) for line in whole_lines(folder / JOURNAL)]
+    return Race(folder, tuple(plans), raced)
+
+
+def race(found: Race, place: Place, watch: Watch) -> None:
+    """Run what is left of a race, round by round. May be stopped at any moment: what has ended is not run again.
+
+    Raises `ZooError` if no spec ends the first round.
+    """
+    try:
+        for number, (specs, epochs) in enumerate(rounds(len(found.plans), found.epochs)):
+            names = found.in_round(number, specs)
+            if names:
+                watch.round(number, names, epochs)
+                _round(found, place, watch, number, names, epochs)
+    finally:
+        place.close()
+    best = found.table()[0]
+    if best.score is None:
+        raise ZooError(f"no spec could be trained; the first because {best.reason}")
+
+
+def _round(found: Race, place: Place, watch: Watch, number: int, names: Sequence[str], epochs: int) -> None:
+    """Train the specs of a round that did not end before; tell them in the order in which the race names them."""
+    done = {one.spec for one in found.of_round(number)}
+    last = epochs == found.epochs
+    if last:  # their weights are what the winner is made from
+        done = {spec for spec in done if found.weights(spec).exists()}
+    numbers = {plan.spec.name: index for index, plan in enumerate(found.plans)}
+    order = [name for name in names if name not in done]
+    waiting, out = deque(order), 0
+
+    def seen(trial: int, epoch: Epoch, state: State | None) -> None:
+        watch.epoch(found.plans[trial - 1].spec.name, epoch, epochs)
+
+    while waiting or out:
+        while waiting and out < place.size:
+            index = numbers[waiting.popleft()]
+            plan = found.plans[index]
+            values = {name: one.default for name, one in plan.spec.ranges().items()}
+            # Number 0 is for a spec whose failure ends the study; here it only ends its own race.
+            place.submit(Job((Trial(index + 1, values, epochs, (Training(seed_of(plan, 0)),)),), index))
+            out += 1
+        for outcome in place.wait(seen):
+            out -= 1
+            _tell(found, number, epochs, outcome, last)
+            watch.ended(found.raced[-1])
+
+
+def _tell(found: Race, number: int, epochs: int, outcome: Outcome, last: bool) -> None:
+    """Write what became of a spec in a round: weights first, then the journal, then the table that people read."""
+    plan, told, look = found.plans[outcome.told.trial - 1], outcome.told, outcome.look
+    name = plan.spec.name
+    low = high = parameters = seconds = milliseconds = None
+    if look is not None:
+        parameters, seconds, milliseconds = look.parameters, round(look.seconds, 3), round(look.milliseconds, 3)
+        if told.score is not None and look.rows is not None:
+            low, high = statistics.interval(look.rows)
+    raced = Raced(
+        number, name, epochs, told.score, low, high, parameters, seconds, milliseconds, told.reason
+    )  # fmt: skip
+    if last and told.score is not None:
+        content = io.BytesIO()
+        arrays: dict[str, Any] = {path.replace("/", "|"): array for path, array in outcome.weights.items()}
+        arrays["|told"] = np.array(json.dumps(finite({**vars(told), "trial": 0})))
+        np.savez(content, **arrays)
+        write_atomic(found.weights(name), content.getvalue())
+    append_synced(found.folder / JOURNAL, json.dumps(finite(vars(raced))))
+    found.raced.append(raced)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(vars(raced)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(vars(one) for one in found.table())
+    write_atomic(found.folder / TABLE, text.getvalue())
+
+
+def winner(found: Race) -> tuple[Plan, Path]:
+    """The plan of the best spec, and the folder of its run."""
+    name = found.table()[0].spec
+    plan = next(plan for plan in found.plans if plan.spec.name == name)
+    return plan, found.folder / name
+
+
+def crowned(found: Race, run: Run) -> None:
+    """Give the winner's run what its training in the last round gave, so that it is told and judged, not run again."""
+    if run.told:
+        return
+    stored = open_npz(found.weights(run.plan.spec.name))
+    told = runs.read_told(json.loads(str(stored.pop("|told"))))
+    if not run.asked:
+        run.append("asked", {"trial": 0, "question": vars(Question(dict(told.values), None, None, {}))})
+    run.set_aside(replace(told, trial=0), {path.replace("|", "/"): array for path, array in stored.items()})
+    write_json(found.folder / RACE, {**read_json(found.folder / RACE), "winner": run.plan.spec.name})
