@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -190,6 +191,7 @@ def tune(
     budget: float | None = None,
     fresh: bool = False,
     accept_environment: bool = False,
+    callbacks: Any = (),
     watch: Watch | None = None,
 ) -> Study:
     """Search a spec's ranges, lambda and p above all, on data; the same call again goes on where it stopped.
@@ -203,9 +205,11 @@ def tune(
     first). `run` names the folder: a word lies under `runs/`, a path is a path (default: `runs/<spec>-<data>`).
     `threads` a trial (default: 1, or all cores for a single trial; the results depend on it). `workers`: processes that
     run trials side by side (default: as many as there are cores, once what is left is worth their start); the results
-    do not depend on it. `fresh` begins anew. Raises `ZooError`.
+    do not depend on it. `callbacks`: Keras callbacks, called at epochs as by `model.fit`, of which each training has
+    copies if there are several; then trials run in this process, one after the other. `fresh` begins anew. Raises `ZooError`.
     """
     from zoo import oracles, places, tuning, working
+    from zoo.training.engine import check_callbacks
 
     counts = {"trials": trials, "epochs": epochs, "threads": threads, "workers": workers, "repeats": repeats}
     for name, count in counts.items():
@@ -217,6 +221,9 @@ def tune(
         raise ZooError(f"confirm is {confirm!r}; expected a whole number, 0 or above")
     if budget is not None and not (isinstance(budget, (int, float)) and 0 < budget < float("inf")):
         raise ZooError(f"budget is {budget!r}; expected seconds above 0")
+    called = check_callbacks(callbacks) if callbacks else []
+    if called and workers not in (None, 1):
+        raise ZooError(f"callbacks are called in this process, and workers is {workers}; expected 1, or none said")
     if budget is not None and oracle == "grid" and trials is None:
         raise ZooError("a grid is laid for a number of trials; expected trials beside the budget, or another oracle")
     if trials is None:
@@ -241,6 +248,7 @@ def tune(
         repeats=repeats,
         folds=folds,
     )
+    plan = replace(plan, callbacks=tuple(type(one).__name__ for one in called))
     if folds:
         rows.folds(folds)  # what cannot be folded is refused before anything is trained
     oracles.check(oracle, plan.spec.ranges(), trials, plan.spec.fill().train["epochs"])
@@ -252,8 +260,9 @@ def tune(
     watch.starting()
     plan = working.pinned(plan)
     with runs.opened(folder, plan, fresh, accept_environment) as opened:
-        workshop = working.Workshop(plan, rows)
-        most = min(workers or max(1, (os.cpu_count() or 1) // plan.threads), trials)
+        workshop = working.Workshop(plan, rows, called)
+        usual = 1 if called else max(1, (os.cpu_count() or 1) // plan.threads)
+        most = min(workers or usual, trials)
         place = places.Pool(workshop, most, later=workers is None) if most > 1 else places.Here(workshop)
         tuning.tune(opened, workshop, watch, place, confirm=confirm, budget=budget)
         return Study(opened)
@@ -348,6 +357,7 @@ def train(
     threads: int | None = None,
     fresh: bool = False,
     accept_environment: bool = False,
+    callbacks: Any = (),
     watch: Watch | None = None,
 ) -> Study:
     """Train a spec at its defaults: a study of one trial, in `runs/<spec>-<data>-train`.
@@ -358,7 +368,7 @@ def train(
     where = run if run is not None else _folder(found, rows, None, "-train")
     return tune(
         found, rows, trials=1, epochs=epochs, oracle="random", objective=objective, seed=seed, run=where,
-        threads=threads, fresh=fresh, accept_environment=accept_environment, watch=watch,
+        threads=threads, fresh=fresh, accept_environment=accept_environment, callbacks=callbacks, watch=watch,
     )  # fmt: skip
 
 

@@ -37,7 +37,8 @@ class Plan:
 
     `ahead`: what trial k may know is the results of the trials 0 .. k - `ahead`, whoever finished first.
     `threads` for each trial: the same trial on another number of threads gives other bits. A trial is trained
-    `repeats` times, each of them on each of `folds` folds if there are any (0: on the data's own parts).
+    `repeats` times, each of them on each of `folds` folds if there are any (0: on the data's own parts). `callbacks`
+    are the classes of the caller's.
     """
 
     spec: Spec
@@ -53,6 +54,7 @@ class Plan:
     threads: int
     repeats: int = 1
     folds: int = 0
+    callbacks: tuple[str, ...] = ()
 
     @property
     def metric(self) -> str:
@@ -76,9 +78,8 @@ class Plan:
     def written(self) -> dict[str, Any]:
         """The plan as JSON holds it."""
         plain = {key: getattr(self, key) for key in ("task", "objective", "direction", "oracle", "trials", "seed")}
-        more = {"steps": list(self.steps)} | {
-            key: getattr(self, key) for key in ("ahead", "threads", "repeats", "folds")
-        }
+        more: dict[str, Any] = {"steps": list(self.steps), "callbacks": list(self.callbacks)}
+        more |= {key: getattr(self, key) for key in ("ahead", "threads", "repeats", "folds")}
         return {"spec": self.spec.written(), "data": self.description.written(), **plain, **more}
 
     def differences(self, other: Plan) -> list[str]:
@@ -88,7 +89,7 @@ class Plan:
             "data": self.description.fingerprint != other.description.fingerprint,
             "preparation": _hash(self.steps) != _hash(other.steps),
         }
-        for key in ("task", "objective", "oracle", "seed", "ahead", "repeats", "folds"):
+        for key in ("task", "objective", "oracle", "seed", "ahead", "repeats", "folds", "callbacks"):
             parts[key] = getattr(self, key) != getattr(other, key)
         parts["number of threads a trial"] = self.threads != other.threads
         if self.oracle == "grid":  # the grid is cut to the number of trials, so that number is part of it
@@ -106,6 +107,7 @@ def read(written: Mapping[str, Any]) -> Plan:
     if found is None or problems:
         raise ZooError(*problems, "plan.json holds a spec that cannot be read")
     rest = {key: value for key, value in written.items() if key not in ("spec", "data", "steps")}
+    rest["callbacks"] = tuple(rest.get("callbacks", ()))
     return Plan(found, descriptions.read(written["data"]), steps=tuple(written["steps"]), **rest)
 
 

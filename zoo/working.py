@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import time
@@ -157,6 +158,8 @@ class Workshop:
 
     plan: Plan
     dataset: Dataset
+    callbacks: Sequence[Any] = ()
+    """The caller's Keras callbacks, for epochs alone."""
     _benches: dict[str, tuple[Built, Resident]] = field(default_factory=dict)
     _rows: dict[int | None, tuple[Any, Any]] = field(default_factory=dict)
 
@@ -213,20 +216,27 @@ class Workshop:
             built.restore(state.variables)
         since = time.monotonic()
         epochs = fit(
-            program, training.seed, trial.epochs, plan.objective, plan.direction, after=len(logs), best=best
+            program, training.seed, trial.epochs, plan.objective, plan.direction, after=len(logs), best=best,
+            callbacks=self._called(),
         )  # fmt: skip
         for epoch in epochs:
             logs.append(dict(epoch.logs))
             reason, kept = epoch.diverged, None
             if epoch.best:
                 best, best_epoch, weights = epoch.score, epoch.number, built.weights()
-            if time.monotonic() - since >= PERIOD and not reason:
+            # What a callback holds is in no state: then a trial that is killed begins anew.
+            if time.monotonic() - since >= PERIOD and not reason and not self.callbacks:
                 kept = State(ended, first, tuple(logs), best, best_epoch, weights, built.variables())
                 since = time.monotonic()
             watch(trial.number, replace(epoch, number=index * trial.epochs + epoch.number), kept)
         if reason or best is None:
             return Finished(None, None, tuple(logs), weights, reason)
         return Finished(best, best_epoch, tuple(logs), weights)
+
+    def _called(self) -> Sequence[Any]:
+        """The caller's callbacks for a training; of several, each has copies, and finds nothing left by another."""
+        single = self.plan.trials * self.plan.trainings == 1
+        return self.callbacks if single else copy.deepcopy(list(self.callbacks))
 
     def bench(self, values: Mapping[str, Any], seed: int, fold: int | None = None) -> tuple[Built, Resident]:
         """The built model and its program for values, on the rows of a fold; built anew only where shapes change."""
