@@ -15,7 +15,7 @@ from zoo.errors import ZooError, listed
 from zoo.language import network
 from zoo.language.objects import is_lambda, is_rate
 from zoo.language.spec import Spec
-from zoo.meeting import MOST_TRIALS, Plan, alone, meet
+from zoo.meeting import AHEAD, MOST_TRIALS, Plan, alone, meet
 from zoo.runs import Run
 
 if TYPE_CHECKING:
@@ -185,6 +185,7 @@ def tune(
     set: Mapping[str, Any] | None = None,
     threads: int | None = None,
     workers: int | None = None,
+    ahead: int = AHEAD,
     repeats: int = 1,
     folds: int = 0,
     confirm: int = 0,
@@ -205,13 +206,22 @@ def tune(
     first). `run` names the folder: a word lies under `runs/`, a path is a path (default: `runs/<spec>-<data>`).
     `threads` a trial (default: 1, or all cores for a single trial; the results depend on it). `workers`: processes that
     run trials side by side (default: as many as there are cores, once what is left is worth their start); the results
-    do not depend on it. `callbacks`: Keras callbacks, called at epochs as by `model.fit`, of which each training has
-    copies if there are several; then trials run in this process, one after the other. `fresh` begins anew. Raises `ZooError`.
+    do not depend on it. `ahead`: the oracle answers for trial k with the results of the trials 0 .. k - `ahead` alone,
+    so that as many may run at once; more workers than that wait for one another in a Bayesian search. `callbacks`:
+    Keras callbacks, called at epochs as by `model.fit`, of which each training has copies if there are several; then
+    trials run in this process, one after the other. `fresh` begins anew. Raises `ZooError`.
     """
     from zoo import oracles, places, tuning, working
     from zoo.training.engine import check_callbacks
 
-    counts = {"trials": trials, "epochs": epochs, "threads": threads, "workers": workers, "repeats": repeats}
+    counts = {
+        "trials": trials,
+        "epochs": epochs,
+        "threads": threads,
+        "workers": workers,
+        "repeats": repeats,
+        "ahead": ahead,
+    }
     for name, count in counts.items():
         if count is not None and (type(count) is not int or count < 1):
             raise ZooError(f"{name} is {count!r}; expected a whole number above 0")
@@ -247,6 +257,7 @@ def tune(
         threads=threads,
         repeats=repeats,
         folds=folds,
+        ahead=ahead,
     )
     plan = replace(plan, callbacks=tuple(type(one).__name__ for one in called))
     if folds:

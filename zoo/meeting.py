@@ -27,6 +27,9 @@ WITHOUT_RANGES: dict[str, dict[str, Any]] = {
 """What is searched in a spec that names no range at all, around the values it has."""
 
 
+AHEAD = 4
+"""Trial k may know the results 0 .. k - 4: so many trials of a Bayesian search may be under way at once."""
+
 MOST_TRIALS = 100_000
 """The trials of a study that ends by a budget of time."""
 
@@ -119,7 +122,7 @@ def meet(
     oracle: str = "bayesian",
     trials: int = 20,
     seed: int = 0,
-    ahead: int = 2,
+    ahead: int = AHEAD,
     threads: int = 1,
     repeats: int = 1,
     folds: int = 0,
