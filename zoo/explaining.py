@@ -86,7 +86,11 @@ def _course(run: Run, best: Told, noise: float) -> Iterator[str]:
 
 
 def _noise(run: Run, best: Told) -> float:
-    """The standard error of a score by the rows that it is counted on; 0 where a score is no share of rows."""
+    """The standard error of a score: by its trainings where there are several, else by the rows of an accuracy; or 0."""
+    scores = np.array([one.scores for one in run.told if one.scores])
+    if len(scores) > 1:  # less what a fold does to every trial alike
+        rest = scores - scores.mean(axis=0) - scores.mean(axis=1, keepdims=True) + scores.mean()
+        return math.sqrt(float((rest**2).sum()) / ((len(scores) - 1) * (scores.shape[1] - 1)) / scores.shape[1])
     rows = run.plan.description.rows.get("validation", 0)
     if run.plan.metric != "accuracy" or not rows or best.score is None:
         return 0.0
@@ -99,16 +103,17 @@ def _spread(run: Run, scored: list[Told], noise: float) -> Iterator[str]:
     if not noise or best is None or best.score is None or len(scored) < 3:
         return
     alike = [one for one in scored if one.score is not None and abs(best.score - one.score) <= 2 * noise]
-    rows = run.plan.description.rows["validation"]
+    several = f"{run.plan.trainings} trainings each"
+    rows = several if run.plan.trainings > 1 else f"{run.plan.description.rows['validation']:,} rows"
     if len(alike) == len(scored):
         yield (
             f"All {len(scored)} trials lie within noise: their scores differ by less than two standard errors "
-            f"({2 * noise:.3g}) of {rows:,} rows."
+            f"({2 * noise:.3g}) of {rows}."
         )
     elif len(alike) > 1:
         yield (
             f"{len(alike)} of {len(scored)} trials cannot be told from the best: they lie within two standard errors "
-            f"({2 * noise:.3g}) of {rows:,} rows."
+            f"({2 * noise:.3g}) of {rows}."
         )
 
 

@@ -92,6 +92,7 @@ def main() -> None:
     parser.add_argument("--steps-per-execution", type=int, default=1, help="1 is what Keras does unasked")
     parser.add_argument("--oracle", choices=("random", "bayesian"), default="random")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--until", type=float, help="stop at the first trial with this score or a better one")
     options = parser.parse_args()
     with np.load(options.parts, allow_pickle=False) as parts:
         x, y, x_val, y_val = (parts[name] for name in ("x", "y", "x_val", "y_val"))
@@ -108,8 +109,22 @@ def main() -> None:
         return model
 
     kind = {"random": keras_tuner.RandomSearch, "bayesian": keras_tuner.BayesianOptimization}[options.oracle]
+    reached = None
+
+    class Until(kind):
+        """The tuner, its search over as soon as a trial is good enough."""
+
+        def on_trial_end(self, trial):
+            nonlocal reached
+            super().on_trial_end(trial)
+            score = self.oracle.get_trial(trial.trial_id).score
+            sign = 1 if direction == "max" else -1
+            if options.until is not None and score is not None and sign * score >= sign * options.until:
+                reached = time.perf_counter() - start
+                self.oracle.max_trials = 1
+
     with tempfile.TemporaryDirectory() as directory:
-        tuner = kind(
+        tuner = Until(
             build, keras_tuner.Objective(f"val_{metric}", direction), max_trials=options.trials, directory=directory,
             project_name="study", seed=options.seed,
         )  # fmt: skip
@@ -120,7 +135,7 @@ def main() -> None:
         seconds = time.perf_counter() - start
         best = tuner.oracle.get_best_trials(1)[0]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({"search": seconds, "best": float(best.score), "peak_mib": peak}))
+    print(json.dumps({"search": seconds, "best": float(best.score), "peak_mib": peak, "until": reached}))
 
 
 if __name__ == "__main__":

@@ -60,6 +60,35 @@ def run(*command: object) -> dict[str, float]:
     return {**json.loads(done.stdout.splitlines()[-1]), "process": seconds}
 
 
+def flops(workload: str, epochs: int, data: Path) -> float:
+    """The operations of a trial: three forward passes a training row (Kaplan et al. 2020), one a validation row."""
+    import zoo
+    from zoo import measuring
+    from zoo.building import unfolded
+    from zoo.lowering import Plain, lower
+    from zoo.meeting import meet
+
+    rows = zoo.data(str(data)).description
+    flat = unfolded(meet(zoo.load(str(HERE / f"{WORKLOADS[workload][0]}.yaml")), rows).spec, {})
+    each = measuring.total(measuring.measure(flat, lower(flat, Plain())))[2]
+    return epochs * each * (3 * rows.rows["train"] + rows.rows["validation"])
+
+
+def best_product() -> float:
+    """The machine's best product of matrices of 32-bit numbers, in operations a second, on all its threads."""
+    import tensorflow as tf
+
+    left = tf.random.normal((2048, 2048))
+    product = tf.function(lambda a: tf.matmul(a, a))
+    product(left)
+    times = []
+    for _ in range(7):
+        begin = time.perf_counter()
+        product(left).numpy()
+        times.append(time.perf_counter() - begin)
+    return 2 * 2048**3 / min(times)
+
+
 def spread(values: list[float]) -> str:
     """A median with its extremes."""
     return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
@@ -79,6 +108,8 @@ def main() -> None:
     options = parser.parse_args()
     common = ["--trials", options.trials, "--epochs", options.epochs, "--oracle", options.oracle]
     print(f"{options.trials} trials of {options.epochs} epochs, {options.oracle}, {options.workers} workers of ours")
+    most = best_product()
+    print(f"the machine's best product of matrices: {most / 1e9:.0f} GFLOP/s")
     ratios: dict[str, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for workload in options.workloads:
@@ -86,11 +117,14 @@ def main() -> None:
             data = (options.folder / f"{name}.npz").absolute()
             given = parts(workload, data, Path(folder))
             steps = math.ceil(len(np.load(given)["x"]) / batch) if options.whole_epochs else 1
+            work = flops(workload, options.epochs, data)
             found = ratios[workload] = {"search": [], "process": []}
+            times = []
             for seed in range(options.rounds):
                 more = [*common, "--batch-size", batch, "--seed", seed]
                 theirs = run(HERE / "opponent.py", model, given, *more, "--steps-per-execution", steps)
                 ours = run(HERE / "ours.py", HERE / f"{model}.yaml", data, *more, "--workers", options.workers)
+                times.append(ours["search"])
                 for key, values in found.items():
                     values.append(theirs[key] / ours[key])
                 print(
@@ -100,6 +134,10 @@ def main() -> None:
                     f"load {os.getloadavg()[0]:.1f}",
                     flush=True,
                 )
+            rate = options.trials * work / statistics.median(times)
+            print(
+                f"{workload:19} {work / 1e9:.2f} GFLOP a trial; ours {rate / 1e9:.1f} GFLOP/s, {rate / most:.0%} of best"
+            )
             print(f"{workload:19} search {spread(found['search'])}x  process {spread(found['process'])}x", flush=True)
     for key in ("search", "process"):
         medians = [statistics.median(ratios[name][key]) for name in ratios if name in SMALL]
