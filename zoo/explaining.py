@@ -86,7 +86,7 @@ def _course(run: Run, best: Told, noise: float) -> Iterator[str]:
 
 
 def _noise(run: Run, best: Told) -> float:
-    """The standard error of a score: by its trainings where there are several, else by the rows of an accuracy; or 0."""
+    """The standard error of a score: by its trainings where there are several, else by the rows of an accuracy."""
     scores = np.array([one.scores for one in run.told if one.scores])
     if len(scores) > 1:  # less what a fold does to every trial alike
         rest = scores - scores.mean(axis=0) - scores.mean(axis=1, keepdims=True) + scores.mean()

@@ -135,9 +135,8 @@ def main() -> None:
                     flush=True,
                 )
             rate = options.trials * work / statistics.median(times)
-            print(
-                f"{workload:19} {work / 1e9:.2f} GFLOP a trial; ours {rate / 1e9:.1f} GFLOP/s, {rate / most:.0%} of best"
-            )
+            share = f"{rate / 1e9:.1f} GFLOP/s, {rate / most:.0%} of the best product"
+            print(f"{workload:19} {work / 1e9:.2f} GFLOP a trial; ours {share}")
             print(f"{workload:19} search {spread(found['search'])}x  process {spread(found['process'])}x", flush=True)
     for key in ("search", "process"):
         medians = [statistics.median(ratios[name][key]) for name in ratios if name in SMALL]
