@@ -162,7 +162,8 @@ def test_a_variant_is_the_file_with_its_entry_merged_over_it_and_may_extend_a_si
 def test_a_file_of_several_variants_is_no_spec_by_itself(written):
     varied(written)
 
-    assert refusal("v.yaml") == ["v.yaml holds 4 specs; expected one of them: v.yaml:small"]
+    which = "v.yaml:small, v.yaml:large, v.yaml:larger, v.yaml:wide"
+    assert refusal("v.yaml") == [f"v.yaml holds 4 specs; expected one of them: {which}"]
     assert [spec.name for spec in selection.all_in("v.yaml")[0]] == ["small", "large", "larger", "wide"]
     assert selection.all_in("v.yaml")[1] == []
     assert [spec.name for spec in selection.all_in("v.yaml:wide")[0]] == ["wide"]

@@ -26,7 +26,8 @@ READABLE = {stem: value for stem, (value, _, problems) in sorted(BAD.items()) if
 
 BEYOND = {
     **dict.fromkeys((
-        "absent_tensor", "backward_half_lost", "block_inputs", "block_that_sees_a_tensor_outside", "else_of_nobody",
+        "absent_at_the_end_of_a_range", "absent_tensor", "backward_half_lost", "block_inputs",
+        "block_that_sees_a_tensor_outside", "call_argument_like_a_range", "else_of_nobody",
         "else_to_nothing", "from_unknown_tensor", "input_where_there_are_several", "loose_end", "loose_ends",
         "names_inside_a_block", "one_tensor_for_several", "output_that_is_none",
         "outputs", "outputs_that_leave_one_out", "outputs_twice",
@@ -53,9 +54,9 @@ BEYOND = {
         "block_alone", "block_parameters", "block_that_calls_itself", "block_without_blocks", "unknown_block",
     ), "blocks"),
     **dict.fromkeys((
-        "block_with_an_unread_input", "block_with_unread_names", "defaults_of_no_layer",
+        "block_with_an_unread_input", "block_with_unread_names", "defaults_of_no_layer", "horizon_without_a_task",
         "lambda_on_a_group_without_kernels", "let_that_only_counts", "unread_dropout", "unread_l2", "unread_let",
-        "unread_range_of_let", "unread_ranges", "weight_of_no_divergence",
+        "targets_without_a_task", "unread_range_of_let", "unread_ranges", "weight_of_no_divergence",
     ), "unread"),
     **dict.fromkeys((
         "extends_a_file_of_many", "extends_itself", "extends_nothing", "extends_with_unknown_let",
@@ -200,6 +201,63 @@ def test_what_the_checks_accept_the_schema_accepts_too(more, validator):
 
     selection.load({key: value for key, value in spec.items() if key != "variants"})
     assert [one.message[:200] for one in validator.iter_errors(spec)] == []
+
+
+OVER = {"spec": 1, "name": "a", "extends": "lenet5"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"l2": None}, {"train": None}, {"train": {"optimizer": None, "epochs": 3}}, {"summary": None},
+        {"train": {"optimizer": {"Adam": {"learning_rate": None}}}},
+        {"task": "regression", "classes": None, "targets": 2},
+        {"input": {"kind": "image"}}, {"input": None, "inputs": {"a": {"shape": [32, 32, 1]}}},
+        {"extends": "resnet50", "defaults": {"Conv2D": None}},
+        {"extends": "resnet50", "defaults": {"BatchNormalization": {"epsilon": None, "momentum": 0.5}}},
+        {"extends": "resnet50", "blocks": {"other": {"layers": ["ReLU"]}}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_spec_over_another_may_remove_and_give_parts(more, validator):
+    spec = {**OVER, **more}
+
+    _, problems = reading.read(copy.deepcopy(spec), "the mapping", {}, find=selection._extended)
+    assert [one.wrong for one in problems] == []
+    assert [one.message[:200] for one in validator.iter_errors(spec)] == []
+
+
+@pytest.mark.parametrize(
+    "more", [{"l2": None}, {"train": {"epochs": None}}, {"classes": None}, {"input": {"kind": "table"}}], ids=str
+)
+def test_a_spec_alone_has_nothing_to_remove(more, validator):
+    spec = {**BASE, "layers": ["Flatten"], **more}
+
+    assert not validator.is_valid(spec)
+    with pytest.raises(ZooError):
+        selection.load(spec)
+
+
+@pytest.mark.parametrize(
+    "body", [{"train": {"epoch": 3}}, {"l2": -1}, {"input": {"shap": [3]}}, {"let": None}], ids=str
+)
+def test_a_variant_and_a_spec_over_another_are_looked_into_all_the_same(body, validator):
+    fine = {"let": {"n": 2}, "layers": ["Flatten", {"Dense": "$n"}]}
+
+    assert validator.is_valid({**BASE, **fine, "variants": {"a": body}}) == (body == {"let": None})
+    assert validator.is_valid({**OVER, **body}) == (body == {"let": None})
+
+
+@pytest.mark.parametrize(("task", "fits"), [("multilabel", True), ("classification", False), (None, False)])
+def test_one_class_is_enough_where_each_label_is_there_or_not(task, fits, validator):
+    spec = {**BASE, "classes": 1, "layers": ["Flatten"], **({"task": task} if task else {})}
+
+    assert validator.is_valid(spec) == fits
+    if fits:
+        selection.load(spec)
+    else:
+        with pytest.raises(ZooError, match="one class is nothing to tell apart"):
+            selection.load(spec)
 
 
 @pytest.mark.parametrize("name", ["lenet5", "resnet50", "seq2seq", "cvae", "vqvae", "beta_vae"])

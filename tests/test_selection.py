@@ -31,10 +31,39 @@ def test_variants_below_the_body_are_variants_all_the_same(folder):
     found, problems = selection.all_in(str(folder / "sizes.yaml"))
 
     assert [one.name for one in found] == ["narrow", "wide", "broken"]
-    assert [one.wrong for one in problems] == ["`$wide` is `0`"]
+    assert [one.wrong for one in problems] == ["`$wide` is `0`, in the variant `broken`"]
     assert {"narrow", "wide"} <= set(selection.names())
-    with pytest.raises(ZooError, match="holds 3 specs; expected one of them"):
+    which = ", ".join(f"{folder}/sizes.yaml:{one}" for one in ("narrow", "wide", "broken"))
+    with pytest.raises(ZooError, match=f"sizes.yaml holds 3 specs; expected one of them: {which}$"):
         selection.load(folder / "sizes.yaml")
+
+
+def test_what_is_wrong_with_some_variants_says_with_which(folder):
+    """What all of them have, and what stands in a variant itself, needs no such word."""
+    (folder / "some.yaml").write_text(
+        HEAD.format(name="some") + "let: {deep, odd: 3}\n"
+        "variants: {a: {let: {deep: 2}}, b: {classes: 5}, c: {extends: b, let: {nine: 9}}, d: {let: {deep: 1}}}\n"
+        "layers: [Dense: $deep, Dense: {units: 8, rat: 2}]\n"
+    )
+    _, problems = selection.all_in(str(folder / "some.yaml"))
+
+    assert [(one.path, one.wrong) for one in sorted(problems, key=lambda one: one.place)] == [
+        ("let.odd", "nothing reads it"),
+        ("variants.c.let.nine", "the base has no `let` of this name"),
+        ("layers[1].Dense.rat", "no such argument"),
+    ]
+    (folder / "some.yaml").write_text(
+        HEAD.format(name="some") + "let: {deep}\n"
+        "variants: {a: {let: {deep: 2}}, b: {classes: 5}, c: {extends: b, targets: 2}, d: {let: {deep: 1}}}\n"
+        "layers: [Dense: $deep]\n"
+    )
+    _, problems = selection.all_in(str(folder / "some.yaml"))
+
+    assert [one.wrong for one in sorted(problems, key=lambda one: one.place)] == [
+        "nothing reads it in classification, in the variant `c`",
+        "`$deep` has no value here, in the variants `b` and `c`",
+    ]
+    assert [one.wrong for one in selection.all_in(f"{folder}/some.yaml:b")[1]] == ["`$deep` has no value here"]
 
 
 def test_what_a_card_needs_may_stand_below_the_body_or_in_another_file(folder):
@@ -158,3 +187,47 @@ def test_every_end_of_a_range_that_decides_a_shape_is_tried():
         selection.load(spec)
 
     assert [one.wrong for one in caught.value.problems] == ["`$wide - 2` is `0` where `wide` is 2"]
+
+
+@pytest.mark.parametrize("name", ["123", "1e3", "no", "null", "0x1F", "a.b-c"])
+def test_a_copy_is_called_by_its_file_whatever_yaml_makes_of_the_word(folder, name):
+    (folder / f"{name}.yaml").write_text(selection.copied("lenet5", name, folder))
+
+    assert selection.load(folder / f"{name}.yaml").name == name
+
+
+@pytest.mark.parametrize("extends", ["base.yaml", '"base.yaml"', "./base.yaml   # ours", "base.yaml:wide"])
+@pytest.mark.parametrize("to", ["a", "a/b", ".", "c"])
+def test_a_copy_extends_what_it_extended(tmp_path, extends, to, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place in {"a", to}:
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    variants = "variants: {wide: {}}\n" if ":" in extends else ""
+    (tmp_path / "a" / "base.yaml").write_text(HEAD.format(name="base") + LET + variants + BODY)
+    kid = f"spec: 1\nname: kid   # ours\nextends: {extends}\nclasses: 7\n"
+    (tmp_path / "a" / "kid.yaml").write_text(kid)
+
+    text = selection.copied("a/kid.yaml", "copy", tmp_path / to)
+    (tmp_path / to / "copy.yaml").write_text(text)
+
+    assert selection.load(f"{to}/copy.yaml").data == {**selection.load("a/kid.yaml").data, "name": "copy"}
+    assert "name: copy   # ours\n" in text
+    assert text.count("#") == kid.count("#")
+    assert "base.yaml" in text and str(tmp_path) not in text
+
+
+def test_a_copy_of_what_extends_a_name_still_does(folder):
+    (folder / "over.yaml").write_text("spec: 1\nname: over\nextends: lenet5\nclasses: 7\n")
+
+    assert selection.copied("over", "mine", folder / "x") == "spec: 1\nname: mine\nextends: lenet5\nclasses: 7\n"
+
+
+def test_the_end_of_a_range_is_told_in_words_of_the_language():
+    spec = {
+        "spec": 1, "name": "t", "family": "mlp", "task": "classification", "classes": 3, "input": {"shape": [8]},
+        "let": {"on": {"values": [True, False], "default": True}},
+        "layers": [{"Dense": {"name": "a", "units": 8, "if": "$on"}}, {"Dense": {"units": 8, "from": "a"}}],
+    }  # fmt: skip
+
+    with pytest.raises(ZooError, match="its `if` is false where `on` is false; expected"):
+        selection.load(spec)

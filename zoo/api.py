@@ -82,10 +82,10 @@ def build(
         raise ZooError(f"`{found.name}` has no range `{unknown[0]}`; expected one of {listed(ranges) or 'none'}")
     if weights is not None:
         found = Spec({**found.data, "weights": str(weights)}, found.marks, found.source)
-    return building.build(alone(_with_weights(found)), filled, seed).network
+    return building.build(alone(with_weights(found)), filled, seed).network
 
 
-def _with_weights(found: Spec) -> Spec:
+def with_weights(found: Spec) -> Spec:
     """The spec with `run:NAME` as that run's file, and told whether its weights are published ones.
 
     Keras computes a little more in some networks where it gives them their published weights; a spec has that under
@@ -241,7 +241,7 @@ def tune(
     if type(seed) is not int:
         raise ZooError(f"seed is {seed!r}; expected a whole number")
     oracles.check(oracle)
-    found = _with_weights(load(source, {**(set or {}), **({} if epochs is None else {"train.epochs": epochs})}))
+    found = with_weights(load(source, {**(set or {}), **({} if epochs is None else {"train.epochs": epochs})}))
     rows = data(on)
     folder = _folder(found, rows, run)
     if threads is None:

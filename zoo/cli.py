@@ -324,23 +324,28 @@ def check(given: tuple[str, ...], changes: dict[str, Any], build: bool, data: st
     from zoo import selection
 
     problems: list[Any] = []
+    description = None
+    if data is not None:
+        from zoo.datasets import dataset
+
+        try:
+            description = dataset.load(data).description
+        except ZooError as error:
+            problems += error.problems
+    unread = bool(problems)
     for spec in given:
         before = len(problems)
         try:
             found, wrong = selection.all_in(spec, changes)
-            problems += wrong
-            for one in [] if wrong else found:
+            if not wrong and (build or description is not None):
                 if build:
                     console.quiet_tensorflow()
-                    from zoo import checking
+                from zoo import checking
 
-                    problems += checking.built(one, counted=not changes)
-                if data is not None:
-                    from zoo.datasets import dataset
-                    from zoo.meeting import meet
-
-                    meet(one, dataset.load(data).description)
-            if not as_json and not problems[before:]:
+                of = {one.name: checking.problems(one, description, build, counted=not changes) for one in found}
+                wrong = selection.by_variant(of)
+            problems += wrong
+            if not as_json and not problems[before:] and not unread:
                 console.say(f"{spec}: fine" + (f", all {len(found)} of it" if len(found) > 1 else ""))
         except ZooError as error:
             problems += error.problems
@@ -385,7 +390,7 @@ def copy_(spec: str, file: str) -> None:
         raise ZooError(f"{file} is no name of a spec's file; expected one that ends in .yaml")
     if not NAME.fullmatch(path.stem):
         raise ZooError(f"`{path.stem}` is no name of a spec; expected {NAMES}, which begin with a letter or a digit")
-    _written(selection.copied(spec, path.stem), str(path))
+    _written(selection.copied(spec, path.stem, path.parent), str(path))
 
 
 @zoo.command("import", epilog="\b\nExamples:\n  zoo import model.keras\n  zoo import model.keras --to specs/mine.yaml")
@@ -464,6 +469,7 @@ def train(spec: str, data: str, **options: Any) -> None:
     "--oracle", default="bayesian", show_default=True, metavar="ORACLE", help="random, grid, bayesian or hyperband."
 )
 @click.option("--workers", type=int, metavar="N", help="Trials side by side.  [default: the cores, if it is worth it]")
+@click.option("--ahead", type=int, default=4, show_default=True, metavar="N", help="Trials that may run unknown.")
 @STUDY
 def tune(spec: str, data: str, **options: Any) -> None:
     """Search lambda and p (every range of the spec) on data; again, it goes on where it stopped."""

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zoo.files import finite
-from zoo.meeting import MOST_TRIALS
 
 if TYPE_CHECKING:
     from zoo.racing import Raced
@@ -110,7 +109,7 @@ class Progress:
         self.stream = stream or sys.stderr
         self.live = self.stream.isatty()
         self.trials = self.width = 0
-        self.confirmed = False
+        self.confirmed, self.counted = False, True
         self.since = time.monotonic()
 
     def starting(self) -> None:
@@ -119,12 +118,15 @@ class Progress:
 
     def began(self, run: Run) -> None:
         """Say what is searched, and how much of it is done already."""
+        from zoo.meeting import MOST_TRIALS
+
         plan, done = run.plan, len(run.told)
+        self.counted = plan.trials < MOST_TRIALS
         self.trials = plan.trials
         ranges, epochs = plan.spec.ranges(), plan.spec.fill().train["epochs"]
         what = "; ".join(f"{name} in {one.said()}" for name, one in ranges.items()) or "no range: the defaults alone"
         self._line(f"{plan.spec.name} on {plan.description.name}: {plan.description.said}")
-        trials = f"{plan.trials} trials" if plan.trials < MOST_TRIALS else "as many trials as the time allows"
+        trials = f"{plan.trials} trials" if self.counted else "as many trials as the time allows"
         several = [f"{plan.repeats} times"] if plan.repeats > 1 else []
         several += [f"on {plan.folds} folds"] if plan.folds else []
         each = f", each {' '.join(several)}" if several else ""
@@ -166,7 +168,7 @@ class Progress:
             result = f"{run.plan.objective} {number(told.score)} (epoch {told.best_epoch})"
             result += f"  best {number(best.score)}" if best and best.score is not None else ""
         counted = self._counted(told.trial).ljust(3 + 2 * len(str(self.trials)))
-        width = len(str(self.trials - 1)) if self.trials < MOST_TRIALS else 3
+        width = len(str(self.trials - 1)) if self.counted else 3
         self._line(f"trial {told.trial:>{width}} {counted}  {values}  {result}  {seconds:.1f} s")
 
     def confirming(self, run: Run, number: int, of: int, epoch: Epoch) -> None:
@@ -186,7 +188,7 @@ class Progress:
 
     def _counted(self, trial: int) -> str:
         """How many trials of how many; nothing where a budget says how many."""
-        return f"({trial + 1}/{self.trials})" if self.trials < MOST_TRIALS else ""
+        return f"({trial + 1}/{self.trials})" if self.counted else ""
 
     def _over(self, text: str) -> None:
         self.stream.write("\r" + text.ljust(self.width))

@@ -6,14 +6,14 @@ import fnmatch
 import functools
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import Problem, ZooError, listed, nearest, plainly
-from zoo.language import merging, network, parsing, reading
+from zoo.errors import Problem, ZooError, joined, listed, nearest, plainly
+from zoo.language import merging, network, parsing, ranges, reading
 from zoo.language.families import FACTS, FAMILIES, kinds
 from zoo.language.spec import BODY, Spec
 
@@ -211,7 +211,8 @@ def load(source: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, An
         shown = _shown(path, str(source), variant)
         variants = _variants(content) if path.suffix in (".yaml", ".yml") and not variant else []
         if len(variants) > 1:
-            raise ZooError(f"{source} holds {len(variants)} specs; expected one of them: {source}:{variants[0]}")
+            which = listed((f"{source}:{one}" for one in variants), 6)
+            raise ZooError(f"{source} holds {len(variants)} specs; expected one of them: {which}")
         found, problems = reading.read(content, shown, changes or {}, variant, _extended)
     if found is not None:
         problems = problems + body_problems(found)
@@ -221,31 +222,59 @@ def load(source: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, An
 
 
 def all_in(source: str, changes: Mapping[str, Any] | None = None) -> tuple[list[Spec], list[Problem]]:
-    """Every spec of a file, one for each variant, and every problem of them; a name gives the one that it names."""
+    """Every spec of a file, one for each variant, and every problem of them; a name gives the one that it names.
+
+    What is wrong with some of the variants alone says with which.
+    """
     path, variant = find(source)
     content = _content(path, source)
-    found, problems = [], []
+    found: list[Spec] = []
+    problems: dict[str, list[Problem]] = {}
     for one in [variant] if variant else _variants(content) or [""]:
         made, wrong = reading.read(content, _shown(path, source, variant), changes or {}, one, _extended)
-        problems += wrong
         if made is not None:
-            problems += body_problems(made)
+            wrong = wrong + body_problems(made)
             found.append(made)
-    return found, list(dict.fromkeys(problems))
+        problems[one] = wrong
+    return found, by_variant(problems)
 
 
-def copied(source: str, name: str) -> str:
-    """The text of a spec's file, comments and all, under another name; what it extends stays where it is.
+def by_variant(problems: Mapping[str, Sequence[Problem]]) -> list[Problem]:
+    """The problems of the variants of a file, each once; one that not all of them have says whose it is."""
+    owners: dict[Problem, list[str]] = {}
+    for name, wrong in problems.items():
+        for problem in dict.fromkeys(wrong):
+            owners.setdefault(problem, []).append(name)
 
-    A schema that its first line names by a path is named by a URI: the copy may stand in another folder.
-    Raises `ZooError` if there is no such spec.
+    def told(problem: Problem, of: list[str]) -> Problem:
+        if len(of) == len(problems) or problem.path.startswith("variants."):
+            return problem
+        return replace(problem, wrong=f"{problem.wrong}, in the variant{'s' * (len(of) > 1)} {joined(of)}")
+
+    return [told(problem, of) for problem, of in owners.items()]
+
+
+def copied(source: str, name: str, folder: Path) -> str:
+    """The text of a spec's file, comments and all, under another name and for another folder.
+
+    What it extends stays where it is, by a path from there; a schema that its first line names by a path is named by a
+    URI. Raises `ZooError` if there is no such spec.
     """
     path, _ = find(source)
     text = _content(path, source).decode("utf-8-sig")
     schema = re.match(r"# yaml-language-server: \$schema=(?!\w+:)(\S+)", text)
     if schema:
         text = text[: schema.start(1)] + (path.parent / schema[1]).resolve().as_uri() + text[schema.end(1) :]
-    return re.sub(r"(?m)^name: .*$", f"name: {name}", text, count=1)
+    below = _EXTENDS.search(text)
+    if below and not Path(below[2]).is_absolute():
+        there = os.path.relpath((path.parent / below[2]).resolve(), folder.resolve())
+        text = text[: below.start(2)] + Path(there).as_posix() + text[below.end(2) :]
+    quoted = name if parsing.parse(name.encode(), "")[::2] == (name, []) else f'"{name}"'
+    return re.sub(r"(?m)^name:[ \t]+[^#\n]*?(?=([ \t]+#.*)?$)", f"name: {quoted}", text, count=1)
+
+
+_EXTENDS = re.compile(r"""(?m)^extends:[ \t]+(["']?)([^"'#\n]+?\.ya?ml)(:[^"'#\s]+)?\1[ \t]*(#.*)?$""")
+"""The line of a file that says which file beside it is extended."""
 
 
 def _tasks(one: Card) -> tuple[str, ...]:
@@ -265,7 +294,7 @@ def body_problems(found: Spec) -> list[Problem]:
     """
     said = _unfolded(found, {})[1]
     for name, value in () if said else at_the_ends(found):
-        at = f" where `{name}` is {value}"
+        at = f" where `{name}` is {ranges.spelt(value)}"
         said += [replace(one, wrong=one.wrong + at) for one in _unfolded(found, {name: value})[1]]
     return said
 

@@ -250,7 +250,7 @@ def _everywhere(
                 f"{name}: the pixels of y hold the labels {found.tolist()[:5]}; expected two or more, all known"
             )
         numbers = [np.searchsorted(found, one).astype("int32") for one in both]
-        return "segmentation", numbers[0], None if y_test is None else numbers[1], _labels(names, found)
+        return "segmentation", numbers[0], None if y_test is None else numbers[1], _labels(names, found, name)
     if x.ndim == 2 and y.shape == x.shape and x.dtype.kind in "iu" and min(one.min() for one in both) >= 0:
         return "language", y.astype("int32"), test, ()
     if y.ndim == 2 and all(np.isin(one, (0, 1)).all() for one in both):
@@ -288,7 +288,7 @@ def _labelled(
         if unknown:
             raise ZooError(f"{name}: the test part has the label `{min(unknown)}`, which no training row has")
         test = np.searchsorted(found, y_test).astype("int32")
-    return "classification", np.searchsorted(found, y).astype("int32"), test, _labels(names, found)
+    return "classification", np.searchsorted(found, y).astype("int32"), test, _labels(names, found, name)
 
 
 def _column(y: np.ndarray) -> np.ndarray:
@@ -304,10 +304,15 @@ def _same_width(y: np.ndarray | None, y_test: np.ndarray | None, name: str) -> N
         raise ZooError(f"{name}: a row of y_test has the shape {y_test.shape[1:]}, one of y_train {y.shape[1:]}")
 
 
-def _labels(names: tuple[str, ...], found: np.ndarray) -> tuple[Any, ...]:
+def _labels(names: tuple[str, ...], found: np.ndarray, name: str) -> tuple[Any, ...]:
     """The labels as people read them: the names that belong to the numbers in the data, else what stands there."""
-    numbered = found.dtype.kind in "iub" and len(names) > int(found.max()) and int(found.min()) >= 0
-    if numbered:
+    if names and found.dtype.kind in "iub":
+        without = [int(number) for number in found if not 0 <= int(number) < len(names)]
+        if without:
+            raise ZooError(
+                f"{name}: classes holds {len(names)} names, and the label {without[0]} has none; expected a name for "
+                "each, the first for the label 0"
+            )
         return tuple(names[int(number)] for number in found)
     return tuple(found.astype("uint8" if found.dtype.kind == "b" else found.dtype).tolist())
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import listed, nearest
+from zoo.language.parsing import shown
 
 FILE = Path(__file__).with_name("catalogue.json")
 
@@ -53,6 +55,37 @@ COUNTS = (
 
 SIZES = ("kernel_size", "pool_size", "strides", "dilation_rate")
 """Arguments that are whole numbers above 0, or lists of them."""
+
+_OF_WHOLE_NUMBERS = (
+    "CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup", "StringLookup",
+    "TextVectorization",
+)  # fmt: skip
+"""Layers that may answer whole numbers."""
+
+
+def odd(layer: str, argument: str, value: Any) -> tuple[str, str] | None:
+    """Why a layer cannot have a plain value that others may have, as (wrong, expected); None if it can."""
+    if argument in SIZES and isinstance(value, list) and rank(layer) not in (0, len(value)):
+        many = "one number" if rank(layer) == 1 else f"a list of {rank(layer)}, or one number"
+        return f"{shown(value)} is a list of {len(value)}", many
+    if argument == "seed" and value is not None and type(value) is not int:
+        return f"{shown(value)} is not accepted", "a whole number, or null"
+    if argument == "dtype" and value is not None and value not in types(layer):
+        whole = "int32 or int64 for whole numbers, or " if len(types(layer)) > 1 else ""
+        return f"{shown(value)} is not accepted", f"{whole}float32, the type that every spec is built in"
+    return None
+
+
+def types(layer: str) -> tuple[str, ...]:
+    """The types that a layer may compute in."""
+    return ("float32", "int32", "int64") if layer in _OF_WHOLE_NUMBERS else ("float32",)
+
+
+def rank(layer: str) -> int:
+    """How many sizes a kernel, a window or a stride of a layer has: 2 for `Conv2D`; 0 where its name does not say."""
+    found = re.search(r"(\d)D(Transpose)?$", layer)
+    return int(found[1]) if found else 0
+
 
 UNABLE = {
     "constant": "{Constant: {value: ...}}",
@@ -104,7 +137,7 @@ SLOPED = ("LeakyReLU", "ELU", "ReLU", "Softmax")
 """Layers without weights that may stand as an `activation` with arguments: `activation: {LeakyReLU: {...}}`."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "padding": ("valid", "same", "causal"),
+    "padding": ("valid", "same"),
     "data_format": ("channels_last", "channels_first"),
     "merge_mode": ("concat", "sum", "mul", "ave"),
     "interpolation": ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area"),
@@ -119,7 +152,8 @@ def choices(layer: str, argument: str) -> tuple[str, ...]:
     """The words that an argument of a layer takes; none where it takes anything else."""
     if argument == "mode" and layer != "RandomFlip":
         return ()
-    return _CHOICES.get(argument, ())
+    more = ("causal",) if (layer, argument) == ("Conv1D", "padding") else ()
+    return _CHOICES.get(argument, ()) + more
 
 
 def words(argument: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from zoo.language import network
@@ -40,7 +41,48 @@ def differences(one: Spec, other: Spec) -> list[tuple[str, str, str]]:
         [((), node) for node in flat[1].prepare] if flat[1] else [],
         "prepare: ",
     )
-    return rows + _rows(sides[0], sides[1], "")
+    rows += _rows(sides[0], sides[1], "")
+    unnamed = [_unnamed(spec, side) for spec, side in zip((one, other), sides, strict=True)]
+    return rows + _ranges(unnamed[0], unnamed[1], _aligned(sides[0], sides[1]))
+
+
+@dataclass(frozen=True)
+class _Unnamed:
+    """A range without a name of its own: its path, what it is for, what it holds, and the layers that it stands on."""
+
+    path: str
+    key: str
+    held: str
+    layers: tuple[int, ...]
+
+
+def _unnamed(spec: Spec, side: list[Scoped]) -> list[_Unnamed]:
+    found = []
+    for path, one in spec.ranges().items():
+        if "[" in path and not path.startswith(("train.", "penalties.")):
+            owner, _, key = path.rpartition(".")
+            under = tuple(place for place, (_, node) in enumerate(side) if _stands_on(node.path, owner))
+            found.append(_Unnamed(path, key, _shown(one.written()), under))
+    return found
+
+
+def _stands_on(path: str, owner: str) -> bool:
+    """Whether the path of a layer is that of the item which holds a range, or lies under it."""
+    return bool(owner) and path.startswith(owner) and path[len(owner) :][:1] in ("", ".", "[")
+
+
+def _ranges(before: list[_Unnamed], after: list[_Unnamed], same: Mapping[int, int]) -> list[tuple[str, str, str]]:
+    """Ranges that stand on a layer or a group and have no partner on the other side, on the same layers."""
+    rows, left = [], list(after)
+    for mine in before:
+        places = tuple(same.get(place, -1) for place in mine.layers)
+        here = [its for its in left if (its.key, its.layers) == (mine.key, places)]
+        match = next((its for its in here if its.held == mine.held), here[0] if here and places else None)
+        if match:
+            left.remove(match)
+        if match is None or match.held != mine.held:
+            rows.append((f"range of {mine.path}", mine.held, match.held if match else "-"))
+    return rows + [(f"range of {its.path}", "-", its.held) for its in left]
 
 
 _STATED = ("l2", "dropout", "learning_rate")
@@ -55,10 +97,23 @@ def _walked(found: Network, inside: tuple[str, ...] = ()) -> Iterator[Scoped]:
             yield inside, node
 
 
+def _matched(before: list[Scoped], after: list[Scoped]) -> difflib.SequenceMatcher[str]:
+    keys = [[json.dumps(_said(node), sort_keys=True, default=str) for _, node in side] for side in (before, after)]
+    return difflib.SequenceMatcher(None, keys[0], keys[1], autojunk=False)
+
+
+def _aligned(before: list[Scoped], after: list[Scoped]) -> dict[int, int]:
+    """The place of each layer in the other network, where there is one that stands for it."""
+    return {
+        begin + place: start + place
+        for _, begin, end, start, stop in _matched(before, after).get_opcodes()
+        for place in range(min(end - begin, stop - start))
+    }
+
+
 def _rows(before: list[Scoped], after: list[Scoped], prefix: str) -> list[tuple[str, str, str]]:
     rows = []
-    keys = [[json.dumps(_said(node), sort_keys=True, default=str) for _, node in side] for side in (before, after)]
-    matcher = difflib.SequenceMatcher(None, keys[0], keys[1], autojunk=False)
+    matcher = _matched(before, after)
     same: dict[tuple[tuple[str, ...], str], tuple[tuple[str, ...], str]] = {}
     for tag, begin, end, start, stop in matcher.get_opcodes():
         if tag != "equal":

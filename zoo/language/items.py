@@ -182,6 +182,7 @@ class _Reader:
             self._value(value, ("let", name), scope, but=name)
         of_spec = {key: self.data[key] for key in ("l2", "dropout") if key in self.data}
         self._circles({**of_spec, **raw}, lambda name: ("let", name) if name in raw else (name,))
+        self._told(_of_one_class(self.spec))
         self._default_arguments(scope)
         self._declare_blocks()
         sections = {part: self._items(body, (part,), scope) for part, body in bodies.items()}
@@ -720,6 +721,12 @@ class _Reader:
     def _wrong(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
         if not self.spec.is_told(path):
             self.problems.append(self.spec.problem(path, wrong, expected, hint))
+
+
+def _of_one_class(spec: Spec) -> Iterator[objects.Found]:
+    """What is wrong with classes of which there is one: a softmax of one number is 1, whatever stands before it."""
+    if spec.task in ("classification", "segmentation") and spec.data.get("classes") == 1:
+        yield ("classes",), "one class is nothing to tell apart", "2 or more", ""
 
 
 def _of_block(

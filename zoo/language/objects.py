@@ -210,7 +210,12 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
         return None if is_count(value) else (wrong, COUNT, "")
     if key in catalogue.SIZES:
         sizes = value if isinstance(value, list) else [value]
-        return None if sizes and all(map(is_count, sizes)) else (wrong, f"{COUNT}, or a list of them", "")
+        if not sizes or not all(map(is_count, sizes)):
+            return wrong, f"{COUNT}, or a list of them", ""
+    if unlike := catalogue.odd(name, key, value):
+        return *unlike, ""
+    if key in catalogue.SIZES:
+        return None
     words = catalogue.words(key)
     if words and isinstance(value, str) and value in catalogue.UNABLE:
         return f"`{value}` cannot stand alone", catalogue.UNABLE[value], ""

@@ -170,6 +170,8 @@ def _syntax(error: Exception, text: str, file: str) -> Problem:
         wrong, expected = f"the sign {sign} cannot begin a word", "quotes around text that begins with a special sign"
         if sign == "\t":
             wrong, expected = _SAID["found a tab"]
+    if mark and mark.index >= len(text.rstrip()):  # the end of the text: what is not closed there is its last sign
+        return Problem(wrong, expected, mark=_end(text.rstrip()[:-1], file))
     return Problem(wrong, expected, mark=Mark(file, mark.line + 1, mark.column + 1) if mark else Mark(file, 1, 1))
 
 

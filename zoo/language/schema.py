@@ -44,23 +44,32 @@ NAME: Schema = {
 
 def schema() -> Schema:
     """The schema of a spec file. What no schema can say (names that are there, shapes that meet) `zoo check` says."""
+    keys, definitions = _keys(), _definitions()
+    definitions |= _parts(definitions)
     return {
         "$schema": DIALECT,
         "title": "A model spec of the zoo",
         "description": "Keras's layers and their arguments, lambda (`l2`) and p (`dropout`), ranges to search.",
         "type": "object",
-        "properties": {**_keys(), "variants": _variants()},
+        "properties": {
+            **{key: one if key in _OWN else _over(key, one, definitions) for key, one in keys.items()},
+            "variants": _variants(definitions),
+        },
         "additionalProperties": False,
         "required": ["spec"],
         "anyOf": [{"required": ["extends"]}, {"required": ["name", "family"]}],
         "allOf": [
             *map(_family, FAMILIES),
             *map(_task, FACTS),
+            _alone(keys),
+            _several_classes(),
             _language(),
-            {"not": {"required": ["inputs", "input"]}},
-            {"not": {"required": ["inputs", "prepare"]}},
+            *(
+                {"not": {"properties": dict.fromkeys(pair, _THERE), "required": [*pair]}}
+                for pair in (("inputs", "input"), ("inputs", "prepare"))
+            ),
         ],
-        "$defs": _definitions(),
+        "$defs": definitions,
     }
 
 
@@ -96,11 +105,64 @@ def _task(name: str) -> Schema:
     return {"if": of_task, "then": {"properties": others}}
 
 
+def _alone(keys: dict[str, Schema]) -> Schema:
+    """What a spec is that lies over no other: nothing is there to remove, or to be given in part."""
+    whole = {key: {word: value for word, value in one.items() if word != "description"} for key, one in keys.items()}
+    return {"if": {"required": ["extends"]}, "else": {"properties": whole}}
+
+
+def _several_classes() -> Schema:
+    """One class is nothing to tell apart, but where each label is there or not for itself."""
+    many = {"properties": {"classes": {"minimum": 2}}}
+    each = {"properties": {"task": {"const": "multilabel"}}, "required": ["task"]}
+    return {"if": _either(each, {"required": ["extends"]}), "else": many}
+
+
 def _language() -> Schema:
     of_task = {"properties": {"task": {"const": "language"}}, "required": ["task", "input"]}
     return {
         "if": {**of_task, "not": {"anyOf": [{"required": ["extends"]}, {"required": ["head"]}]}},
         "then": {"properties": {"input": {"required": ["vocabulary"]}}},
+    }
+
+
+_OWN = ("spec", "extends", "name", "family")
+"""Keys that a spec over another does not remove."""
+
+_THERE: Schema = {"not": {"type": "null"}}
+
+_REMOVING: Schema = {"type": "object", "not": {"additionalProperties": _THERE}}
+"""A mapping in which null removes something."""
+
+
+def _over(key: str, one: Schema, parts: Schema) -> Schema:
+    """A key as a spec over another may have it: as ever, in part where there is a part to it, or null."""
+    part = [_ref(f"part of {key}")] if f"part of {key}" in parts else []
+    inside = {word: value for word, value in one.items() if word != "description"}
+    return _described(one["description"], _either(inside, *part, _ref("removed")))
+
+
+def _parts(definitions: Schema) -> Schema:
+    """Mappings that are laid over others: nothing in them is required, and null removes."""
+
+    def part(properties: Schema, more: Any = False) -> Schema:
+        inside = {key: _either(one, _ref("removed")) for key, one in properties.items()}
+        return {"type": "object", "properties": inside, "additionalProperties": more}
+
+    keys, removed = _keys(), _ref("removed")
+    train = {key: _ref(f"train/properties/{key}") for key in definitions["train"]["properties"]}
+    named = {"type": "object", "maxProperties": 1, "additionalProperties": _ref("removing")}
+    classes = definitions["defaults"]["properties"]
+    defaults = {name: _either(_ref(f"defaults/properties/{name}"), _ref("removing")) for name in classes}
+    return {
+        "removed": _described("Removes what the spec below has, or the file around a variant.", {"type": "null"}),
+        "removing": _REMOVING,
+        "part of input": part(definitions["input"]["properties"]),
+        "part of inputs": part({}, _either(_ref("part of input"), removed)),
+        "part of train": part({**train, "optimizer": _either(train["optimizer"], named)}),
+        "part of penalties": part(definitions["penalties"]["properties"]),
+        "part of defaults": part(defaults),
+        "part of blocks": {**keys["blocks"], "additionalProperties": _either(_ref("block"), removed)},
     }
 
 
@@ -175,11 +237,10 @@ def _keys() -> dict[str, Schema]:
     }
 
 
-def _variants() -> Schema:
+def _variants(parts: Schema) -> Schema:
     inside = {key: one for key, one in _keys().items() if key not in ("spec", "name", "family")}
     inside["let"] = _described("New values for names of the file's `let`.", _ref("table"))
-    loose = {key: _either(one, {"type": "null"}) for key, one in inside.items()}
-    loose |= {key: {"type": "object"} for key in ("input", "train", "defaults") if key in loose}
+    loose = {key: one if key in _OWN else _over(key, one, parts) for key, one in inside.items()}
     body = {"type": "object", "properties": loose, "additionalProperties": False}
     says = "Several specs in one file: what each changes. The file's own name is then no spec."
     called = {"propertyNames": {"pattern": CALLED}, "minProperties": 1}
@@ -378,6 +439,8 @@ def _definitions() -> dict[str, Schema]:
             },
             "additionalProperties": False,
         },
+        "seed": _either({"type": ["integer", "null"]}, EXPRESSION, _ref("range")),
+        **{f"sizes of {rank}D": _sizes(rank) for rank in (1, 2, 3)},
         "words": {"properties": words},
         "wrapped": _either(
             {"enum": sorted(known["layers"])},
@@ -392,7 +455,7 @@ def _definitions() -> dict[str, Schema]:
         ),
         **objects_of,
         **{
-            f"a {key}": _chosen(words_of)
+            _chosen_name(name, key): _chosen(words_of)
             for name, entry in known["layers"].items()
             for key in entry["arguments"]
             if (words_of := catalogue.choices(name, key))
@@ -404,6 +467,13 @@ def _definitions() -> dict[str, Schema]:
             for name in known["layers"]
         },
     }
+
+
+def _sizes(rank: int) -> Schema:
+    """Whole numbers, one for each dimension, or one for all."""
+    one = [COUNT, EXPRESSION]
+    several = {"type": "array", "items": _either(*one), "minItems": rank, "maxItems": rank}
+    return _either(*one, several, _ref("range"), {"type": "null"})
 
 
 def _kinds(rank: int) -> Schema:
@@ -491,8 +561,19 @@ def _argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
         shared = _ref(key.rpartition("_")[2])
         return shared if default is None or default in words else _either({"enum": [default]}, shared)
     if catalogue.choices(name, key):
-        return _ref(f"a {key}")
+        return _ref(_chosen_name(name, key))
+    if key in catalogue.SIZES and catalogue.rank(name):
+        return _ref(f"sizes of {catalogue.rank(name)}D")
+    if key == "seed":
+        return _ref("seed")
+    if key == "dtype" and name in catalogue.catalogue()["layers"]:
+        return {"enum": [*catalogue.types(name), None]}
     return _ref("value")
+
+
+def _chosen_name(layer: str, argument: str) -> str:
+    """The name of the definition for an argument that is one of some words; two layers may share it."""
+    return f"a {argument}" + (f" of {layer}" if layer == "Conv1D" else "")
 
 
 def _chosen(words: Sequence[str]) -> Schema:

@@ -1,0 +1,151 @@
+"""Checking with data and by building, and comparing: what was said to be fine is so, what is refused is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from zoo import checking, cli, selection
+from zoo.datasets import dataset
+from zoo.errors import ZooError
+from zoo.language import comparing
+
+CONV = """\
+spec: 1
+name: conv
+family: cnn
+classes: 4
+input: {shape: [16, 16, 1]}
+l2: 0
+layers: [Conv2D: {filters: 4, kernel_size: 3}, Flatten]
+"""
+SEQS = """\
+spec: 1
+name: seqs
+family: rnn
+input: {shape: [12, 2]}
+l2: 0
+layers: [GRU: 4]
+"""
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """An empty folder with data: images with a label a pixel, and sequences of numbers to forecast."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    images = random.random((40, 16, 16, 3)).astype("float32")
+    np.savez(tmp_path / "pixels.npz", x_train=images, y_train=random.integers(0, 3, (40, 16, 16)))
+    steps = random.random((60, 12, 2)).astype("float32")
+    np.savez(tmp_path / "steps.npz", x_train=steps, y_train=steps[:, :3] + 1)
+    (tmp_path / "conv.yaml").write_text(CONV)
+    (tmp_path / "seqs.yaml").write_text(SEQS)
+    return tmp_path
+
+
+def check(capsys, *arguments):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["check", *map(str, arguments)])
+    told = capsys.readouterr()
+    return stopped.value.code or 0, told.out, told.err
+
+
+def test_what_is_built_is_what_met_the_data(desk, capsys):
+    """A head of pixels behind Flatten is refused as training refuses it, with the place in the spec's own file."""
+    code, told, wrong = check(capsys, "conv.yaml", "--data", "pixels.npz", "--build")
+
+    assert (code, told) == (1, "")
+    assert wrong.startswith("conv.yaml:1:1: head.Conv2D: Keras refuses Conv2D on (None, 784)")
+    assert check(capsys, "seqs.yaml", "--data", "steps.npz") == (0, "seqs.yaml: fine\n", "")
+    assert check(capsys, "seqs.yaml", "--data", "steps.npz", "--build") == (0, "seqs.yaml: fine\n", "")
+
+
+def test_data_that_do_not_fit_hide_no_shape_that_does_not_meet(desk, capsys):
+    (desk / "both.yaml").write_text(CONV.replace("Flatten]", "Flatten, MaxPooling2D]").replace("classes: 4\n", ""))
+
+    code, _, wrong = check(capsys, "both.yaml", "--data", "steps.npz", "--build")
+
+    assert code == 1
+    lines = wrong.splitlines()
+    assert any(line.startswith("`conv` wants images, and steps is sequences") for line in lines)
+    assert any("layers[2]: Keras refuses MaxPooling2D" in line for line in lines)
+    assert len(lines) == 2
+
+
+def test_every_variant_meets_the_data_and_says_which_it_is(desk, capsys):
+    same = "{layers: [Conv2D: {filters: 4, kernel_size: 3, padding: same}]}"
+    text = CONV.replace("layers:", f"variants: {{flat: {{}}, same: {same}, other: {{}}}}\nlayers:")
+    (desk / "many.yaml").write_text(text)
+
+    code, told, wrong = check(capsys, "many.yaml", "--data", "pixels.npz", "--build")
+
+    assert (code, told) == (1, "")
+    assert len(wrong.splitlines()) == 1
+    assert wrong.rstrip().endswith(", in the variants `flat` and `other`")
+
+
+def test_data_that_are_not_there_are_told_once_and_beside_the_specs_problems(desk, capsys):
+    (desk / "typo.yaml").write_text(CONV.replace("filters", "filtres"))
+
+    code, told, wrong = check(capsys, "conv.yaml", "typo.yaml", "seqs.yaml", "--data", "nothing.npz")
+
+    assert (code, told) == (1, "")
+    assert len(wrong.splitlines()) == 2
+    assert "nothing.npz is not there" in wrong and "did you mean `filters`?" in wrong
+
+
+def test_the_ends_of_ranges_are_built_as_the_data_have_them(desk):
+    description = dataset.load(desk / "pixels.npz").description
+    text = CONV.replace("kernel_size: 3}, Flatten", "kernel_size: 3, padding: same}, MaxPooling2D: {pool_size: $wide}")
+    text = text.replace("l2: 0\n", "l2: 0\nlet: {wide: {values: [1, 40], default: 1}}\n")
+    (desk / "deep.yaml").write_text(text)
+
+    (wrong,) = checking.problems(selection.load("deep.yaml"), description, build=True)
+
+    assert wrong.wrong.endswith(", where `wide` is 40")
+    assert (wrong.path, wrong.mark.line) == ("layers[1].MaxPooling2D", 8)
+
+
+def test_class_names_that_are_too_few_are_refused():
+    rows, labels = np.random.default_rng(0).random((120, 6)), np.arange(120) % 3
+
+    with pytest.raises(ZooError) as caught:
+        dataset.load({"x_train": rows, "y_train": labels, "classes": ["a", "b"]})
+
+    says = "data: classes holds 2 names, and the label 2 has none; expected a name for each, the first for the label 0"
+    assert str(caught.value) == says
+
+
+DIFF = {"spec": 1, "name": "d", "family": "mlp", "classes": 3, "input": {"shape": [8]}, "l2": 0.1}
+RANGE = {"values": [0.1, 0.2], "default": 0.1}
+HELD = json.dumps(RANGE)
+
+
+def differences(one, other):
+    return comparing.differences(*(selection.load({**DIFF, "layers": layers}) for layers in (one, other)))
+
+
+def dense(**more):
+    return {"Dense": {"units": 4, **more}}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "rows"),
+    [
+        ([dense(l2=RANGE)], [dense(l2=0.1)], [("range of layers[0].Dense.l2", HELD, "-")]),
+        ([dense(l2=0.1)], [dense(l2=RANGE)], [("range of layers[0].Dense.l2", "-", HELD)]),
+        ([{"layers": [dense()], "l2": RANGE}], [dense(l2=0.1)], [("range of layers[0].l2", HELD, "-")]),
+        ([dense(l2=RANGE)], [dense(l2={**RANGE, "values": [0.1, 0.3]})],
+         [("range of layers[0].Dense.l2", HELD, '{"values": [0.1, 0.3], "default": 0.1}')]),
+        ([dense(l2=RANGE), dense()], [dense(), dense(l2=RANGE)],
+         [("range of layers[0].Dense.l2", HELD, "-"), ("range of layers[1].Dense.l2", "-", HELD)]),
+        ([{"layers": [dense()], "l2": RANGE}], [dense(l2=RANGE)], []),
+        ([dense(l2=RANGE)], ["Flatten", dense(l2=RANGE)], [("flatten", "-", "Flatten")]),
+    ],
+    ids=["layer", "other", "group", "another", "moved", "the same, said otherwise", "a layer before it"],
+)  # fmt: skip
+def test_a_range_on_a_layer_or_a_group_is_compared(one, other, rows):
+    assert differences(one, other) == rows
+    assert differences(one, one) == []
