@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -18,9 +20,17 @@ SMALL = {
 """One of each file, and the size of the images that it is compared on; whole sizes are in `make test-all`."""
 
 
+def trained(model):
+    """The shapes of what training changes, in order, and how many numbers those and the others are."""
+    fixed = [one for one in model.non_trainable_weights if "seed" not in one.path]
+    numbers = [sum(math.prod(one.shape) for one in some) for some in (model.trainable_weights, fixed)]
+    return [tuple(one.shape) for one in model.trainable_weights], *numbers
+
+
 def agree(reference, ours, images):
     """The largest difference before the softmax after the reference's weights were copied in order, in its spread."""
     rng = np.random.default_rng(0)
+    assert trained(ours) == trained(reference)
     theirs, mine = ([one for one in model.weights if "seed" not in one.path] for model in (reference, ours))
     assert [tuple(one.shape) for one in mine] == [tuple(one.shape) for one in theirs]
     for one, other in zip(mine, theirs, strict=True):

@@ -15,7 +15,7 @@ LOG_2_PI = math.log(2 * math.pi)
 class Sampling(keras.layers.Layer):
     """Draw z = mean + exp(log_var / 2) * eps with eps from N(0, I), in training and in evaluation alike.
 
-    Inputs: mean and log_var, each (batch, units). Output: (batch * samples, units), the draws of a row in a row.
+    Inputs: mean and log_var, each (batch, ..., units). Output: (batch * samples, ..., units), a row's draws in a row.
     Evaluation draws too: the bound's expectation is over z, and at the mean alone it would not be a bound.
     Kingma & Welling 2014, section 2.4.
     """
@@ -54,8 +54,9 @@ class EvidenceLowerBound(keras.layers.Layer):
     `mmd` adds so much of the maximum mean discrepancy between the codes and N(0, I) (Zhao, Song & Ermon 2019, InfoVAE).
     `samples` above 1: the importance-weighted bound of Burda et al. 2016, eq. 8, takes the place of the loss above.
 
-    Inputs: x, (batch, ...); its reconstruction, (batch * samples, ...); mean and log_var of the code, (batch, units);
-    the code, (batch * samples, units). Output: the reconstruction from each row's first draw, (batch, ...).
+    Inputs: x, (batch, ...); its reconstruction, (batch * samples, ...); mean and log_var of the code, (batch, ...,
+    units); the code, (batch * samples, ..., units). A code may be a vector, a sequence or a map: all its values count.
+    Output: the reconstruction from each row's first draw, (batch, ...).
     Metrics, none of which holds the L2 penalty or a weight: `negative_elbo` (under `samples`, the bound above),
     `reconstruction_error`, `kl`.
     """
@@ -87,7 +88,7 @@ class EvidenceLowerBound(keras.layers.Layer):
             ratio = log_ratio(code, _repeated(mean, self.samples), _repeated(log_var, self.samples))
             bound = importance_weighted(ops.reshape(ratio - error, (-1, self.samples)))
             error = ops.mean(ops.reshape(error, (-1, self.samples)), axis=1)
-            reconstruction = ops.reshape(reconstruction, (-1, self.samples, *reconstruction.shape[1:]))[:, 0]
+            reconstruction = reconstruction[:: self.samples]
             loss = -bound
         else:
             loss, bound = error + self._weight(training) * kl, -(error + kl)
@@ -158,6 +159,10 @@ def _repeated(rows: Any, times: int) -> Any:
     return rows if times == 1 else ops.repeat(rows, times, axis=0)
 
 
+def _summed(values: Any) -> Any:
+    return ops.sum(values, axis=tuple(range(1, len(values.shape))))
+
+
 def negative_log_likelihood(likelihood: str, x: Any, reconstruction: Any) -> Any:
     """-log p(x|z), summed over all values of a row [nats]; shape (batch,).
 
@@ -173,22 +178,22 @@ def negative_log_likelihood(likelihood: str, x: Any, reconstruction: Any) -> Any
         each = -x * ops.log(ops.clip(reconstruction, 1e-7, 1.0))
     else:
         each = 0.5 * (ops.square(x - reconstruction) + LOG_2_PI)
-    return ops.sum(each, axis=tuple(range(1, len(each.shape))))
+    return _summed(each)
 
 
 def kl_divergence(mean: Any, log_var: Any) -> Any:
-    """KL(N(mean, exp(log_var)) || N(0, I)), summed over the code [nats]; shape (batch,).
+    """KL(N(mean, exp(log_var)) || N(0, I)), summed over all values of a row's code [nats]; shape (batch,).
 
     Kingma & Welling 2014, appendix B.
     """
-    return 0.5 * ops.sum(ops.square(mean) + ops.exp(log_var) - 1.0 - log_var, axis=-1)
+    return 0.5 * _summed(ops.square(mean) + ops.exp(log_var) - 1.0 - log_var)
 
 
 def log_ratio(code: Any, mean: Any, log_var: Any) -> Any:
-    """log N(code; 0, I) - log N(code; mean, exp(log_var)), summed over the code [nats]; shape (batch,)."""
+    """log N(code; 0, I) - log N(code; mean, exp(log_var)), over all values of a row's code [nats]; (batch,)."""
     prior = ops.square(code) + LOG_2_PI
     posterior = ops.square(code - mean) / ops.exp(log_var) + log_var + LOG_2_PI
-    return 0.5 * ops.sum(posterior - prior, axis=-1)
+    return 0.5 * _summed(posterior - prior)
 
 
 def importance_weighted(log_weights: Any) -> Any:
@@ -200,17 +205,18 @@ def importance_weighted(log_weights: Any) -> Any:
 
 
 def mean_discrepancy(code: Any) -> Any:
-    """The squared maximum mean discrepancy between codes, (batch, units), and N(0, I), a number.
+    """The squared maximum mean discrepancy between codes, (batch, ...), and N(0, I), a number.
 
     E k(a, b) - 2 E k(a, p) + E k(p, p) with the kernel k(a, b) = exp(-|a - b|^2 / units^2), codes a and b, and p from
-    N(0, I): Gretton et al. 2012, A kernel two-sample test. What is expected over p is a Gaussian integral in closed
-    form, so that nothing is drawn.
+    N(0, I): Gretton et al. 2012, A kernel two-sample test. A sequence or a map counts as a vector of all its values,
+    `units` of them. What is expected over p is a Gaussian integral in closed form, so that nothing is drawn.
     """
-    units = code.shape[-1]
-    wide = units**2 / 2  # the kernel is exp(-|a - b|^2 / (2 * wide))
+    units = math.prod(ops.shape(code)[1:])  # known when the batch is, where steps or places may differ
+    code, units = ops.reshape(code, (-1, units)), ops.cast(units, code.dtype)
+    wide = ops.square(units) / 2  # the kernel is exp(-|a - b|^2 / (2 * wide))
     squares = ops.sum(ops.square(code), axis=-1)
     apart = ops.maximum(squares[:, None] + squares[None, :] - 2 * ops.matmul(code, ops.transpose(code)), 0.0)
     among = ops.mean(ops.exp(-apart / (2 * wide)))
-    across = (wide / (wide + 1)) ** (units / 2) * ops.mean(ops.exp(-squares / (2 * (wide + 1))))
-    prior = (wide / (wide + 2)) ** (units / 2)
+    across = ops.exp(-units / 2 * ops.log1p(1 / wide)) * ops.mean(ops.exp(-squares / (2 * (wide + 1))))
+    prior = ops.exp(-units / 2 * ops.log1p(2 / wide))
     return among - 2 * across + prior

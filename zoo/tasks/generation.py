@@ -28,17 +28,22 @@ class Generation(Reconstruction):
         return {}
 
     def endpoints(self, pieces: Pieces) -> dict[str, Endpoint]:
-        """An autoencoder's, and `sample`: `count` new rows, or one for each label; the same for the same `seed`."""
+        """An autoencoder's, and `sample`: `count` new rows, or one for each label; the same for the same `seed`.
+
+        A code of as many steps or places as a row has cannot be drawn without one: then there is no `sample`.
+        """
         import tensorflow as tf
 
         found = super().endpoints(pieces)
-        units = found["decode"].inputs["code"][0][-1]
+        _, *shape = found["decode"].inputs["code"][0]
         label = self.spec.label
+        if None in shape:
+            return found
 
         def sample(seed: Any, **inputs: Any) -> dict[str, Any]:
             told = {} if label is None else {label: inputs[label]}
             count = inputs["count"] if label is None else tf.shape(inputs[label])[0]
-            code = tf.random.stateless_normal((count, units), tf.stack([seed, 0]))
+            code = tf.random.stateless_normal((count, *shape), tf.stack([seed, 0]))
             return {"sample": found["decode"].function(code=code, **told)["reconstruction"]}
 
         how = {"count": ((), "int32")} if label is None else {label: ((None,), "int32")}
