@@ -372,6 +372,28 @@ def test_what_is_frozen_is_not_trained():
     assert len(theirs.trainable_variables) == 4
 
 
+def test_a_frozen_layer_that_holds_layers_is_frozen_after_its_call():
+    both = {"layer": {"LSTM": {"units": 2, "return_sequences": True}}}
+    blocks = {"tower": {"nested": True, "layers": [{"Bidirectional": both}, "SpatialDropout1D", "BatchNormalization"]}}
+    items = [
+        {"MultiHeadAttention": {"num_heads": 2, "key_dim": 2, "name": "heads", "frozen": True,
+                                "from": {"query": "previous", "value": "previous"}}},
+        {"reuse": {"layer": "heads", "name": "again", "from": {"query": "previous", "value": "previous"}}},
+        {"Conv1D": {"filters": 2, "kernel_size": 2, "frozen": True, "activation": {"LeakyReLU": {}}}},
+        {"Conv1D": {"filters": 2, "kernel_size": 2, "frozen": True}},
+        {"tower": {"name": "t", "frozen": True}},
+        "Flatten",
+    ]  # fmt: skip
+    flat = written(items, **SEQUENCE, blocks=blocks)
+    text = eject(flat)
+    _, theirs = assert_same(flat)
+
+    late = re.findall(r"^    (\w+)\.trainable = False$", text, re.MULTILINE)
+    assert late == ["bidirectional_layer", "heads_layer", "conv1d_layer"]
+    assert text.count("trainable=False") == 2  # Conv1D and BatchNormalization, which take the word themselves
+    assert [one.path for one in theirs.trainable_variables] == ["predictions/kernel", "predictions/bias"]
+
+
 def test_lambda_stands_on_every_kernel_that_lowering_puts_it_on_and_only_there():
     items = [
         {"TimeDistributed": {"layer": {"Dense": {"units": 5, "name": "inner"}}}},

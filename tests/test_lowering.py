@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo import building, measuring, meeting
+from zoo.ejecting import eject
 from zoo.errors import ZooError
-from zoo.language import network
+from zoo.language import catalogue, network
+from zoo.lowering import Plain, lower, weights_by_path
 
 
 def _spec(layers, family="rnn", shape=(6, 4), **more):
@@ -106,3 +109,135 @@ def test_a_network_of_two_outputs_is_built_and_says_that_no_data_set_holds_both(
 
 def test_a_single_number_is_an_input():
     assert zoo.build(_spec([{"Reshape": {"target_shape": [1]}}, {"Dense": 4}], "mlp", ())).input_shape == (None,)
+
+
+# What is frozen
+
+SIZES = {"units": 4, "filters": 2, "kernel_size": 2, "num_heads": 2, "key_dim": 2, "input_dim": 5, "output_dim": 4,
+         "codes": 3, "groups": 2, "equation": "ab,bc->ac", "output_shape": 4}  # fmt: skip
+WITHIN = {
+    "Bidirectional": {"layer": {"GRU": {"units": 3}}},
+    "TimeDistributed": {"layer": {"Dense": {"units": 3}}},
+    "SpectralNormalization": {"layer": {"Dense": {"units": 3}}},
+    "RNN": {"cell": [{"LSTMCell": {"units": 3}}, {"GRUCell": {"units": 2}}]},
+    "Attention": {"use_scale": True},
+    "GroupNormalization": {"groups": 2},
+}
+KNOWN = catalogue.catalogue()["layers"]
+MORE = ("Attention", "AdditiveAttention", "Normalization", "RMSNormalization", "LayerScale", "VectorQuantizer")
+HOLDING = [
+    layer
+    for layer, entry in KNOWN.items()
+    if layer in (*MORE, *WITHIN) or any(key.endswith("initializer") for key in entry["arguments"])
+]
+"""Every layer of the catalogue that has weights."""
+
+
+def alone(layer):
+    """The networks of one frozen layer with all its penalties, for inputs of each rank and each way to call it."""
+    taken = KNOWN[layer]["arguments"]
+    arguments = {key: SIZES[key] for key in KNOWN[layer]["required"] if key in SIZES} | WITHIN.get(layer, {})
+    penalty = {"L2": {"l2": 1.0}}
+    arguments |= {key: penalty for key in taken if key.endswith("regularizer") and key != "activity_regularizer"}
+    for rank in range(1, 6):
+        shape = (5, 4, 6, 6, 4)[-rank:]
+        inputs = [network.Input("x", shape), network.Input("h", (4,))]
+        for given, many, call in (
+            (("x",), False, {}), (("x", "x"), True, {}), ((), False, {"query": "x", "value": "x"}),
+            (("x",), False, {"states": ("h",)}), (("x",), False, {"states": ("h", "h")}),
+        ):  # fmt: skip
+            node = network.Node("one", layer, arguments, given, "layers", l2=1.0, many=many, call=call, frozen=True)
+            used = [one for one in inputs if one.name in set(node.read())]
+            yield network.Network("alone", tuple(used), (node,), ("one",))
+
+
+def first_that_builds(layer):
+    for flat in alone(layer):
+        try:
+            return flat, lower(flat, Plain(), 1)
+        except ZooError as error:
+            refused = error
+    raise refused
+
+
+@pytest.mark.parametrize("layer", HOLDING)
+def test_no_weight_of_a_frozen_layer_is_trained_or_penalised_in_a_model_or_an_ejected_text(layer):
+    flat, model = first_that_builds(layer)
+    space = {"__name__": "ejected"}
+    exec(compile(eject(flat), "ejected.py", "exec"), space)
+
+    for one in (model, space["build"]()):
+        assert one.weights
+        assert [variable.path for variable in one.trainable_variables] == []
+        assert layer == "VectorQuantizer" or one.losses == []  # whose loss is no penalty
+    assert measuring.total(measuring.measure(flat, model))[1] == 0
+
+
+def test_layers_that_hold_weights_are_all_of_that_table():
+    assert {"Dense", "LSTM", "MultiHeadAttention", "ConvLSTM2D", "Bidirectional", "PReLU"} <= set(HOLDING)
+
+
+HEADS = {"num_heads": 2, "key_dim": 2, "from": {"query": "previous", "value": "previous"}}
+TWICE = {"nested": True, "layers": [{"MultiHeadAttention": {**HEADS, "name": "heads"}}]}
+FLAT = {"layers": [{"Bidirectional": {"layer": {"LSTM": {"units": 2, "return_sequences": True}}, "name": "both"}}]}
+
+
+@pytest.mark.parametrize(
+    ("items", "blocks", "trained"),
+    [
+        ([{"inner": {"name": "a", "frozen": True}}, {"reuse": {"layer": "a", "name": "b"}}], {"inner": TWICE}, set()),
+        ([{"inner": {"name": "a", "frozen": True}}, {"inner": {"name": "b"}}], {"inner": TWICE}, {"b"}),
+        ([{"inner": {"name": "a"}}, {"inner": {"name": "b", "frozen": True}}], {"inner": FLAT}, {"a_both"}),
+        ([{"layers": [{"ConvLSTM1D": {"filters": 2, "kernel_size": 1, "name": "a", "from": "r"}}], "frozen": True}],
+         {}, set()),
+        ([{"MultiHeadAttention": {**HEADS, "name": "a", "trainable": False}}], {}, set()),
+        ([{"MultiHeadAttention": {**HEADS, "name": "a", "frozen": False}}], {}, {"a"}),
+    ],
+)  # fmt: skip
+def test_what_is_frozen_in_blocks_and_groups_and_reused_is_still_and_the_head_is_learnt(items, blocks, trained):
+    begin = [{"Reshape": {"target_shape": [6, 4, 1], "name": "r"}}] if "'r'" in str(items) else []
+    spec = zoo.load(_spec([*begin, *items, "Flatten"], l2=0.5, **({"blocks": blocks} if blocks else {})))
+    flat, _ = network.unfold(spec.fill())
+    model = lower(flat, Plain(), 1)
+    space = {"__name__": "ejected"}
+    exec(compile(eject(flat), "ejected.py", "exec"), space)
+
+    for one in (model, space["build"]()):
+        layers = {layer.name for layer in one.layers if layer.trainable_variables}
+        assert layers == {*trained, "predictions"}
+        assert {path.split("/")[0] for path, variable in weights_by_path(one) if variable.trainable} == layers
+    assert len(model.losses) == sum(
+        1 for _, one in weights_by_path(model) if one.trainable and getattr(one, "regularizer", None)
+    )
+
+
+def test_a_frozen_layer_begins_with_the_values_that_it_would_have_anyway():
+    wrapped = {"Bidirectional": {"layer": {"LSTM": {"units": 4}}, "name": "a"}}
+    plain, still = (zoo.build(_spec([wrapped], **more), seed=3) for more in ({}, {"frozen": True}))
+
+    assert [one.path for one in still.trainable_variables] == ["predictions/kernel", "predictions/bias"]
+    for one, other in zip(plain.weights, still.weights, strict=True):
+        assert (one.numpy() == other.numpy()).all()
+
+
+def test_a_layer_that_takes_no_word_on_its_weights_may_stand_in_what_is_frozen():
+    items = [{"layers": [{"Conv1D": {"filters": 2, "kernel_size": 1}}, "SpatialDropout1D"], "frozen": True}, "Flatten"]
+
+    model = zoo.build(_spec(items, dropout=0.5), seed=1)
+
+    assert [one.path for one in model.trainable_variables] == ["predictions/kernel", "predictions/bias"]
+
+
+def test_frozen_layers_are_reset_to_the_bits_of_a_fresh_build():
+    heads = {"MultiHeadAttention": {**HEADS, "dropout": 0.1, "frozen": True}}
+    wrapped = {"Bidirectional": {"layer": {"LSTM": {"units": 3}}, "frozen": True}}
+    plan = meeting.alone(zoo.load(_spec([heads, wrapped], l2={"min_value": 0.0, "max_value": 0.1, "default": 0.01})))
+    used = building.build(plan, {}, 1, adjustable=True)
+    for seed in (2, 3):
+        building.reset(used, {}, seed)
+        fresh = building.build(plan, {}, seed, adjustable=True)
+        for ours, theirs in zip(used.network.variables, fresh.network.variables, strict=True):
+            assert (ours.numpy() == theirs.numpy()).all(), ours.path
+
+    assert used.beginning.proved
+    assert len(used.network.losses) == 1  # of the head

@@ -407,3 +407,65 @@ def test_what_prepare_makes_is_compared_with_what_the_network_reads():
         plan = meet(selection.load({**spec, "prepare": steps}), images_of(3))
         with pytest.raises(ZooError, match=says):
             building.build(plan, {}, 1)
+
+
+LAST = {"filters": 3, "kernel_size": 3, "padding": "same"}
+ENDS = [
+    ("classification", (4,), [{"Dense": 3}, "ReLU"], "relu"),
+    ("classification", (4,), [{"Dense": 3}, "Softmax"], ""),
+    ("classification", (4,), [{"Dense": {"units": 3, "activation": "softmax"}}, "LeakyReLU"], "leaky_relu"),
+    ("classification", (4,), [{"Dense": 3}, {"Activation": "elu"}], "elu"),
+    ("classification", (4,), [{"Dense": {"units": 3, "activation": {"ELU": {"alpha": 0.5}}}}], "elu"),
+    ("classification", (4,), [{"Dense": 3}, "PReLU", "Dropout"], "prelu"),
+    ("classification", (4,), [{"Dense": {"units": 3, "activation": "softmax"}}, {"Reshape": [3]}, "Identity"], ""),
+    ("classification", (4,), [{"Dense": 3}, {"Reshape": [3, 1]}, "Flatten"], "linear"),
+    ("classification", (4,), [{"Dense": 3}, "BatchNormalization"], ""),  # nobody knows
+    ("classification", (4,), [{"Dense": 3}, {"Multiply": {"from": ["previous", "previous"]}}], ""),
+    ("classification", (4,), [{"EinsumDense": {"equation": "ab,bc->ac", "output_shape": 3}}], "linear"),
+    ("classification", (6, 4), [{"LSTM": 3}], "tanh"),
+    ("classification", (6, 4), [{"Bidirectional": {"layer": {"GRU": {"units": 3}}, "merge_mode": "sum"}}], "tanh"),
+    ("classification", (6, 4), [{"RNN": {"cell": [{"GRUCell": {"units": 4}}, {"LSTMCell": {"units": 3}}]}}], "tanh"),
+    ("classification", (4,), [{"SpectralNormalization": {"layer": {"Dense": {"units": 3}}}}], "linear"),
+    ("segmentation", (8, 8, 3), [{"Conv2DTranspose": LAST}], "linear"),
+    ("segmentation", (8, 8, 3), [{"Conv2DTranspose": {**LAST, "activation": "softmax"}}], ""),
+    ("segmentation", (8, 8, 3), [{"SeparableConv2D": {**LAST, "activation": "relu"}}], "relu"),
+    ("segmentation", (8, 8, 3), [{"DepthwiseConv2D": {"kernel_size": 3, "padding": "same"}}], "linear"),
+    ("segmentation", (8, 8, 3), [{"Conv2D": {**LAST, "strides": 2}}, "UpSampling2D"], "linear"),
+    ("segmentation", (8, 8, 3), [{"Conv2D": LAST}, "ZeroPadding2D", {"Cropping2D": {"cropping": 1}}], "linear"),
+    ("segmentation", (8, 8, 3), [{"Reshape": [8, 24]}, {"TimeDistributed": {"layer": {"Dense": {"units": 24}}}},
+                                 {"Reshape": [8, 8, 3]}], "linear"),
+    ("segmentation", (8, 8, 3), [{"tail": {"name": "t"}}], "linear"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("task", "shape", "head", "has"), ENDS)
+def test_the_activation_of_the_answer_is_compared_with_what_the_task_needs_wherever_it_is_known(task, shape, head, has):
+    from zoo import building
+
+    family, blocks = (
+        {1: "mlp", 2: "rnn", 3: "cnn"}[len(shape)],
+        {"tail": {"nested": True, "layers": [{"Conv2D": LAST}]}},
+    )
+    spec = {
+        "spec": 1, "name": "own", "family": family, "task": task, "input": {"shape": list(shape)}, "classes": 3,
+        "layers": ["Identity"], "head": head,
+        **({"blocks": blocks} if "tail" in str(head) else {}),
+    }  # fmt: skip
+    plan = alone(selection.load(spec))
+    if has:
+        with pytest.raises(ZooError, match=f"the last activation is {has}; expected softmax for {task}"):
+            building.build(plan, {}, 1)
+    else:
+        assert building.build(plan, {}, 1).network.outputs
+
+
+@pytest.mark.parametrize(
+    ("name", "likelihood", "needs"),
+    [("ae_anomaly", "bernoulli", "linear; expected sigmoid"), ("conv_vae", "categorical", "sigmoid; expected softmax")],
+)
+def test_the_head_of_an_autoencoder_has_the_activation_of_its_likelihood(name, likelihood, needs):
+    from zoo import building
+
+    plan = alone(selection.load(name, {"likelihood": likelihood}))
+    with pytest.raises(ZooError, match=rf"head\[0\]\.Conv\dDTranspose: the last activation is {needs} for"):
+        building.build(plan, {}, 1)

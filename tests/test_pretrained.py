@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import h5py
 import keras
 import numpy as np
 import pytest
 
 import zoo
 from zoo.errors import ZooError
+from zoo.lowering import weights_by_path
 
 SIZE = 32
 
@@ -61,7 +63,7 @@ def test_a_head_of_other_classes_begins_anew_and_the_body_does_not(file, referen
     assert (ours.get_layer(last).gamma.numpy() == reference.get_layer(last).gamma.numpy()).all()
 
 
-@pytest.mark.parametrize("channels", [1, 4, 6])
+@pytest.mark.parametrize("channels", [1, 2, 4, 6])
 def test_a_stem_of_other_channels_answers_equal_channels_as_before(channels, saved, reference):
     ours = zoo.build(spec(**{"input.shape": [SIZE, SIZE, channels]}, weights=str(saved)), seed=1)
     before, after = (model.get_layer("conv1").kernel.numpy() for model in (reference, ours))
@@ -69,6 +71,69 @@ def test_a_stem_of_other_channels_answers_equal_channels_as_before(channels, sav
     assert after.shape[2] == channels
     if channels in (1, 6):
         np.testing.assert_allclose(after.sum(axis=2), before.sum(axis=2), rtol=1e-5, atol=1e-6)
+    else:  # in turn, and scaled by old / new: one colour counts more
+        np.testing.assert_allclose(after, before[:, :, [one % 3 for one in range(channels)]] * 3 / channels, rtol=1e-6)
+
+
+def stem(channels, *layers, **more):
+    return {
+        "spec": 1, "name": "stem", "family": "cnn", "input": {"shape": [6, 6, channels]}, "classes": 2, "l2": 0,
+        "layers": [*layers, "GlobalAveragePooling2D"], **more,
+    }  # fmt: skip
+
+
+def disturbed(spec):
+    model, rng = zoo.build(spec, seed=1), np.random.default_rng(0)
+    for one in model.weights:
+        one.assign(rng.uniform(0.5, 1.5, one.shape))
+    return model
+
+
+APART = {"DepthwiseConv2D": {"kernel_size": 3, "depth_multiplier": 2, "name": "apart"}}
+MIXED = {"Conv2D": {"filters": 5, "kernel_size": 1, "name": "mixed"}}
+
+
+@pytest.mark.parametrize("multiplier", [1, 2])
+@pytest.mark.parametrize("channels", [1, 2, 4, 6])
+def test_a_separable_stem_of_other_channels_answers_repeated_images_as_before(channels, multiplier, tmp_path):
+    layer = {"SeparableConv2D": {"filters": 5, "kernel_size": 3, "depth_multiplier": multiplier, "name": "first"}}
+    before = disturbed(stem(3, layer))
+    if channels == 1:  # of one shape but for a factor: so few depthwise kernels hold their sum
+        kernel = before.get_layer("first").depthwise_kernel
+        kernel.assign(np.broadcast_to(kernel.numpy()[:, :, :1, :1], kernel.shape) * [[1.0], [2.0], [-0.5]])
+    after = zoo.build(stem(channels, layer, weights=kept(before, tmp_path / "before.npz")), seed=2)
+    image = np.random.default_rng(1).random((2, 6, 6, 3), "float32")
+
+    ours, theirs = after.get_layer("first"), before.get_layer("first")
+    assert ours.depthwise_kernel.shape == (3, 3, channels, multiplier)
+    if channels == 1:
+        grey = image[..., :1]
+        np.testing.assert_allclose(after(grey), before(np.repeat(grey, 3, axis=-1)), rtol=1e-4)
+    elif channels == 6:
+        np.testing.assert_allclose(after(np.concatenate([image, image], axis=-1)), before(image), rtol=1e-4)
+    if channels > 1:
+        order = [one % 3 for one in range(channels)]
+        assert (ours.depthwise_kernel.numpy() == theirs.depthwise_kernel.numpy()[:, :, order]).all()
+        wide = theirs.pointwise_kernel.numpy().reshape(3, multiplier, 5)[order] * 3 / channels
+        np.testing.assert_allclose(ours.pointwise_kernel.numpy().reshape(channels, multiplier, 5), wide, rtol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [2, 4, 6])
+def test_a_stem_that_leaves_the_channels_apart_is_repeated_until_they_are_mixed(channels, tmp_path):
+    layers = [APART, {"BatchNormalization": {"name": "normal"}}, "ReLU", MIXED]
+    before = disturbed(stem(3, *layers))
+    after = zoo.build(stem(channels, *layers, weights=kept(before, tmp_path / "before.npz")), seed=2)
+    image = np.random.default_rng(1).random((2, 6, 6, 3), "float32")
+
+    assert after.get_layer("mixed").kernel.shape == (1, 1, 2 * channels, 5)
+    if channels == 6:
+        np.testing.assert_allclose(after(np.concatenate([image, image], axis=-1)), before(image), rtol=1e-4)
+
+
+def test_channels_that_stay_apart_are_not_made_one(tmp_path):
+    file = kept(disturbed(stem(3, APART, MIXED)), tmp_path / "before.npz")
+    with pytest.raises(ZooError, match=r"for `apart/kernel`, \(3, 3, 1, 2\), it has one of 3 channels that stay apart"):
+        zoo.build(stem(1, APART, MIXED, weights=file))
 
 
 def test_a_frozen_body_leaves_the_head_to_be_trained(saved):
@@ -122,6 +187,84 @@ def test_weights_that_cannot_be_downloaded_are_an_error_of_one_sentence(monkeypa
         zoo.build("mobilenet", weights="imagenet")
 
 
+def kept(model, path):
+    """A model's weights in a file of the format that its ending names."""
+    if path.suffix == ".npz":
+        np.savez(path, **{name.replace("/", "|"): one.numpy() for name, one in weights_by_path(model)})
+    else:
+        (model.save_weights if path.name.endswith(".weights.h5") else model.save)(path)
+    return str(path)
+
+
+EVERY = (".weights.h5", ".keras", ".h5", ".npz")
+MIXER = {"input.shape": [8, 8, 1], "let.hidden": 8, "let.depth": 4, "classes": 3}
+
+
+@pytest.mark.parametrize("ending", EVERY)
+def test_weights_of_a_deeper_network_are_refused_and_the_first_that_is_left_is_named(ending, tmp_path):
+    deep = kept(zoo.build(zoo.load("mixer", {**MIXER, "let.depth": 8}), seed=1), tmp_path / f"deep{ending}")
+    more = 4 * 12  # weights: of a block four kernels and their biases, and two pairs of a normalisation
+
+    for classes in (3, 5):
+        with pytest.raises(ZooError, match=rf"holds {more} weights more than `mixer` has, the first `\S+\d\S*`; exp"):
+            zoo.build(zoo.load("mixer", {**MIXER, "classes": classes, "weights": deep}))
+
+
+@pytest.mark.parametrize("ending", EVERY)
+def test_a_file_of_the_network_itself_is_taken_with_a_head_or_a_stem_of_other_sizes(ending, tmp_path):
+    same = zoo.build(zoo.load("mixer", MIXER), seed=1)
+    file = kept(same, tmp_path / f"same{ending}")
+    head = zoo.build(zoo.load("mixer", {**MIXER, "classes": 5, "weights": file}), seed=2)
+    stem = zoo.build(zoo.load("mixer", {**MIXER, "input.shape": [8, 8, 2], "weights": file}), seed=2)
+
+    for ours, other in ((head, "predictions"), (stem, "stem")):
+        wanted = dict(weights_by_path(same))
+        for path, one in weights_by_path(ours):
+            assert path.startswith(other) or (one.numpy() == wanted[path].numpy()).all()
+
+
+def test_a_shorter_head_begins_anew_from_a_file_that_tells_it_from_the_body(tmp_path):
+    def small(*head, **more):
+        body = {"layers": [{"Dense": {"units": 6, "name": "body"}}], "head": list(head)}
+        return {"spec": 1, "name": "s", "family": "mlp", "input": {"shape": [4]}, "classes": 3, **body, **more}
+
+    last = {"units": 3, "activation": "softmax"}
+    long = zoo.build(small({"Dense": {"units": 5, "name": "a"}}, {"Dense": {**last, "name": "b"}}), seed=1)
+    file = kept(long, tmp_path / "long.npz")
+    short = zoo.build(small({"Dense": {**last, "name": "c"}}, weights=file), seed=2)
+
+    assert (short.get_layer("body").kernel.numpy() == long.get_layer("body").kernel.numpy()).all()
+
+
+INSIDE = {"nested": True, "layers": ["BatchNormalization", "ReLU", "BatchNormalization", {"Dense": 5}]}
+TOWERS = {
+    "spec": 1, "name": "towers", "family": "mlp", "input": {"shape": [5]}, "classes": 2, "blocks": {"tower": INSIDE},
+    "layers": [{"tower": {"name": "a"}}, {"Dense": 5}, {"tower": {"name": "b"}}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_an_old_file_holds_what_is_trained_of_a_nested_model_before_the_rest(whole, frozen, tmp_path):
+    from keras.src.legacy.saving import legacy_h5_format
+
+    model, rng = zoo.build(TOWERS, seed=1), np.random.default_rng(0)
+    for one in model.weights:
+        one.assign(rng.uniform(0.5, 1.5, one.shape))
+    model.get_layer("a").trainable = not frozen  # as it was when the file was written
+    path = tmp_path / "old.h5"
+    if whole:
+        model.save(path, include_optimizer=False)  # whose names Keras would write twice
+    else:  # as earlier versions of Keras saved weights alone
+        with h5py.File(path, "w") as file:
+            legacy_h5_format.save_weights_to_hdf5_group(file, model)
+
+    for more in ({}, {"frozen": True}):
+        ours = zoo.build({**TOWERS, **more, "weights": str(path)}, seed=2)
+        for one, other in zip(model.weights, ours.weights, strict=True):
+            assert (one.numpy() == other.numpy()).all(), one.path
+
+
 @pytest.fixture
 def published(monkeypatch, tmp_path):
     """What Keras would download for a constructor, served from here: weights that none begins with."""
@@ -133,7 +276,7 @@ def published(monkeypatch, tmp_path):
                 spread = rng.uniform(0.8, 1.2, one.shape)
                 one.assign(spread if "variance" in one.path or "gamma" in one.path else spread - 1)
         path = tmp_path / f"{name}.h5"
-        model.save(path)
+        model.save(path, include_optimizer=False)  # whose names Keras would write twice
         monkeypatch.setattr("keras.src.utils.file_utils.get_file", lambda *_, **__: str(path))
         return getattr(keras.applications, name)(weights="imagenet")
 
@@ -165,6 +308,25 @@ def test_published_weights_of_an_efficientnet_come_with_what_keras_computes_for_
     assert layer.adapt_mean.shape == layer.adapt_variance.shape == (1,)
     assert layer.adapt_mean.numpy()[0] == pytest.approx(theirs.adapt_mean.numpy().mean(), rel=1e-5)
     assert first(grey, x[:, :64, :64, :1]).shape == (1, 32, 32, 32)
+
+
+def test_a_shorter_head_may_follow_a_published_network_and_a_shorter_body_may_not(monkeypatch):
+    def small(weights):
+        names = ("c1", "c2", "c3")
+        body = [keras.layers.Conv2D(4, 3, name=name, bias_initializer="random_normal") for name in names]
+        head = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(6, name="fc"), keras.layers.Dense(9)]
+        return keras.Sequential([keras.Input((9, 9, 3)), *body, *head])
+
+    monkeypatch.setattr(keras.applications, "Small", small, raising=False)
+    convolutions = [{"Conv2D": {"filters": 4, "kernel_size": 3, "name": name}} for name in ("a", "b", "c")]
+
+    def ours(*layers):
+        spec = stem(3, *layers, weights="keras:Small")
+        return zoo.build({**spec, "input": {"shape": [9, 9, 3]}})
+
+    assert ours(*convolutions).get_layer("c").bias.numpy().all()  # zeros where it begins anew
+    with pytest.raises(ZooError, match=r"keras:Small holds 4 weights more than `stem` has, the first `\S*c3/kernel`"):
+        ours(*convolutions[:2])
 
 
 FLOWERS = """

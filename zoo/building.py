@@ -12,8 +12,8 @@ import numpy as np
 
 from zoo import pretrained
 from zoo.errors import Problem, ZooError
-from zoo.language import network
-from zoo.language.network import Network, Node
+from zoo.language import catalogue, network
+from zoo.language.network import Network, Node, owner
 from zoo.language.ranges import Filled
 from zoo.language.spec import Spec
 from zoo.lowering import Adjustable, Plain, lower, optimizer, seeds, weights_by_path
@@ -147,14 +147,54 @@ def _fits(shape: tuple[int | None, ...], wanted: tuple[int | None, ...]) -> bool
 def _answers(plan: Plan, flat: Network, shape: tuple[int | None, ...]) -> None:
     """Raise `ZooError` at the last layer if the network does not answer what its task asks for."""
     works, last = plan.works, _last(flat)
-    wanted, stated = works.shape(), last.arguments.get("activation") or "linear"
+    wanted = works.shape()
     if not _fits(shape, wanted):
         hint = "; pool or flatten before the last layer" if len(shape) > len(wanted) else ""
         wrong, expected = f"the network answers {shape} a row", f"{wanted} for {plan.task}{hint}"
         raise ZooError(Problem(wrong, expected, "", last.path, last.mark))
-    if works.activation not in ("", stated) and last.layer in ("Dense", "Activation", "Conv1D", "Conv2D"):
+    ends = next(node for node in reversed(flat.nodes) if node.part != "criterion")
+    ends = next((node for node in flat.nodes if node.name == owner(flat.output) and node.part != "criterion"), ends)
+    final = _answering(flat, ends.name)
+    stated = _activation(final.layer, final.arguments) if final else ""
+    if final and stated and works.activation not in ("", stated):
         wrong, expected = f"the last activation is {stated}", f"{works.activation} for {plan.task}"
-        raise ZooError(Problem(wrong, expected, "", last.path, last.mark))
+        raise ZooError(Problem(wrong, expected, "", final.path, final.mark))
+
+
+ACTIVATIONS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "PReLU": "prelu", "ELU": "elu", "Softmax": "softmax"}
+"""Layers that are activations, and the words for them."""
+
+PASSING = (
+    *(f"{what}{rank}D" for what in ("Cropping", "ZeroPadding", "UpSampling") for rank in (1, 2, 3)),
+    *catalogue.DROPOUTS, "GaussianNoise", "Reshape", "Flatten", "Permute", "RepeatVector", "CenterCrop", "Identity",
+    "ActivityRegularization",
+)  # fmt: skip
+"""Layers whose answers have the activation of what they read."""
+
+
+def _answering(inside: Network, tensor: str) -> Node | None:
+    """The layer that gives a tensor its activation, in a model inside the model too; None where that is an input."""
+    node = next((one for one in inside.nodes if one.name == owner(tensor)), None)
+    if node is None:
+        return None
+    if node.network:
+        return _answering(node.network, node.network.output)
+    return _answering(inside, node.inputs[0]) if node.layer in PASSING and len(node.inputs) == 1 else node
+
+
+def _activation(layer: str, arguments: Mapping[str, Any]) -> str:
+    """The activation of a layer, or of the one that it wraps; an empty text where none is known."""
+    wrapped = arguments.get("layer", arguments.get("cell"))
+    if wrapped:
+        inner = wrapped[-1] if isinstance(wrapped, list) else wrapped
+        name, body = next(iter(inner.items())) if isinstance(inner, Mapping) else (inner, None)
+        return _activation(name, body or {})
+    takes = catalogue.catalogue()["layers"].get(layer, {}).get("arguments", {})
+    if "activation" not in takes:
+        return ACTIVATIONS.get(layer, "")
+    given = arguments.get("activation", takes["activation"]) or "linear"
+    name = next(iter(given)) if isinstance(given, Mapping) else given
+    return ACTIVATIONS.get(name, name)
 
 
 def _begin(model: Any, begin: Mapping[str, np.ndarray]) -> None:

@@ -27,6 +27,9 @@ WIDTH = 120
 LAYERS = Path(__file__).with_name("layers")
 """Where the source of our own layers stands."""
 
+HOLDING = ("MultiHeadAttention", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+"""Layers that make layers of their own, which their argument `trainable` does not reach; so do those given layers."""
+
 CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")
 """Layers that answer a tensor and a list of states."""
 
@@ -332,7 +335,7 @@ class _File:
         for node in network.nodes:
             if node.reuses:
                 layers[node.name] = layers[node.reuses]
-            elif node.name in reused:
+            elif node.name in reused or _is_stilled_late(node):
                 layers[node.name] = names.new(f"{node.name}_layer")
                 lines.append((f"{layers[node.name]} = ", *self._layer(node, names)))
             layer = (layers[node.name],) if node.name in layers else self._layer(node, names)
@@ -341,6 +344,8 @@ class _File:
             if node.layer == "RNN" and node.outputs > 1 and isinstance(node.arguments.get("cell"), list):
                 called = _call("keras.tree.flatten", called)  # each cell's states come in a list of their own
             lines.append((f"{self._answers(node, names, read)} = ", *called))
+            if _is_stilled_late(node) and not node.reuses:
+                lines.append((f"{layers[node.name]}.trainable = False",))
         inputs = [names.give(one.name) for one in network.inputs]
         return _one(inputs), _one([names.give(_tensor(one)) for one in network.outputs])
 
@@ -372,7 +377,9 @@ class _File:
     def _layer(self, node: Node, names: _Names) -> _Parts:
         """A node's layer, or the model that it is."""
         if node.network is None:
-            arguments = {**node.arguments, "trainable": False} if node.frozen else node.arguments
+            arguments = {key: value for key, value in node.arguments.items() if key != "trainable" or not node.still}
+            if node.still and not _is_stilled_late(node) and _takes_trainable(node.layer):
+                arguments["trainable"] = False
             return self._made(node.layer, arguments, node.l2, node.dropout, node.name)
         if self.lists and _is_list(node):
             return self._sequential(node.name, node.network.nodes)
@@ -451,7 +458,19 @@ def _one(names: Sequence[str]) -> _Parts:
 def _is_list(node: Node) -> bool:
     """Whether a model inside the model can be written as a list of layers: a chain, and so are those in it."""
     inner = node.network.nodes if node.network else ()
-    return node.layer == "Sequential" and all(one.network is None or _is_list(one) for one in inner)
+    plain = not any(map(_is_stilled_late, inner))
+    return node.layer == "Sequential" and plain and all(one.network is None or _is_list(one) for one in inner)
+
+
+def _is_stilled_late(node: Node) -> bool:
+    """Whether a layer is frozen by a line after its call, which makes the layers that it holds."""
+    holds = any(catalogue.holds_layers(key, value) for key, value in node.arguments.items())
+    return node.still and (holds or node.layer in HOLDING)
+
+
+def _takes_trainable(layer: str) -> bool:
+    entry = catalogue.catalogue()["layers"].get(layer)
+    return entry is None or "trainable" in entry["arguments"]
 
 
 def _answers_more(node: Node) -> bool:

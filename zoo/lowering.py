@@ -102,6 +102,8 @@ def _laid_out(
             with drawn_from(None if node.network else derive(seed, name, "initializers")):
                 made = layers.get(node.reuses) or _layer(node, tensors, how, seed, portable, name)
                 results = made(*_given(node, tensors), **_named(node, tensors))
+            if node.still:  # now that the layers and variables inside it are there, which the argument does not reach
+                made.trainable = False
         except ZooError:
             raise
         except Exception as error:
@@ -145,7 +147,7 @@ def _layer(
     import keras
 
     if node.network is None:
-        arguments = {**node.arguments, "trainable": False} if node.frozen else node.arguments
+        arguments = {key: value for key, value in node.arguments.items() if key != "trainable" or not node.still}
         return make(node.layer, arguments, node.l2, node.dropout, how, derive(seed, name), node.name, portable)
     sources = {
         one.name: keras.Input(tensors[given].shape[1:], dtype=tensors[given].dtype, name=one.name)

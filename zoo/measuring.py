@@ -195,7 +195,7 @@ def _attention(layer: Any, query: Shape, value: Shape, key: Shape | None = None)
     """Attention without kernels: every query on every key, if they are multiplied, and the values that are summed."""
     multiplied = layer.score_mode == "dot" if hasattr(layer, "score_mode") else layer.use_scale
     width = _sum([query[-1] if multiplied else 0, value[-1]])
-    return _times(_places(query[:-1]), value[-2], width)
+    return _times(_places(query[:-1]), *(value[-2:-1] or (None,)), width)
 
 
 def _kernels(layer: Any) -> int:

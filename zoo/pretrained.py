@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import re
+import tempfile
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,9 @@ from zoo.language import reading
 from zoo.language.network import Network
 from zoo.language.spec import Spec
 from zoo.lowering import Plain, lower, weights_by_path
+
+Held = list[tuple[str, dict[str, np.ndarray]]]
+"""Layers with weights, in order: the name of each, and its weights by name, in Keras's old order."""
 
 KERAS = "keras:"
 """Before the name of a constructor of `keras.applications`, whose published ImageNet weights are meant."""
@@ -32,7 +39,8 @@ def weights(spec: Spec, flat: Network, model: Any) -> dict[str, np.ndarray]:
     """What a model of a filled spec starts from, by the paths of its weights; nothing for layers that begin anew.
 
     Layers of the head whose shapes differ begin anew. A first kernel of other input channels is their sum (one
-    channel), or repeated and scaled so that the sum stays; what stands before it is averaged, or repeated.
+    channel), or repeated in turn and scaled by old / new: where new is a multiple of old, what it answers to an image
+    that is repeated so often stays. What stands before it is averaged, or repeated.
     Raises `ZooError` for weights that are not there, or are another network's.
     """
     source = source_of(spec)
@@ -41,6 +49,7 @@ def weights(spec: Spec, flat: Network, model: Any) -> dict[str, np.ndarray]:
         if not path.is_file():
             raise ZooError(f"{source} is not there; expected a file of weights")
         found = {name.replace("|", "/"): array for name, array in open_npz(path).items()}
+        _refuse_more(_within(list(found), [one for one, _ in weights_by_path(model)]), source, spec.name)
     elif is_published(source):
         found = _published(spec, source, flat, model)
     else:
@@ -78,21 +87,63 @@ def _published(spec: Spec, source: str, flat: Network, model: Any) -> dict[str, 
             f"the published weights of {name} could not be had: {str(error).splitlines()[0][:200]}; "
             "expected a way to the internet, or a file of weights"
         ) from error
-    return _in_order(flat, model, [one.numpy() for one in reference.weights if "seed" not in one.path], source)
+    held = [(one.name, {each.path: each.numpy() for each in _in_old_order(one)}) for one in reference.layers]
+    ends = [keras.layers.Flatten, *(one for name, one in vars(keras.layers).items() if name.startswith("Global"))]
+    last = max((index for index, one in enumerate(reference.layers) if isinstance(one, tuple(ends))), default=0)
+    head = sum(len(arrays) for _, arrays in held[last:])
+    return _in_order(flat, model, [one for one in held if one[1]], source, head)
 
 
-def _in_order(flat: Network, model: Any, arrays: list[np.ndarray], source: str) -> dict[str, np.ndarray]:
-    """Arrays in the order of a model's weights, by path; a head of another number of weights begins anew."""
-    heads = _heads(flat)
-    paths = {id(variable): path for path, variable in weights_by_path(model)}
-    ours = [paths[id(one)] for one in model.weights if id(one) in paths]
-    body = [path for path in ours if path.split("/")[0] not in heads]
-    rest = [path for path in ours if path.split("/")[0] in heads]
-    if len(arrays) < len(body):
-        raise ZooError(f"{source} holds {len(arrays)} weights; expected {len(ours)}, as `{flat.name}` has")
-    found = dict(zip(body, arrays, strict=False))
-    left = arrays[len(body) :]
-    return found | (dict(zip(rest, left, strict=True)) if len(left) == len(rest) else {})
+def _in_old_order(layer: Any) -> list[Any]:
+    """The weights of a layer, or of a model inside the model, as Keras's old files hold them: what is trained first."""
+    return [*layer.trainable_weights, *layer.non_trainable_weights]
+
+
+def _in_order(flat: Network, model: Any, held: Held, source: str, head: int = 0) -> dict[str, np.ndarray]:
+    """Weights in the order of a model's, by path; a head of another number of weights begins anew.
+
+    More than the model has are refused, but a `head` of so many. Within a layer names go before the order: a frozen
+    one stands in another.
+    """
+    heads, paths = _heads(flat), {id(variable): path for path, variable in weights_by_path(model)}
+    groups = [(layer.name, _in_old_order(layer)) for layer in model.layers if layer.weights]
+    body = [variables for name, variables in groups if name not in heads]
+    ours = [variable for variables in body for variable in variables]
+    if [len(arrays) for _, arrays in held[: len(body)]] == list(map(len, body)):
+        held = [(name, _renamed(arrays, one)) for (name, arrays), one in itertools.zip_longest(held, body)]
+    else:  # what is a model inside the model on one side is none on the other
+        ours = [one for one in model.weights if id(one) in paths and paths[id(one)].split("/")[0] not in heads]
+    rest = [variable for name, variables in groups if name in heads for variable in variables]
+    arrays = [array for _, one in held for array in one.values()]
+    if len(arrays) < len(ours):
+        raise ZooError(f"{source} holds {len(arrays)} weights; expected {len(ours) + len(rest)}, as `{flat.name}` has")
+    left = arrays[len(ours) :]
+    if len(left) > max(len(rest), head):
+        names = [name for _, one in held for name in one]
+        _refuse_more(names[len(ours) :][: len(left) - len(rest)], source, flat.name)
+    fitting = [*ours, *rest] if len(left) == len(rest) else ours
+    return dict(zip((paths[id(one)] for one in fitting), arrays, strict=False))
+
+
+def _renamed(arrays: dict[str, np.ndarray], variables: list[Any] | None) -> dict[str, np.ndarray]:
+    """The weights of a layer in the order of the variables of their names, if those are the names of all."""
+    names = [one.path for one in variables or ()]
+    return {name: arrays[name] for name in names} if set(names) == set(arrays) else arrays
+
+
+def _within(theirs: list[str], ours: list[str]) -> list[str]:
+    """The weights of a file that a network does not have; those behind all that it has are another head's."""
+    last = max((index for index, one in enumerate(theirs) if one in set(ours)), default=0)
+    return [one for one in theirs[:last] if one not in set(ours)]
+
+
+def _refuse_more(names: list[str], source: str, name: str) -> None:
+    """Raise `ZooError` if there are weights that a network does not have."""
+    if names:
+        many = "1 weight" if len(names) == 1 else f"{len(names)} weights"
+        raise ZooError(
+            f"{source} holds {many} more than `{name}` has, the first `{names[0]}`; expected those of this network"
+        )
 
 
 def _in_file(spec: Spec, source: str, flat: Network) -> dict[str, np.ndarray]:
@@ -105,6 +156,7 @@ def _in_file(spec: Spec, source: str, flat: Network) -> dict[str, np.ndarray]:
     if not source.endswith(FORMATS):
         raise ZooError(f"{source} is no file of weights; expected one of {', '.join((*FORMATS, '.npz'))}")
     model = lower(flat, Plain())  # one to throw away: Keras reads a file only into a model
+    model.trainable = True  # frozen layers would stand in another order
     try:
         if source.endswith(".h5") and not source.endswith(".weights.h5"):
             return _in_order(flat, model, _legacy(path), source)
@@ -114,6 +166,7 @@ def _in_file(spec: Spec, source: str, flat: Network) -> dict[str, np.ndarray]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of layers that the file does not have: what is missing is told below
             model.load_weights(path)
+        _refuse_more(_beyond(path, model, len(found)), source, spec.name)
     except ZooError:
         raise
     except Exception as error:
@@ -129,9 +182,39 @@ def _noting(found: dict[str, np.ndarray], name: str) -> Any:
     return assign
 
 
-def _legacy(path: Path) -> list[np.ndarray]:
-    """The weights of an HDF5 file of earlier versions of Keras, layer by layer."""
+def _beyond(path: Path, model: Any, read: int) -> list[str]:
+    """The weights of a file of Keras 3 that none of the model's layers reads; so many were read."""
+    theirs = _places(path)
+    if len(theirs) <= read:
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_weights(Path(folder) / "ours.weights.h5")
+        ours = set(_places(Path(folder) / "ours.weights.h5"))
+    return [one for one in theirs if one not in ours]
+
+
+def _places(path: Path) -> list[str]:
+    """Where the layers of a file of Keras 3 hold weights, seeds aside, `dense_2` before `dense_10`."""
     import h5py  # type: ignore[import-untyped]
+
+    found: list[str] = []
+
+    def note(name: str, thing: Any) -> None:
+        if isinstance(thing, h5py.Dataset) and not (thing.shape == (2,) and thing.dtype.kind in "iu"):
+            found.append(name)
+
+    with contextlib.ExitStack() as stack:
+        inside = path.suffix == ".keras" and stack.enter_context(zipfile.ZipFile(path))
+        file = stack.enter_context(h5py.File(inside.open("model.weights.h5") if inside else path, "r"))
+        for outer in ("layers", "_layer_checkpoint_dependencies"):
+            if outer in file:
+                file[outer].visititems(note)
+    return sorted(found, key=lambda name: [int(one) if one.isdigit() else one for one in re.split(r"(\d+)", name)])
+
+
+def _legacy(path: Path) -> Held:
+    """The weights of an HDF5 file of earlier versions of Keras, layer by layer."""
+    import h5py
 
     def texts(group: Any, key: str) -> Iterator[Any]:
         parts = itertools.takewhile(lambda one: one in group.attrs, (f"{key}{number}" for number in itertools.count()))
@@ -140,8 +223,16 @@ def _legacy(path: Path) -> list[np.ndarray]:
 
     with h5py.File(path, "r") as file:
         whole = file.get("model_weights", file)
-        layers = [whole[name] for name in texts(whole, "layer_names")]
-        return [np.asarray(layer[name]) for layer in layers for name in texts(layer, "weight_names")]
+        layers = [(_text(name), whole[name]) for name in texts(whole, "layer_names")]
+        held = [
+            (name, {_text(one): np.asarray(layer[one]) for one in texts(layer, "weight_names")})
+            for name, layer in layers
+        ]
+    return [one for one in held if one[1]]
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
 
 
 def constructors() -> list[str]:
@@ -178,13 +269,17 @@ def _heads(flat: Network) -> set[str]:
     return {node.name for node in flat.walk() if node.part == "head"}
 
 
+DEPTHWISE, SEPARABLE = ("DepthwiseConv1D", "DepthwiseConv2D"), ("SeparableConv1D", "SeparableConv2D")
+"""Convolutions that leave the channels apart, and those that mix them only after that."""
+
+
 def _stems(flat: Network, model: Any) -> set[str]:
-    """The layers that see the channels of the input: the first ones with a kernel, and all that stand before those."""
+    """The layers that see the channels of the input: the first ones that mix them, and all that stand before those."""
     seen, found = {one.name for one in flat.inputs}, set[str]()
     for node in flat.nodes:
         if set(node.read()) & seen:
             found.add(node.name)
-            if all(len(one.shape) < 2 for one in model.get_layer(node.name).weights):
+            if node.layer in DEPTHWISE or all(len(one.shape) < 2 for one in model.get_layer(node.name).weights):
                 seen.add(node.name)
     return found
 
@@ -194,14 +289,20 @@ def _adapted(
 ) -> dict[str, np.ndarray]:
     heads, stems = _heads(flat), _stems(flat, model)
     channels = {one.shape[-1] for one in flat.inputs if one.shape}
+    kinds = {node.name: node.layer for node in flat.nodes}
+    found = {**found, **_separated(found, model, [one for one in stems if kinds[one] in SEPARABLE])}
     result, absent = dict[str, np.ndarray](), list[str]()
     for path, variable in weights_by_path(model):
         layer, array, shape = path.split("/")[0], found.get(path), tuple(variable.shape)
         if array is not None and array.shape == shape:
             result[path] = array
         elif array is not None and layer in stems and _but_channels(array.shape, shape):
-            result[path] = _channels(array, shape[-2])
-        elif array is not None and layer in stems and array.ndim == len(shape) == 1 and shape[0] in channels:
+            apart = kinds.get(layer) in DEPTHWISE
+            if apart and shape[-2] == 1:
+                absent.append(f"for `{path}`, {shape}, it has one of {array.shape[-2]} channels that stay apart")
+            else:
+                result[path] = _repeated(array, shape[-2]) if apart else _channels(array, shape[-2])
+        elif array is not None and layer in stems and array.ndim == len(shape) == 1 and _is_of(shape[0], channels):
             result[path] = array.mean(keepdims=True) if shape == (1,) else np.resize(array, shape)
         elif layer not in heads:
             has = "none" if array is None else f"one of the shape {array.shape}"
@@ -215,14 +316,49 @@ def _adapted(
     return result
 
 
+def _is_of(size: int, channels: set[int | None]) -> bool:
+    """Whether there is a number, or several, for each channel."""
+    return any(one and size % one == 0 for one in channels)
+
+
+def _separated(found: Mapping[str, np.ndarray], model: Any, layers: list[str]) -> dict[str, np.ndarray]:
+    """The two kernels of separable convolutions for other input channels.
+
+    The depthwise one is repeated, and the pointwise one repeated and scaled. For one channel both together are their
+    sum over the channels, as near as so few depthwise kernels come to it.
+    """
+    result = dict[str, np.ndarray]()
+    for path in (f"{one}/depthwise_kernel" for one in layers):
+        behind = path.replace("depthwise", "pointwise")
+        channels = model.get_layer(path.split("/")[0]).depthwise_kernel.shape[-2]
+        if path not in found or behind not in found or found[path].shape[-2] == channels:
+            continue
+        depthwise, pointwise = found[path], found[behind]
+        before, times = depthwise.shape[-2:]
+        if channels > 1:
+            result[path] = _repeated(depthwise, channels)
+            result[behind] = _channels(pointwise, channels * times)
+        else:
+            both = depthwise.reshape(-1, before * times) @ pointwise.reshape(before * times, -1)
+            left, values, right = (np.asarray(one) for one in np.linalg.svd(both, full_matrices=False))
+            short = max(times - len(values), 0)
+            first = np.pad((left * values)[:, :times], ((0, 0), (0, short)))
+            result[path] = first.reshape(*depthwise.shape[:-2], 1, times)
+            result[behind] = np.pad(right[:times], ((0, short), (0, 0))).reshape(*pointwise.shape[:-2], times, -1)
+    return result
+
+
 def _but_channels(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return len(one) == len(other) > 2 and one[:-2] == other[:-2] and one[-1] == other[-1]
 
 
 def _channels(kernel: np.ndarray, channels: int) -> np.ndarray:
-    """A kernel for other input channels that answers equal channels as before: their sum, or repeated and scaled."""
+    """A kernel for other input channels: their sum for one, else repeated in turn and scaled."""
     if channels == 1:
         return kernel.sum(axis=-2, keepdims=True)
-    before = kernel.shape[-2]
-    order = np.arange(channels) % before
-    return (kernel[..., order, :] * (before / channels)).astype(kernel.dtype)
+    return (_repeated(kernel, channels) * (kernel.shape[-2] / channels)).astype(kernel.dtype)
+
+
+def _repeated(kernel: np.ndarray, channels: int) -> np.ndarray:
+    """A kernel with its input channels in turn, until there are so many."""
+    return kernel[..., np.arange(channels) % kernel.shape[-2], :]

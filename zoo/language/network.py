@@ -55,6 +55,11 @@ class Node:
     network: Network | None = None
     reuses: str = ""
 
+    @property
+    def still(self) -> bool:
+        """Whether its weights stay as they begin: it is frozen, or says `trainable: false` itself."""
+        return self.network is None and (self.frozen or self.arguments.get("trainable") is False)
+
     def read(self) -> Iterator[str]:
         """The names of the tensors that it is called on, those by argument included."""
         yield from self.inputs
@@ -1014,6 +1019,11 @@ class _Unfolding:
             inherited = (place := self.spec.place((key,))) and place.file not in (self.spec.source, merging.CHANGE)
             if key in self.spec.data and not inherited and key not in self.read | self.program.reads | asked:
                 self._wrong((key,), "nothing reads it", expected)
+        spoken = "task" in self.spec.data or self.spec.coded  # then what the task does not read was told already
+        for key in () if spoken else STATED:
+            if key in self.spec.data and key not in {*FACTS[self.spec.task], *asked}:
+                other = next(task for task, facts in FACTS.items() if key in facts)
+                self._wrong((key,), f"nothing reads it in {self.spec.task}", f"`task: {other}` beside it")
 
     def _wrong(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
         """Note a problem; of a line that is gone through often, the first, and in a block, for which call."""
