@@ -71,7 +71,7 @@ def test_an_argument_that_is_checked_is_one(argument):
 def test_an_alias_leads_to_a_layer_and_is_none():
     aliases = catalogue.catalogue()["aliases"]
 
-    assert len(aliases) == 20
+    assert len(aliases) == 21
     assert not set(aliases) & set(LAYERS)
     assert set(aliases.values()) <= set(LAYERS)
     for alias, name in aliases.items():

@@ -154,6 +154,14 @@ ATTENTIONS = [
         {"MultiHeadAttention": {"num_heads": 2, "key_dim": 3, "value_dim": 7}},
         2 * (3 * 8 * 6 + KEYS + 6 * 8 * 14 + 3 * 14 * 8 + 3 * 6 * 2 * (3 + 7)),
     ),
+    (
+        {"GroupQueryAttention": {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2}},
+        2 * (2 * 3 * 8 * 12 + 2 * 6 * 8 * 6 + 3 * 6 * 4 * (3 + 3)),
+    ),
+    (
+        {"GroupQueryAttention": {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2, "use_gate": True}},
+        2 * (3 * 3 * 8 * 12 + 2 * 6 * 8 * 6 + 3 * 6 * 4 * (3 + 3)),
+    ),
     ("Attention", 2 * 3 * 6 * (8 + 8)),
     ({"Attention": {"score_mode": "concat"}}, 2 * 3 * 6 * 8),
     ("AdditiveAttention", 2 * 3 * 6 * (8 + 8)),
@@ -166,7 +174,7 @@ ATTENTIONS = [
 def test_attention_costs_its_kernels_and_every_query_on_every_key_and_value(layer, flops):
     name, given = next(iter(layer.items())) if isinstance(layer, dict) else (layer, {})
     tensors = ["previous", "input"]
-    called = dict(zip(("query", "value"), tensors, strict=True)) if name == "MultiHeadAttention" else tensors
+    called = dict(zip(("query", "value"), tensors, strict=True)) if "Query" in name or "MultiHead" in name else tensors
     body = {"spec": 1, "name": "one", "family": "rnn", "input": {"shape": [6, 8]}, "classes": 2}
     layers = [{"Cropping1D": {"cropping": [0, 3]}}, {name: {**given, "from": called}}]
     found = selection.load({**body, "layers": layers, "head": ["Flatten"]})

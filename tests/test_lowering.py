@@ -114,7 +114,8 @@ def test_a_single_number_is_an_input():
 # What is frozen
 
 SIZES = {"units": 4, "filters": 2, "kernel_size": 2, "num_heads": 2, "key_dim": 2, "input_dim": 5, "output_dim": 4,
-         "codes": 3, "groups": 2, "equation": "ab,bc->ac", "output_shape": 4}  # fmt: skip
+         "codes": 3, "groups": 2, "equation": "ab,bc->ac", "output_shape": 4,
+         "head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2}  # fmt: skip
 WITHIN = {
     "Bidirectional": {"layer": {"GRU": {"units": 3}}},
     "TimeDistributed": {"layer": {"Dense": {"units": 3}}},

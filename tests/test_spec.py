@@ -416,7 +416,8 @@ def test_no_mapping_raises_anything_but_a_zoo_error():
     ids=ascii,
 )  # fmt: skip
 def test_any_text_is_dumped_so_that_it_parses_back(text):
-    found = selection.load({**MLP, "summary": f"A {text}", "layers": [{"Dense": {"units": 3, "dtype": text}}]})
+    layers = [{"EinsumDense": {"equation": text, "output_shape": 3}}]
+    found = selection.load({**MLP, "summary": f"A {text}", "layers": layers})
 
     assert parsing.parse(found.dump().encode(), "f")[::2] == (found.written(), [])
 

@@ -19,7 +19,11 @@ def generate() -> dict[str, Any]:
 
     layers = _classes(keras.layers, keras.layers.Layer)
     names = {name: thing for name, thing in layers.items() if thing.__name__ == name}
-    aliases = {name: thing.__name__ for name, thing in layers.items() if thing.__name__ != name}
+    # One that Keras exports under another name than its class's alone goes by the exported one.
+    renamed = {thing.__name__: name for name, thing in layers.items() if thing.__name__ not in layers}
+    names |= {name: layers[name] for name in renamed.values()}
+    aliases = {name: thing.__name__ for name, thing in layers.items() if thing.__name__ != name and name not in names}
+    aliases |= renamed
     names |= {name: ours.find(name) for name in ours.PUBLIC}
     known = {name: _signature(thing, BASE) for name, thing in names.items() if name not in catalogue.REFUSED}
     return {

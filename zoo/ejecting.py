@@ -27,7 +27,7 @@ WIDTH = 120
 LAYERS = Path(__file__).with_name("layers")
 """Where the source of our own layers stands."""
 
-HOLDING = ("MultiHeadAttention", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+HOLDING = ("MultiHeadAttention", "GroupQueryAttention", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 """Layers that make layers of their own, which their argument `trainable` does not reach; so do those given layers."""
 
 CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")

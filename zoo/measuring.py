@@ -176,18 +176,19 @@ def multiplications(layer: Any, reads: tuple[Shape, ...], shape: Shape) -> int |
 
 
 def _heads(layer: Any, query: Shape, value: Shape, key: Shape | None = None) -> int | None:
-    """Multi-head attention: its four kernels, each where it is applied, then every query on every key and value."""
+    """Multi-head attention: its kernels, each where it is applied, then every query on every key and value."""
     import keras
 
     steps, others = _places(query[:-1]), _places(value[:-1])
-    kernels = [_kernels(one) for one in (layer.query_dense, layer.key_dense, layer.value_dense, layer.output_dense)]
+    inner = [getattr(layer, f"_{one}_dense", None) for one in ("query", "key", "value", "output", "gate")]
+    kernels = [_kernels(one) if one is not None else 0 for one in inner]
     if isinstance(layer, keras.layers.MultiHeadAttention):
         axes = [axis - 1 for axis in layer.attention_axes]
         pairs = _times(steps, *(value[axis] for axis in axes))
         width = layer.num_heads * (layer.key_dim + layer.value_dim)
     else:
         pairs, width = _times(steps, others), layer.num_query_heads * 2 * layer.head_dim
-    return _sum([_times(at, size) for at, size in zip((steps, others, others, steps), kernels, strict=True)]
+    return _sum([_times(at, size) for at, size in zip((steps, others, others, steps, steps), kernels, strict=True)]
                 + [_times(pairs, width)])  # fmt: skip
 
 

@@ -29,10 +29,10 @@ CALLED = {
     **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), _RECURRENT),
     **dict.fromkeys(("LSTMCell", "GRUCell", "StackedRNNCells", "SimpleRNNCell"), _CELL),
     **dict.fromkeys(("Attention", "AdditiveAttention"), _ATTENTION),
-    "MultiHeadAttention": (
+    **dict.fromkeys(("MultiHeadAttention", "GroupQueryAttention"), (
         "query", "value", "key", "query_mask", "value_mask", "key_mask", "attention_mask", "use_causal_mask",
         "return_attention_scores", "training",
-    ),
+    )),
     **dict.fromkeys(("BatchNormalization", "GlobalAveragePooling1D", "Pipeline", "Softmax", "TimeDistributed"),
                     ("inputs", "mask", "training")),
     "CategoryEncoding": ("inputs", "count_weights", "training"),
