@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 
 import keras
@@ -538,6 +539,170 @@ def test_a_mask_by_an_operation_is_our_layer():
     assert_same(model, built(model), exact=False)
 
 
+# Masks
+
+
+def steps_of(call, shape=(6,)):
+    """A model that looks at a mask behind what is called on an `Embedding` with one, and on another without."""
+
+    def both(ids):
+        found = call(L.Embedding(9, 4, mask_zero=True)(ids), L.Embedding(9, 4)(ids))
+        return L.Dense(2, name="last")(L.LSTM(3, return_sequences=True)(found))
+
+    return on(shape, both, dtype="int32")
+
+
+def inside(*parts, **more):
+    return keras.Sequential([keras.Input(**more), *parts], name="inner")
+
+
+def added(shape=(6, 4)):
+    """A model that adds an operation's result to its rows."""
+    rows = keras.Input(shape)
+    return keras.Model(rows, L.GRU(4, return_sequences=True)(L.Dense(4)(rows) + rows), name="inner")
+
+
+def masked_and_not():
+    inner = added()
+    return steps_of(lambda one, other: L.Add()([inner(other), inner(one)]))
+
+
+def masked_by_hand():
+    rows, mask = keras.Input((5, 3), name="rows"), keras.Input((5,), dtype="bool", name="mask")
+    return keras.Model([rows, mask], L.SimpleRNN(4)(keras.ops.tanh(L.GRU(4, return_sequences=True)(rows, mask=mask))))
+
+
+def masked_twice():
+    ids = keras.Input((6,), dtype="int32")
+    mask = keras.ops.not_equal(ids, 0)
+    one = L.LSTM(3)(L.Embedding(9, 4, mask_zero=True)(ids))
+    return keras.Model(ids, L.Dense(2)(L.Concatenate()([one, L.LSTM(3)(L.Embedding(9, 4)(ids), mask=mask)])))
+
+
+def forward_and_back(one, _):
+    _, back = L.Bidirectional(L.LSTM(3, return_sequences=True), merge_mode=None)(one)
+    return keras.ops.tanh(back)
+
+
+MASKED = {
+    "a sum": lambda: steps_of(lambda one, other: one + L.Dense(4)(one)),
+    "a sum with what has none": lambda: steps_of(lambda one, other: other + one),
+    "a product": lambda: steps_of(lambda one, other: one * L.Dense(4)(one)),
+    "a product with what has none": lambda: steps_of(lambda one, other: other * one),
+    "the larger": lambda: steps_of(lambda one, other: keras.ops.maximum(one, L.Dense(4)(one))),
+    "beside each other": lambda: steps_of(lambda one, other: keras.ops.concatenate([one, other], -1)),
+    "behind each other": lambda: steps_of(lambda one, other: keras.ops.concatenate([one, one], 1)),
+    "an activation": lambda: steps_of(lambda one, other: keras.ops.tanh(one), (None,)),
+    "shares": lambda: steps_of(lambda one, other: keras.ops.softmax(one)),
+    "a number": lambda: steps_of(lambda one, other: one * 2),
+    "several": lambda: steps_of(lambda one, other: (one - 1) * (one + 3) / 2),
+    "both ways": lambda: steps_of(forward_and_back),
+    "after a layer": lambda: on(
+        (6, 1), lambda rows: L.LSTM(3)(keras.ops.tanh(L.Dropout(0.1)(L.Masking()(L.ReLU()(rows)))))
+    ),
+    "of a model inside": lambda: steps_of(
+        lambda one, other: keras.ops.tanh(inside(L.Dense(4), L.Dropout(0.1), shape=(6, 4))(one))
+    ),
+    "in a model inside": lambda: steps_of(lambda one, other: added()(one)),
+    "in a model inside that is called without as well": masked_and_not,
+    "by hand": masked_by_hand,
+    "twice": masked_twice,
+    "shares as an activation": lambda: steps_of(lambda one, other: L.Dense(4, activation=L.Softmax(axis=1))(one)),
+    "a slope as an activation": lambda: steps_of(lambda one, other: L.Dense(4, activation=L.LeakyReLU())(one)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", MASKED)
+@pytest.mark.parametrize("reloaded", [False, True])
+def test_a_mask_that_an_operation_drops_is_dropped_in_the_spec(what, reloaded, tmp_path):
+    keras.backend.clear_session()
+    model = MASKED[what]()
+    if reloaded:
+        model.save(tmp_path / "model.keras")
+        keras.backend.clear_session()
+        model = importing.read(tmp_path / "model.keras")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # that something drops a mask is said of the user's model, not of its import
+        spec = importing.spec_of(model)
+    keras.backend.clear_session()
+
+    assert_same(model, built(model, spec), exact=False)
+
+
+def test_a_mask_is_dropped_by_a_permute_of_nothing_one_for_each_tensor():
+    keras.backend.clear_session()
+    model = steps_of(lambda one, other: (one - 1) * (one + 3))
+
+    assert importing.spec_of(model)["layers"][:5] == [
+        {"Embedding": {"input_dim": 9, "output_dim": 4, "mask_zero": True}},
+        {"Permute": {"dims": [1, 2]}},
+        {"Rescaling": {"name": "subtract", "scale": 1.0, "offset": -1.0}},
+        {"Rescaling": {"name": "add", "from": "permute", "scale": 1.0, "offset": 3.0}},
+        {"Multiply": {"from": ["subtract", "previous"]}},
+    ]
+
+
+UNMASKED = {
+    "an embedding without": lambda one, other: keras.ops.tanh(other),
+    "a layer that drops it": lambda one, other: keras.ops.tanh(L.Conv1D(4, 2)(one)),
+    "a sum of layers with one without": lambda one, other: keras.ops.tanh(L.Add()([one, other])),
+    "an operation that drops it before": lambda one, other: keras.ops.tanh(one[:, 1:3]),
+    "the end of the steps": lambda one, other: L.RepeatVector(3)(keras.ops.tanh(L.LSTM(3)(one))),
+    "their mean": lambda one, other: L.RepeatVector(3)(keras.ops.tanh(L.GlobalAveragePooling1D()(one))),
+    "a state": lambda one, other: L.RepeatVector(3)(
+        keras.ops.tanh(L.GRU(3, return_sequences=True, return_state=True)(one)[1])
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNMASKED)
+def test_where_no_mask_can_be_nothing_drops_it(what):
+    keras.backend.clear_session()
+    model = steps_of(UNMASKED[what])
+    spec = importing.spec_of(model)
+
+    assert not any("Permute" in item for item in spec["layers"])
+    assert_same(model, built(model, spec), exact=False)
+
+
+def test_a_network_that_keras_does_not_build_again_is_refused(monkeypatch):
+    def refuse(*_):
+        raise ValueError('The name "concatenate" is used 2 times in the model.\nMore.')
+
+    monkeypatch.setattr(importing, "lower", refuse)
+    with pytest.raises(ZooError) as caught:
+        importing.spec_of(on((6, 4), lambda rows: keras.ops.tanh(L.Masking()(rows)), name="rows"))
+
+    assert str(caught.value).startswith("Keras does not build `functional")
+    assert str(caught.value).endswith('again: The name "concatenate" is used 2 times in the model.')
+
+
+def test_shares_of_what_has_a_mask_end_a_network():
+    keras.backend.clear_session()
+    model = on((6,), lambda ids: keras.ops.softmax(L.Dense(3)(L.Embedding(9, 4, mask_zero=True)(ids))), dtype="int32")
+    spec = importing.spec_of(model)
+
+    assert spec["layers"][-1] == {"Permute": {"dims": [1, 2]}} and spec["head"] == ["Softmax"]
+    assert_same(model, zoo.build(spec), exact=False)
+
+
+def two_branches(first, second, **more):
+    one, other = keras.Input((5,), name="one", **more), keras.Input((5,), name="other", **more)
+    return keras.Model([one, other], L.Dense(1)(L.Concatenate()([first(one), second(other)])))
+
+
+def test_a_layer_more_in_one_of_two_branches_changes_the_order_of_no_weights():
+    keras.backend.clear_session()
+    sloped = L.Dense(5, activation=L.LeakyReLU(0.2), name="sloped")
+    model = two_branches(L.Dense(5, name="plain"), sloped)
+    spec = importing.spec_of(model)
+
+    assert {
+        "Dense": {"name": "sloped", "from": "other", "units": 5, "activation": {"LeakyReLU": {"negative_slope": 0.2}}}
+    } in spec["layers"]
+    assert_same(model, built(model, spec))
+
+
 def test_what_keras_applications_make_for_themselves_is_said_by_layers_that_everybody_has():
     from keras.src.applications.convnext import LayerScale, StochasticDepth
     from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
@@ -853,6 +1018,16 @@ def scaled_again(rows):
     return layer([rows, layer([rows, rows])])
 
 
+def words(name):
+    return L.Embedding(9, 4, mask_zero=True, name=name)
+
+
+def passing(rows):
+    from keras.src.applications.convnext import StochasticDepth
+
+    return StochasticDepth(0.1, name="passing")(rows)
+
+
 REFUSALS = {
     "code": (
         lambda: chain(L.Lambda(lambda x: 2 * x, name="half")),
@@ -872,7 +1047,20 @@ REFUSALS = {
     ),
     "an operation that widens": (
         lambda: on((3, 4), lambda rows: rows + L.GlobalMaxPooling1D()(rows)),
-        "the layer `add` is the operation Add of keras.ops, for which Keras has no layer; expected layers alone",
+        "the layer `add` is the operation Add of keras.ops on (3, 4) and (4,), which lines up their last sizes where "
+        "the layer Add lines up their rows; expected as many sizes in both",
+    ),
+    "a mask that is dropped in one of two branches": (
+        lambda: two_branches(
+            lambda ids: L.LSTM(3)(L.Dense(4)(words("a")(ids))), lambda ids: L.LSTM(3)(keras.ops.tanh(words("b")(ids))),
+            dtype="int32",
+        ),
+        "the layer `tanh` is an operation that drops a mask, for which a spec needs a layer more, and with that one "
+        "the weights of `b` come before those of `a`; expected branches in which it changes no order",
+    ),
+    "a mask that a layer of keras.applications drops": (
+        lambda: steps_of(lambda one, other: passing(one)),
+        "the layer `passing` is a StochasticDepth, which drops the mask of what it is called on; expected none",
     ),
     "half precision": (
         lambda: chain(L.Dense(2, name="half", dtype="mixed_float16")),

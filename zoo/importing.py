@@ -15,6 +15,7 @@ import itertools
 import json
 import math
 import re
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,12 +31,16 @@ from zoo.language.items import GROUP
 from zoo.language.network import owner, snake_case
 from zoo.language.objects import OURS, WRAPPED, kernels
 from zoo.language.spec import NAME, NAMES
+from zoo.lowering import Plain, lower
 
 if TYPE_CHECKING:
     import keras
 
 Item = Any
 """An item of a body as the language writes it: a class alone, or a mapping of one key."""
+
+Key = tuple[int, int, int]
+"""What tells a tensor from all others: its layer or operation, the call of it, and which of its outputs."""
 
 UNSAID = ("name", "trainable", "dtype")
 """What the config of every layer holds, and is said otherwise."""
@@ -61,12 +66,47 @@ def spec_of(model: keras.Model, name: str = "", folded: bool = True) -> dict[str
     `name` is the spec's (default: the model's own). Without `folded`, every layer stands on a line of its own.
     Raises `ZooError` with every layer that no spec can say.
     """
-    flat = _Import().spec(model, name)
-    spec, problems = reading.read(flat, "the imported spec", {})
-    problems = problems + (network.unfold(spec.fill())[1] if spec else [])
-    if problems:
-        raise ZooError(*problems)
-    return folding.fold(flat) if folded else flat
+    wrong = ""
+    for within in (False, True):
+        whole = _Import(within)
+        flat = whole.spec(model, name)
+        spec, problems = reading.read(flat, "the imported spec", {})
+        unfolded, more = network.unfold(spec.fill()) if spec else (None, [])
+        if problems := problems + more:
+            raise ZooError(*problems)
+        wrong = _another_order(model, unfolded, whole.added) if unfolded and whole.added else ""
+        if not wrong:
+            return folding.fold(flat) if folded else flat
+    raise ZooError(wrong)
+
+
+def _another_order(model: Any, unfolded: network.Network, added: Mapping[str, str]) -> str:
+    """Why the weights would not copy in order, an empty text if they do; `added`: where a layer more stands, and why.
+
+    Keras orders the layers by how far they are from the outputs, and a layer more in one of two branches changes that.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a layer drops a mask, which is what it is there for
+        try:
+            made = lower(unfolded, Plain())
+        except ValueError as error:  # a name that Keras gives to what makes a mask is a layer's as well
+            raise ZooError(f"Keras does not build `{model.name}` again: {str(error).splitlines()[0][:200]}") from error
+    for one, other in zip(_weighty(model), _weighty(made), strict=False):
+        if one != other:
+            name, why = next(iter(added.items()))
+            return (
+                f"the layer `{name}` {why}, for which a spec needs a layer more, and with that one the weights of "
+                f"`{other}` come before those of `{one}`; expected branches in which it changes no order"
+            )
+    return ""
+
+
+def _weighty(model: Any) -> list[str]:
+    """The names of the layers with weights, in order, those of models inside the model among them."""
+    found: list[str] = []
+    for layer in model.layers:
+        found += _weighty(layer) if hasattr(layer, "layers") else [layer.name] * bool(layer.weights)
+    return found
 
 
 PREVIOUS = object()
@@ -100,10 +140,15 @@ class _Refused(Exception):
 
 @dataclass
 class _Import:
-    """What the bodies of one model share: the blocks made so far, and what was refused."""
+    """What the bodies of one model share: the blocks made so far, what was refused, and where a layer more stands.
 
+    Layers that are activations stand behind the layers that hold them, or `within` them.
+    """
+
+    within: bool = False
     blocks: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
+    added: dict[str, str] = field(default_factory=dict)
 
     def spec(self, model: Any, name: str) -> dict[str, Any]:
         """The whole spec, flat."""
@@ -180,13 +225,13 @@ class _Body:
 
     def __init__(
         self, whole: _Import, model: Any, inputs: Sequence[str], used: Iterable[str] = (), frozen: bool = False,
-        training: bool | None = None,
+        training: bool | None = None, masked: Iterable[Key] = (),
     ) -> None:  # fmt: skip
         self.whole, self.model, self.frozen = whole, model, frozen
         self.items: list[Item] = []
         self.classes: list[str] = []
         self.names = {_key(tensor): name for tensor, name in zip(model.inputs, inputs, strict=True)}
-        self.unknown: dict[tuple[int, int, int], str] = {}  # outputs that the language does not know, and whose
+        self.unknown: dict[Key, str] = {}  # outputs that the language does not know, and whose
         self.used = {*inputs, *used}
         self.previous = inputs[0]
         self.read: set[str] = set()
@@ -194,12 +239,14 @@ class _Body:
         self.several: set[int] = set()  # layers for which two stand
         self.trained: dict[int, dict[str, bool]] = {}  # models inside that stand already, and their `training`
         self.training = training
+        self.bare: dict[Key, str] = {}  # tensors that have lost their masks, and what they are called then
+        self.calls = _calls(model)
+        self.masked = _masked(self.calls, masked)
 
     def run(self) -> list[str]:
         """Make the items of all calls, and name the tensors that the model answers. What cannot be said is noted."""
-        calls = _calls(self.model)
-        self.future = {call.operation.name for call in calls}
-        for call in calls:
+        self.future = {call.operation.name for call in self.calls}
+        for call in self.calls:
             try:
                 self._call(call)
             except _Refused as refused:
@@ -231,15 +278,39 @@ class _Body:
             self._model(call)
         elif isinstance(operation, keras.layers.Layer):
             frozen = not operation.trainable and operation.weights and not self.frozen
-            made = list(_layers(call))
-            self.several |= {id(operation)} if len(made) > 1 else set()
+            made = list(_layers(call, bool(_masked_among(call.first, self.masked)), self.whole.within))
+            if len(made) > 1:
+                self.several.add(id(operation))
+                self.whole.added[operation.name] = "does what two layers do"
             for target, arguments, name, first in made:
                 self.classes.append(target)
                 self._item(target, {**arguments, **({"frozen": True} if frozen else {})}, name, call, first)
         else:
             target, arguments, first = _operation(call)
-            self._item(target, arguments, operation.name, call, first)
+            # Keras calls the operation `not_equal` that makes the mask of an `Embedding`, whatever else is called so.
+            name = self._new_name("mask") if target == "NotEqual" and self.masked else operation.name
+            self._item(target, arguments, name, call, self._unmasked(call, target, first))
         self.made.setdefault(id(operation), self.previous)
+
+    def _unmasked(self, call: _Call, target: str, first: Any) -> Any:
+        """What the layer of an operation is called on: where a mask is, what a `Permute` hands on that moves nothing.
+
+        An operation takes no notice of a mask and drops it; the layer may compute with it, and hands it on. A `Permute`
+        drops it as well. The tensors beside get one too: their layers are as far from the outputs as before, compared
+        with each other, and from that follows the order of the weights.
+        """
+        if target in ours.PUBLIC or not _masked_among(first, self.masked):  # ours drop a mask
+            return first
+        self.whole.added[call.operation.name] = "is an operation that drops a mask"
+        return [self._bare(call, one) for one in first] if isinstance(first, list) else self._bare(call, first)
+
+    def _bare(self, call: _Call, tensor: Any) -> str:
+        """The name of a tensor behind a `Permute` that moves nothing; one serves all operations."""
+        if _key(tensor) not in self.bare:
+            name = self.bare[_key(tensor)] = self._new_name("permute")
+            dims = [*range(1, len(tensor.shape))]
+            self._item("Permute", {"dims": dims}, name, replace(call, outputs=[]), tensor)
+        return self.bare[_key(tensor)]
 
     def _item(self, target: str, arguments: dict[str, Any], name: str, call: _Call, first: Any) -> None:
         """Write an item: its name where it would not have it anyway, `from` where it is not called on `previous`."""
@@ -287,7 +358,7 @@ class _Body:
             return [self._tensors(one) for one in value]
         if value is PREVIOUS:
             return "previous"
-        name = self._name_of(value)
+        name = value if isinstance(value, str) else self._name_of(value)
         self.read.add(owner(name))
         return "previous" if name == self.previous else name
 
@@ -324,7 +395,8 @@ class _Body:
         inputs = ["input"] if len(model.inputs) == 1 else _input_names(model)
         frozen = self.frozen or not model.trainable
         # A block has no `training`: what is said of the model is said of the layers in it.
-        inside = _Body(self.whole, model, inputs, frozen=frozen, training=call.named.get("training"))
+        training, masked = call.named.get("training"), _masked_inside(model, self.calls, self.masked)
+        inside = _Body(self.whole, model, inputs, frozen=frozen, training=training, masked=masked)
         outputs = inside.run()
         if not inside.items:
             raise _Refused("is a model inside the model that has no layers")
@@ -368,7 +440,7 @@ def _numbered(base: str) -> Iterator[str]:
     return itertools.chain([base], (f"{base}_{count}" for count in itertools.count(1)))
 
 
-def _key(tensor: Any) -> tuple[int, int, int]:
+def _key(tensor: Any) -> Key:
     operation, node, index = tensor._keras_history
     return id(operation), node, index
 
@@ -403,6 +475,55 @@ def _calls(model: Any) -> list[_Call]:
             read = [*_keras_tensors(made[key].named), *_keras_tensors(made[key].first)]
             waiting += [(one, False) for one in reversed(read)]
     return order
+
+
+def _masked(calls: Sequence[_Call], inputs: Iterable[Key]) -> set[Key]:
+    """The tensors that carry a mask when the model is called, or may; its inputs with a mask are given.
+
+    The graph does not tell: what a model inside hands on, Keras sees only when it is called.
+    """
+    import keras
+
+    found = set(inputs)
+    for call in calls:
+        operation = call.operation
+        if isinstance(operation, keras.Model):
+            inside = [] if _without_graph(operation) else _calls(operation)
+            within = _masked(inside, _masked_inside(operation, [call], found))
+            pairs = zip(call.outputs, operation.outputs if inside else [], strict=False)
+            found |= {_key(one) for one, inner in pairs if _key(inner) in within}
+        elif isinstance(operation, keras.layers.Layer) and _hands_on(call, found):
+            apart = isinstance(operation, keras.layers.Bidirectional) and operation.merge_mode is None
+            found |= {_key(one) for one in call.outputs[: 2 if apart else 1]}  # states have none
+    return found
+
+
+def _masked_inside(model: Any, calls: Iterable[_Call], masked: set[Key]) -> set[Key]:
+    """The inputs of a model inside the model that get a mask in one of these calls."""
+    given = [_keras_tensors(call.first) for call in calls if call.operation is model]
+    return {_key(one) for each in given for one, got in zip(model.inputs, each, strict=False) if _key(got) in masked}
+
+
+def _masked_among(value: Any, masked: set[Key]) -> list[Any]:
+    return [one for one in _keras_tensors(value) if _key(one) in masked]
+
+
+def _hands_on(call: _Call, masked: set[Key]) -> bool:
+    """Whether what a layer answers carries a mask: one of its own, or that of what it is called on."""
+    import keras
+
+    layer = call.operation
+    if isinstance(layer, keras.layers.Embedding):
+        return bool(layer.mask_zero) and not call.named.get("reverse")
+    if isinstance(layer, keras.layers.Masking):
+        return True
+    one_for_all = isinstance(layer, (keras.layers.GlobalAveragePooling1D, keras.layers.Dot))
+    if one_for_all or not layer.supports_masking or not getattr(layer, "return_sequences", True):
+        return False
+    given, carry = _keras_tensors(call.first), len(_masked_among(call.first, masked))
+    if type(layer).__name__ in (*MERGED, "Average"):
+        return carry == len(given)
+    return carry > 0 or "mask" in call.named
 
 
 def _is_trained(operation: Any) -> bool:
@@ -503,20 +624,30 @@ def _same(one: Any, other: Any) -> bool:
 # Layers: class and arguments
 
 
-def _layers(call: _Call) -> Iterator[tuple[str, dict[str, Any], str, Any]]:
-    """What stands for a layer: its class, its arguments, its name, what it is called on. Mostly one, itself."""
+def _layers(call: _Call, masked: bool, within: bool) -> Iterator[tuple[str, dict[str, Any], str, Any]]:
+    """What stands for a layer: its class, its arguments, its name, what it is called on. Mostly one, itself.
+
+    What it is called on may be `masked`. An activation that is a layer stands behind, or `within` where it can.
+    """
     layer = call.operation
     made = _published(call)
     if made is not None:
+        if masked and any(target not in ours.PUBLIC for target, *_ in made):
+            raise _Refused(f"is a {type(layer).__name__}, which drops the mask of what it is called on; expected none")
         yield from made
         return
     behind = _behind(layer)
     arguments = _arguments(layer, _entry(type(layer), layer), behind=behind is not None)
     if arguments.get("attention_axes") == list(range(1, len(getattr(call.first, "shape", ())) - 1)):
         del arguments["attention_axes"]  # found when it was built, from the query
+    kind = type(behind).__name__
+    held = {} if behind is None else _arguments(behind, _entry(type(behind), behind))
+    alters = kind == "Softmax" and masked and layer.supports_masking  # behind the layer it would compute with the mask
+    if alters or (within and kind in catalogue.SLOPED):
+        behind, arguments["activation"] = None, {kind: held}
     yield type(layer).__name__, arguments, layer.name, call.first
     if behind is not None:
-        yield type(behind).__name__, _arguments(behind, _entry(type(behind), behind)), "", PREVIOUS
+        yield kind, held, "", PREVIOUS
 
 
 def _behind(layer: Any) -> Any:
@@ -738,6 +869,13 @@ def _operation(call: _Call) -> tuple[str, dict[str, Any], Any]:
             return "Rescaling", scaled, tensors[0]
         if kind == "NotEqual" and behind and isinstance(given[1], (int, float)):
             return "NotEqual", {"value": given[1]} if given[1] else {}, one
+    shapes = [tuple(each.shape[1:]) for each in tensors]
+    if known and kind in MERGED and len(given) == len(tensors) == 2 and len(set(map(len, shapes))) == 2:
+        on = " and ".join(map(str, shapes))
+        raise _Refused(
+            f"is the operation {kind} of keras.ops on {on}, which lines up their last sizes where the layer {kind} "
+            "lines up their rows; expected as many sizes in both"
+        )
     raise _Refused(f"is the operation {kind} of keras.ops, for which Keras has no layer; expected layers alone")
 
 
