@@ -107,6 +107,16 @@ def test_a_network_of_two_outputs_is_built_and_says_that_no_data_set_holds_both(
         zoo.train(spec, data)
 
 
+def test_layers_that_join_masks_keep_their_names():
+    embedding = {"Embedding": {"name": "e", "input_dim": 20, "output_dim": 4, "mask_zero": True}}
+    both = {"Concatenate": {"from": ["e", "previous"]}}
+    spec = _spec([embedding, both, both, {"LSTM": {"units": 4}}], "rnn", (6,))
+    spec["input"] |= {"dtype": "int32", "vocabulary": 20}
+    for _ in range(2):  # Keras counts by process
+        names = [one.name for one in zoo.build(spec).layers]
+        assert names == ["tokens", "e", "concatenate", "concatenate_1", "lstm", "predictions"]
+
+
 def test_a_single_number_is_an_input():
     assert zoo.build(_spec([{"Reshape": {"target_shape": [1]}}, {"Dense": 4}], "mlp", ())).input_shape == (None,)
 

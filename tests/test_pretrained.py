@@ -397,3 +397,50 @@ def test_a_schedule_is_computed_from_the_epochs_and_the_steps_of_the_data(tmp_pa
     assert [one.values[0] for one in schedules] == [0.1, 0.2]
     keys = {building.trace_key(plan, {"first": first}) for first in (0.1, 0.2)}
     assert len(keys) == 2  # the schedule is part of the graph
+
+
+def test_weights_of_a_network_that_calls_a_first_layer_twice_are_read(tmp_path):
+    spec = {
+        "spec": 1, "name": "pair", "family": "mlp", "task": "binary",
+        "inputs": {"one": {"shape": [4]}, "other": {"shape": [4]}},
+        "layers": [{"Dense": {"name": "tower", "units": 3}}, {"reuse": {"layer": "tower", "from": "other"}},
+                   {"Concatenate": {"from": ["tower", "previous"]}}],
+    }  # fmt: skip
+    first = zoo.build(spec, seed=1)
+    for end in (".keras", ".weights.h5", ".h5"):
+        file = tmp_path / f"pair{end}"
+        (first.save_weights if end == ".weights.h5" else first.save)(file)
+        again = zoo.build(spec, seed=2, weights=file)
+        assert all((a.numpy() == b.numpy()).all() for a, b in zip(first.weights, again.weights, strict=True)), end
+
+
+def test_a_chain_of_layers_in_a_functional_model_begins_from_the_file_it_was_imported_from(tmp_path):
+    import keras
+
+    from zoo import importing
+
+    rows = keras.Input((4,))
+    inside = keras.Input((4,))
+    tower = keras.Model(inside, keras.layers.Dense(3, name="b")(keras.layers.Dense(5, name="a")(inside)), name="tower")
+    model = keras.Model(rows, keras.layers.Dense(2, name="out")(tower(rows)))
+    model.save(tmp_path / "whole.keras")
+    again = zoo.build(importing.spec_of(importing.read(tmp_path / "whole.keras")), weights=tmp_path / "whole.keras")
+    x = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+
+    assert isinstance(again.get_layer("tower"), keras.Sequential)
+    assert np.abs(model(x).numpy() - again(x).numpy()).max() == 0
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5), keras.layers.Dense(3), keras.layers.Dense(2)])
+    other.save(tmp_path / "other.keras")
+    with pytest.raises(ZooError, match="holds no weights of"):
+        zoo.build(importing.spec_of(model), weights=tmp_path / "other.keras")
+
+
+def test_weights_that_are_not_there_are_said_at_their_line(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "spec: 1\nname: mine\nfamily: mlp\ninput: {shape: [4]}\nclasses: 2\nweights: no.keras\nlayers: [Dense: 3]\n"
+    )
+    with pytest.raises(ZooError, match=r"mine\.yaml:6:\d+: weights: no\.keras is not there"):
+        zoo.build(path)
+    with pytest.raises(ZooError, match=r"^no\.keras is not there"):
+        zoo.build("mlp", weights="no.keras")

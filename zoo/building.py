@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -106,7 +106,7 @@ def build(
     bare = len(flat.outputs) > 1 or ("outputs" in plan.spec.data and not plan.description.rows)
     if not bare:
         _answers(plan, flat, tuple(model.output_shape[1:]))
-    begin = pretrained.weights(plan.spec.fill(values), flat, model) if "weights" in plan.spec.data else {}
+    begin = _weights(plan, values, flat, model)
     _begin(model, begin)
     if bare:
         return Built(plan, model, flat, getattr(how, "knobs", {}), None, begin=begin)
@@ -120,6 +120,20 @@ def build(
     made = Built(plan, model, flat, getattr(how, "knobs", {}), prepare, beginning=beginning, begin=begin)
     made.start = [variable.numpy() for variable in model.optimizer.variables]
     return made
+
+
+def _weights(plan: Plan, values: Mapping[str, Any], flat: Network, model: Any) -> Mapping[str, np.ndarray]:
+    """The weights that the spec names by path, if it does. Raises `ZooError` at the line that names them."""
+    if "weights" not in plan.spec.data:
+        return {}
+    try:
+        return pretrained.weights(plan.spec.fill(values), flat, model)
+    except ZooError as error:
+        if ("weights",) not in plan.spec.marks:  # they were asked for beside the spec
+            raise
+        mark = plan.spec.place(("weights",))
+        told = (one if one.path else replace(one, path="weights", mark=mark) for one in error.problems)
+        raise ZooError(*told) from error
 
 
 def _prepare(plan: Plan) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import Mark, Problem, ZooError
 from zoo.language import catalogue
-from zoo.language.network import Network, Node
+from zoo.language.network import Network, Node, snake_case
 from zoo.language.ranges import Filled
 from zoo.seeding import derive, drawn, drawn_from
 
@@ -77,9 +77,26 @@ def lower(network: Network, how: Plain, seed: int | None = None, portable: bool 
     ):
         if has != wanted:
             raise ZooError(f"Keras's {what} is {has}; expected {wanted}, which all figures here are computed with")
+    _take_names(network)
     sources = {one.name: keras.Input(one.shape, dtype=one.dtype, name=one.name) for one in network.inputs}
     results = _laid_out(network, sources, how, seed, portable, "")
     return keras.Model(_one(sources.values()), _one(results), name=_model_name(network.name))
+
+
+MASKS = ("mask_zero", "mask_value")
+"""Arguments of the layers from which on tensors have masks."""
+
+
+def _take_names(network: Network) -> None:
+    """Have Keras not call operations of its own as our layers are called, as it would for those that join masks."""
+    import keras
+
+    nodes = list(network.walk())
+    if any(one.arguments.get(key) not in (None, False) for one in nodes for key in MASKS) or any(
+        one.layer == "Masking" for one in nodes
+    ):
+        for one in nodes:
+            keras.backend.get_uid(snake_case(one.layer))
 
 
 def _model_name(name: str) -> str:

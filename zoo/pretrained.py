@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo import selection
+from zoo import importing, selection
 from zoo.errors import ZooError, listed, nearest
 from zoo.files import open_npz
 from zoo.language import reading
@@ -170,9 +170,38 @@ def _in_file(spec: Spec, source: str, flat: Network) -> dict[str, np.ndarray]:
     except ZooError:
         raise
     except Exception as error:
-        says = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        if path.suffix == ".keras" and (same := _in_names(path, flat, model, source)):
+            return same
+        lines = [one.strip() for one in str(error).splitlines() if one.strip()] or [type(error).__name__]
+        says = " ".join(lines[: 1 + lines[0].endswith(":")])[:300].rstrip(".")
         raise ZooError(f"{source} holds no weights of `{spec.name}`: {says}") from error
     return found
+
+
+def _in_names(path: Path, flat: Network, model: Any, source: str) -> dict[str, np.ndarray]:
+    """The weights of a whole model in a file whose layers are called as ours, one by one; nothing of another.
+
+    Keras finds weights by the kinds of models inside the model, and a chain of layers is a sequential one here.
+    """
+    try:
+        reference = importing.read(path)
+    except ZooError:
+        return {}
+    theirs, ours = ([name for name, _ in _leaves(one)] for one in (reference, model))
+    if theirs != ours:
+        return {}
+    reference.trainable = True
+    held = [(one.name, {each.path: each.numpy() for each in _in_old_order(one)}) for one in reference.layers]
+    return _in_order(flat, model, [one for one in held if one[1]], source)
+
+
+def _leaves(model: Any) -> Iterator[tuple[str, Any]]:
+    """The layers with weights of a model and of those inside it, by name."""
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _leaves(layer)
+        elif layer.weights:
+            yield layer.name, layer
 
 
 def _noting(found: dict[str, np.ndarray], name: str) -> Any:
@@ -278,8 +307,9 @@ def _stems(flat: Network, model: Any) -> set[str]:
     seen, found = {one.name for one in flat.inputs}, set[str]()
     for node in flat.nodes:
         if set(node.read()) & seen:
-            found.add(node.name)
-            if node.layer in DEPTHWISE or all(len(one.shape) < 2 for one in model.get_layer(node.name).weights):
+            layer = node.reuses or node.name
+            found.add(layer)
+            if node.layer in DEPTHWISE or all(len(one.shape) < 2 for one in model.get_layer(layer).weights):
                 seen.add(node.name)
     return found
 
