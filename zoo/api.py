@@ -185,6 +185,7 @@ def tune(
     set: Mapping[str, Any] | None = None,
     threads: int | None = None,
     workers: int | None = None,
+    cluster: str | None = None,
     ahead: int = AHEAD,
     repeats: int = 1,
     folds: int = 0,
@@ -205,13 +206,14 @@ def tune(
     `epochs` a trial (default: the spec's). `objective`: a metric of the task without the L2 penalty (default: its
     first). `run` names the folder: a word lies under `runs/`, a path is a path (default: `runs/<spec>-<data>`).
     `threads` a trial (default: 1, or all cores for a single trial; the results depend on it). `workers`: processes that
-    run trials side by side (default: as many as there are cores, once what is left is worth their start); the results
-    do not depend on it. `ahead`: the oracle answers for trial k with the results of the trials 0 .. k - `ahead` alone,
-    so that as many may run at once; more workers than that wait for one another in a Bayesian search. `callbacks`:
-    Keras callbacks, called at epochs as by `model.fit`, of which each training has copies if there are several; then
+    run trials side by side (default: as many as there are cores, once what is left is worth their start); the
+    results do not depend on it. `cluster`: the address of a Dask scheduler whose workers run them instead. `ahead`:
+    the oracle answers for trial k with the results of the trials 0 .. k - `ahead` alone, so that as many may run at
+    once; more workers than that wait for one another in a Bayesian search. `callbacks`: Keras callbacks, called at
+    epochs as by `model.fit`, of which each training has copies if there are several; then
     trials run in this process, one after the other. `fresh` begins anew. Raises `ZooError`.
     """
-    from zoo import oracles, places, tuning, working
+    from zoo import clusters, oracles, places, tuning, working
     from zoo.training.engine import check_callbacks
 
     counts = {
@@ -234,6 +236,10 @@ def tune(
     called = check_callbacks(callbacks) if callbacks else []
     if called and workers not in (None, 1):
         raise ZooError(f"callbacks are called in this process, and workers is {workers}; expected 1, or none said")
+    if called and cluster is not None:
+        raise ZooError(f"callbacks are called in this process, and cluster is {cluster}; expected none")
+    if workers is not None and cluster is not None:
+        raise ZooError(f"workers is {workers} and cluster is {cluster}; expected one of them: a cluster has its own")
     if budget is not None and oracle == "grid" and trials is None:
         raise ZooError("a grid is laid for a number of trials; expected trials beside the budget, or another oracle")
     if trials is None:
@@ -274,7 +280,11 @@ def tune(
         workshop = working.Workshop(plan, rows, called)
         usual = 1 if called else max(1, (os.cpu_count() or 1) // plan.threads)
         most = min(workers or usual, trials)
-        place = places.Pool(workshop, most, later=workers is None) if most > 1 else places.Here(workshop)
+        place: places.Place
+        if cluster is not None:
+            place = clusters.Cluster(workshop, cluster)
+        else:
+            place = places.Pool(workshop, most, later=workers is None) if most > 1 else places.Here(workshop)
         tuning.tune(opened, workshop, watch, place, confirm=confirm, budget=budget)
         return Study(opened)
 

@@ -469,6 +469,7 @@ def train(spec: str, data: str, **options: Any) -> None:
     "--oracle", default="bayesian", show_default=True, metavar="ORACLE", help="random, grid, bayesian or hyperband."
 )
 @click.option("--workers", type=int, metavar="N", help="Trials side by side.  [default: the cores, if it is worth it]")
+@click.option("--cluster", metavar="ADDRESS", help="Run trials on the workers of a Dask scheduler: tcp://node1:8786.")
 @click.option("--ahead", type=int, default=4, show_default=True, metavar="N", help="Trials that may run unknown.")
 @STUDY
 def tune(spec: str, data: str, **options: Any) -> None:

@@ -146,9 +146,10 @@ class Progress:
         if self.trials > 1 and cost.seconds >= 10:
             end = time.strftime("%H:%M", time.localtime(time.time() + cost.seconds))
             beside = f" on {cost.workers} workers" if cost.workers > 1 else ""
+            needs = f"; {cost.memory / 2**30:.1f} GB of memory, {cost.disk / 2**20:.1f} MB of disk"
             self._line(
-                f"about {number(cost.seconds_a_trial)} s a trial: {_span(cost.seconds)}{beside}, until {end}; "
-                f"{cost.memory / 2**30:.1f} GB of memory, {cost.disk / 2**20:.1f} MB of disk"
+                f"about {number(cost.seconds_a_trial)} s a trial: {_span(cost.seconds)}{beside}, until {end}"
+                + (needs if cost.memory else "")
             )
 
     def epoch(self, trial: int, epoch: Epoch, epochs: int) -> None:

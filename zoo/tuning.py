@@ -25,7 +25,7 @@ class Cost:
     """What a study will cost, from its first epochs: seconds of a trial and of all that is left, bytes at its peak.
 
     The oracle's patience is not in it: Hyperband ends most trials early. `memory` is of all workers, `disk` of the kept
-    weights.
+    weights; both are 0 where no trial runs in this process, as on a cluster.
     """
 
     seconds_a_trial: float
@@ -235,8 +235,9 @@ class _Search:
         epochs, workers = self._epochs(number) * self.run.plan.trainings, self.place.most
         left = (self.run.plan.trials - len(self.scores)) * epochs * seconds
         unit = 1 if sys.platform == "darwin" else 1024
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit * workers
-        disk = self.workshop.weight_bytes() * min(KEPT_WEIGHTS + 1, self.run.plan.trials)
+        each = self.workshop.weight_bytes()
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit * workers if each else 0
+        disk = each * min(KEPT_WEIGHTS + 1, self.run.plan.trials)
         self.place.expect(left)
         whole = left / workers
         if self.until is not None:
