@@ -264,3 +264,20 @@ def test_an_oracle_that_waits_is_asked_again_with_what_ended_while_it_thought(tm
         search._ask(thinking)
 
         assert search.answer is not None
+
+
+def test_each_worker_sees_one_gpu_alone_and_this_process_keeps_what_it_saw(workshop, monkeypatch):
+    monkeypatch.setenv(places.GPUS, "5,7")
+    pool = Pool(workshop, 3, gpus=["5", "7"])
+    try:
+        seen = []
+        for member in pool.members[1:]:
+            environment = Path(f"/proc/{member.process.pid}/environ").read_bytes().split(b"\0")
+            named = dict(one.decode().partition("=")[::2] for one in environment)
+            seen.append((named[places.GPUS], named[places.GROWTH]))
+    finally:
+        pool.close()
+
+    assert seen == [("7", "true"), ("5", "true")]  # the first is this process's
+    assert os.environ[places.GPUS] == "5,7"
+    assert places.gpus() == []  # there are none to be seen here

@@ -213,7 +213,7 @@ def test_weights_of_trial_0_and_of_the_best_three_are_kept(tmp_path, task, kept)
         ("objective", {"objective": "crossentropy"}),
         ("oracle", {"oracle": "bayesian"}),
         ("seed", {"seed": 1}),
-        ("ahead", {"ahead": 4}),
+        ("ahead", {"ahead": 5}),
         ("number of threads a trial", {"threads": 2}),
         (r"spec \([a-z, ]+\), data, preparation, task, objective", {"task": "regression"}),
     ],

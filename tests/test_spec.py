@@ -438,6 +438,7 @@ def test_a_dumped_spec_is_read_as_easily_as_a_written_one():
         "summary: A dense autoencoder with a code of 32; compresses, reconstructs, and scores how unusual a row is.\n"
         "reference: Hinton & Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006 "
         "(without pretraining)\n"
+        "year: 2006\n"
         "parameters: 209968\n"
         "flops: 417792\n"
         "input: {shape: [784]}\n"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import racing, runs, selection
+from zoo import places, racing, runs, selection
 from zoo.datasets import dataset
 from zoo.datasets.dataset import Dataset
 from zoo.errors import ZooError, listed
@@ -213,7 +213,7 @@ def tune(
     epochs as by `model.fit`, of which each training has copies if there are several; then
     trials run in this process, one after the other. `fresh` begins anew. Raises `ZooError`.
     """
-    from zoo import clusters, oracles, places, tuning, working
+    from zoo import clusters, oracles, tuning, working
     from zoo.training.engine import check_callbacks
 
     counts = {
@@ -278,15 +278,26 @@ def tune(
     plan = working.pinned(plan)
     with runs.opened(folder, plan, fresh, accept_environment) as opened:
         workshop = working.Workshop(plan, rows, called)
-        usual = 1 if called else max(1, (os.cpu_count() or 1) // plan.threads)
+        gpus = [] if cluster is not None else places.gpus()
+        usual = 1 if called else _workers(plan.threads, gpus)
         most = min(workers or usual, trials)
         place: places.Place
         if cluster is not None:
             place = clusters.Cluster(workshop, cluster)
         else:
-            place = places.Pool(workshop, most, later=workers is None) if most > 1 else places.Here(workshop)
+            place = _place(workshop, most, workers is None, gpus)
         tuning.tune(opened, workshop, watch, place, confirm=confirm, budget=budget)
         return Study(opened)
+
+
+def _workers(threads: int, gpus: list[str]) -> int:
+    """So many workers, if nobody says how many: one a GPU, else as many as the cores have room for."""
+    return len(gpus) or max(1, (os.cpu_count() or 1) // threads)
+
+
+def _place(shop: places.Shop, most: int, later: bool, gpus: list[str]) -> places.Place:
+    """The processes of this machine that run trials."""
+    return places.Pool(shop, most, later, gpus) if most > 1 else places.Here(shop)
 
 
 def race(
@@ -311,7 +322,7 @@ def race(
     specs, the best first, and the winner's study, which can be exported. The same call again goes on where it stopped.
     Raises `ZooError` if no spec fits.
     """
-    from zoo import oracles, places, tuning, working
+    from zoo import oracles, tuning, working
 
     for name, count in (("epochs", epochs), ("threads", threads), ("workers", workers)):
         if count is not None and (type(count) is not int or count < 1):
@@ -327,8 +338,8 @@ def race(
     with runs.held(folder):
         found = racing.opened(folder, plans, fresh)
         shop = working.Workshops(tuple(plans), rows)
-        most = workers or max(1, (os.cpu_count() or 1) // threads)
-        racing.race(found, places.Pool(shop, most) if most > 1 else places.Here(shop), watch)
+        gpus = places.gpus()
+        racing.race(found, _place(shop, workers or _workers(threads, gpus), False, gpus), watch)
         plan, own = racing.winner(found)
         with runs.opened(own, plan) as opened:
             racing.crowned(found, opened)

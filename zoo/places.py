@@ -16,6 +16,7 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from zoo import meeting
@@ -113,11 +114,12 @@ class Pool(Place):
     """This process and others beside it, each with one job at a time on threads of its own.
 
     The others are spawned, so that no state of this one is in them: `size` - 1 at once, or if `later`, when what is
-    left is worth their start. Raises `ZooError` if workers die on one job again and again.
+    left is worth their start. Where there are GPUs, each worker sees one of them. Raises `ZooError` if workers die on
+    one job again and again.
     """
 
-    def __init__(self, workshop: Shop, size: int, later: bool = False) -> None:
-        self.workshop = workshop
+    def __init__(self, workshop: Shop, size: int, later: bool = False, gpus: Sequence[str] = ()) -> None:
+        self.workshop, self.gpus = workshop, gpus
         self.events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self.waiting: deque[Job] = deque()
         self.deaths: dict[tuple[int, ...], int] = {}
@@ -138,10 +140,10 @@ class Pool(Place):
         return self._most
 
     def _grow(self) -> None:
+        plans = [plan.written() for plan in self.workshop.plans]
         while len(self.members) < self._most:
-            self.members.append(
-                _Other(self.events, [plan.written() for plan in self.workshop.plans], self.workshop.dataset)
-            )
+            gpu = self.gpus[len(self.members) % len(self.gpus)] if self.gpus else None
+            self.members.append(_Other(self.events, plans, self.workshop.dataset, gpu))
 
     def expect(self, seconds: float) -> None:
         """Start the other workers if so much is left that it is worth their start."""
@@ -196,7 +198,9 @@ class Pool(Place):
             )
         if member.job is not None:
             self.waiting.appendleft(member.job.standing(self.states))
-        self.members[self.members.index(member)] = _Other(self.events, member.plans, member.dataset)
+        self.members[self.members.index(member)] = _Other(
+            self.events, member.plans, member.dataset, member.gpu
+        )  # fmt: skip
 
     def wake(self) -> None:
         """Let `wait` return."""
@@ -267,13 +271,14 @@ class _Own(_Member):
 class _Other(_Member):
     """A worker in a process of its own, and the thread that listens to it."""
 
-    def __init__(self, events: queue.SimpleQueue[tuple[str, Any]], plans: Any, dataset: Dataset) -> None:
+    def __init__(self, events: queue.SimpleQueue[tuple[str, Any]], plans: Any, dataset: Dataset, gpu: str | None
+    ) -> None:  # fmt: skip
         super().__init__(events)
-        self.plans, self.dataset, self.closed = plans, dataset, False
+        self.plans, self.dataset, self.gpu, self.closed = plans, dataset, gpu, False
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs,), daemon=True, name="zoo worker")
-        with _without_main():
+        with _without_main(), _seeing(gpu):
             self.process.start()
         theirs.close()
         threading.Thread(target=self._listen, daemon=True, name="listener").start()
@@ -302,6 +307,40 @@ class _Other(_Member):
         self.process.terminate()
         self.process.join()
         self.pipe.close()
+
+
+GPUS, GROWTH = "CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH"
+"""The variables that say which GPUs a process sees, and that it takes of their memory what it needs alone."""
+
+
+def gpus() -> list[str]:
+    """The GPUs of this machine, as the variable names them; of these, this process keeps the first to itself alone.
+
+    TensorFlow takes a GPU's whole memory otherwise, and of every GPU that it sees.
+    """
+    import tensorflow as tf
+
+    found = tf.config.list_physical_devices("GPU")
+    named = [one.strip() for one in os.environ.get(GPUS, "").split(",") if one.strip()]
+    with contextlib.suppress(RuntimeError):  # TensorFlow has started: what it sees, it keeps
+        tf.config.set_visible_devices(found[:1], "GPU")
+        for one in found[:1]:
+            tf.config.experimental.set_memory_growth(one, True)
+    return named[: len(found)] if named else [str(number) for number in range(len(found))]
+
+
+@contextlib.contextmanager
+def _seeing(gpu: str | None) -> Any:
+    """Have a process that is started within see one GPU alone."""
+    kept = os.environ.get(GPUS)
+    if gpu is not None:
+        os.environ[GPUS] = gpu
+        os.environ.setdefault(GROWTH, "true")
+    try:
+        yield
+    finally:
+        if gpu is not None:
+            os.environ.pop(GPUS) if kept is None else os.environ.update({GPUS: kept})
 
 
 @contextlib.contextmanager
