@@ -281,3 +281,21 @@ def test_each_worker_sees_one_gpu_alone_and_this_process_keeps_what_it_saw(works
     assert seen == [("7", "true"), ("5", "true")]  # the first is this process's
     assert os.environ[places.GPUS] == "5,7"
     assert places.gpus() == []  # there are none to be seen here
+
+
+def test_workers_that_were_started_early_are_taken_first_and_those_that_nobody_took_are_ended(workshop):
+    with places.early(2) as spare:
+        processes = [process for process, _ in spare]
+        pool = Pool(workshop, 2, spare=spare)
+        try:
+            assert pool.members[1].process in processes
+            assert len(spare) == 1
+            for number in (0, 1):
+                pool.submit(job(workshop, number))
+            told = []
+            while len(told) < 2:
+                told += pool.wait(lambda *seen: None)
+        finally:
+            pool.close()
+
+    assert not any(process.is_alive() for process in processes)

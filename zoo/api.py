@@ -274,20 +274,26 @@ def tune(
         if held.told:
             runs.refuse_another(held, plan, accept_environment)
     watch = watch or tuning.Watch()
-    watch.starting()
-    plan = working.pinned(plan)
-    with runs.opened(folder, plan, fresh, accept_environment) as opened:
-        workshop = working.Workshop(plan, rows, called)
-        gpus = [] if cluster is not None else places.gpus()
-        usual = 1 if called else _workers(plan.threads, gpus)
-        most = min(workers or usual, trials)
-        place: places.Place
-        if cluster is not None:
-            place = clusters.Cluster(workshop, cluster)
-        else:
-            place = _place(workshop, most, workers is None, gpus)
-        tuning.tune(opened, workshop, watch, place, confirm=confirm, budget=budget)
-        return Study(opened)
+    with places.early(_wanted(workers, trials, folder, fresh)) as spare:
+        watch.starting()
+        plan = working.pinned(plan)
+        with runs.opened(folder, plan, fresh, accept_environment) as opened:
+            workshop = working.Workshop(plan, rows, called)
+            place: places.Place
+            if cluster is not None:
+                place = clusters.Cluster(workshop, cluster)
+            else:
+                gpus = places.gpus()
+                most = min(workers or (1 if called else _workers(plan.threads, gpus)), trials)
+                place = _place(workshop, most, workers is None, gpus, spare)
+            tuning.tune(opened, workshop, watch, place, confirm=confirm, budget=budget)
+            return Study(opened)
+
+
+def _wanted(workers: int | None, trials: int, folder: Path, fresh: bool) -> int:
+    """So many workers beside this process will be wanted for what is left, as far as somebody said how many."""
+    done = len(runs.read_at(folder).told) if runs.exists(folder) and not fresh else 0
+    return max(min(workers or 1, trials - done) - 1, 0)
 
 
 def _workers(threads: int, gpus: list[str]) -> int:
@@ -295,9 +301,11 @@ def _workers(threads: int, gpus: list[str]) -> int:
     return len(gpus) or max(1, (os.cpu_count() or 1) // threads)
 
 
-def _place(shop: places.Shop, most: int, later: bool, gpus: list[str]) -> places.Place:
+def _place(
+    shop: places.Shop, most: int, later: bool, gpus: list[str], spare: list[places.Started] | None = None
+) -> places.Place:
     """The processes of this machine that run trials."""
-    return places.Pool(shop, most, later, gpus) if most > 1 else places.Here(shop)
+    return places.Pool(shop, most, later, gpus, spare) if most > 1 else places.Here(shop)
 
 
 def race(

@@ -7,6 +7,7 @@ A worker that dies is replaced, and its job is run again: a trial is a pure func
 from __future__ import annotations
 
 import contextlib
+import importlib
 import multiprocessing
 import os
 import pickle
@@ -16,7 +17,8 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import meeting
@@ -34,8 +36,8 @@ Shop = Workshop | Workshops
 MOST_DEATHS = 3
 """So often may workers die on one job; then it is the job."""
 
-WORTH = 30.0
-"""Seconds of work for one worker from which on it is shared: a process starts, and traces, in about ten."""
+WORTH = 15.0
+"""Seconds of work for one worker from which on it is shared: a process starts, and traces, in about seven."""
 
 PATIENCE = 20.0
 """Seconds that a trial in this process has to end its epoch when the study is stopped."""
@@ -114,12 +116,15 @@ class Pool(Place):
     """This process and others beside it, each with one job at a time on threads of its own.
 
     The others are spawned, so that no state of this one is in them: `size` - 1 at once, or if `later`, when what is
-    left is worth their start. Where there are GPUs, each worker sees one of them. Raises `ZooError` if workers die on
-    one job again and again.
+    left is worth their start; `spare` ones are taken first. Where there are GPUs, each worker sees one of them. Raises
+    `ZooError` if workers die on one job again and again.
     """
 
-    def __init__(self, workshop: Shop, size: int, later: bool = False, gpus: Sequence[str] = ()) -> None:
-        self.workshop, self.gpus = workshop, gpus
+    def __init__(
+        self, workshop: Shop, size: int, later: bool = False, gpus: Sequence[str] = (),
+        spare: list[Started] | None = None,
+    ) -> None:  # fmt: skip
+        self.workshop, self.gpus, self.spare = workshop, gpus, spare or []
         self.events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self.waiting: deque[Job] = deque()
         self.deaths: dict[tuple[int, ...], int] = {}
@@ -143,7 +148,8 @@ class Pool(Place):
         plans = [plan.written() for plan in self.workshop.plans]
         while len(self.members) < self._most:
             gpu = self.gpus[len(self.members) % len(self.gpus)] if self.gpus else None
-            self.members.append(_Other(self.events, plans, self.workshop.dataset, gpu))
+            started = self.spare.pop() if self.spare else _started(gpu)
+            self.members.append(_Other(self.events, plans, self.workshop.dataset, gpu, started))
 
     def expect(self, seconds: float) -> None:
         """Start the other workers if so much is left that it is worth their start."""
@@ -199,7 +205,7 @@ class Pool(Place):
         if member.job is not None:
             self.waiting.appendleft(member.job.standing(self.states))
         self.members[self.members.index(member)] = _Other(
-            self.events, member.plans, member.dataset, member.gpu
+            self.events, member.plans, member.dataset, member.gpu, _started(member.gpu)
         )  # fmt: skip
 
     def wake(self) -> None:
@@ -271,16 +277,13 @@ class _Own(_Member):
 class _Other(_Member):
     """A worker in a process of its own, and the thread that listens to it."""
 
-    def __init__(self, events: queue.SimpleQueue[tuple[str, Any]], plans: Any, dataset: Dataset, gpu: str | None
+    def __init__(
+        self, events: queue.SimpleQueue[tuple[str, Any]], plans: Any, dataset: Dataset, gpu: str | None,
+        started: Started,
     ) -> None:  # fmt: skip
         super().__init__(events)
         self.plans, self.dataset, self.gpu, self.closed = plans, dataset, gpu, False
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs,), daemon=True, name="zoo worker")
-        with _without_main(), _seeing(gpu):
-            self.process.start()
-        theirs.close()
+        self.process, self.pipe = started
         threading.Thread(target=self._listen, daemon=True, name="listener").start()
 
     def take(self, job: Job) -> None:
@@ -329,6 +332,38 @@ def gpus() -> list[str]:
     return named[: len(found)] if named else [str(number) for number in range(len(found))]
 
 
+Started = tuple[Any, "Connection"]
+"""A worker's process, and the pipe that leads to it."""
+
+
+def _started(gpu: str | None = None) -> Started:
+    """Start a worker's process, which loads TensorFlow and then waits for plans and data."""
+    context = multiprocessing.get_context("spawn")
+    pipe, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs,), daemon=True, name="zoo worker")
+    with _without_main(), _seeing(gpu):
+        process.start()
+    theirs.close()
+    return process, pipe
+
+
+@contextlib.contextmanager
+def early(count: int) -> Iterator[list[Started]]:
+    """Start some workers' processes before they are needed, so that they load TensorFlow while this one does.
+
+    Where there may be GPUs there are none, since each worker must be told its own before. Those that nobody took are
+    ended.
+    """
+    spare = [] if Path("/dev/nvidiactl").exists() else [_started() for _ in range(count)]
+    try:
+        yield spare
+    finally:
+        for process, pipe in spare:
+            process.terminate()
+            process.join()
+            pipe.close()
+
+
 @contextlib.contextmanager
 def _seeing(gpu: str | None) -> Any:
     """Have a process that is started within see one GPU alone."""
@@ -364,11 +399,13 @@ def _serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who asked
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.suppress(EOFError, OSError):
+        with _quiet():
+            importlib.import_module("keras")
+            _silent()
         plans, dataset = pipe.recv()
         read = [meeting.read(plan) for plan in plans]
         with _quiet():
             pinned(read[0])
-            _silent()
         shop = workshop(read, dataset)
         pipe.send(("ready", None))
         while True:

@@ -78,9 +78,10 @@ class Resident:
         return self.model.get_metrics_result()
 
     def _evaluation(self, data: tuple[Any, ...]) -> Any:
-        rows = self._rows_of(data)
-        for begin in range(0, rows, max(VALIDATION_BATCH, -(-rows // 8))):
-            end = begin + max(VALIDATION_BATCH, -(-rows // 8))
+        import tensorflow as tf
+
+        for begin in tf.range(0, self._rows_of(data), VALIDATION_BATCH):
+            end = begin + VALIDATION_BATCH
             self.model.test_step(self._map(lambda tensor, begin=begin, end=end: tensor[begin:end], data))
         return self.model.get_metrics_result()
 
