@@ -1119,10 +1119,6 @@ REFUSALS = {
         lambda: chain(L.TimeDistributed(L.Dense(2, activation=L.ELU()), name="each"), shape=(3, 4)),
         "the layer `each` holds the layer ELU as its activation, which a spec cannot write",
     ),
-    "a model wrapped": (
-        lambda: chain(L.TimeDistributed(keras.Sequential([keras.Input((4,)), L.Dense(2)]), name="each"), shape=(3, 4)),
-        "the layer `each` holds a Sequential, a model; in a spec a wrapper holds one layer",
-    ),
     "several outputs inside": (
         two_outputs,
         "the layer `inner` is a model inside the model with 2 outputs; a block of a spec has one",
@@ -1233,3 +1229,49 @@ def test_a_file_that_runs_code_or_is_no_model_is_refused(tmp_path):
     ):
         with pytest.raises(ZooError, match=says):
             importing.read(tmp_path / name)
+
+
+@pytest.mark.parametrize("functional", [False, True])
+def test_a_chain_at_each_step_is_each_of_its_layers_at_each_step(functional):
+    import keras
+    from keras import layers as L
+
+    chain = [
+        L.Conv2D(3, 3, activation="relu", kernel_regularizer="l2"), L.BatchNormalization(), L.MaxPooling2D(),
+        L.Dropout(0.3), L.Flatten(), L.Dense(5),
+    ]  # fmt: skip
+    frames = keras.Input((4, 8, 8, 1))
+    if functional:
+        one = found = keras.Input((8, 8, 1))
+        for layer in chain:
+            found = layer(found)
+        inside = keras.Model(one, found, name="frame")
+    else:
+        inside = keras.Sequential([keras.Input((8, 8, 1)), *chain], name="frame")
+    hidden = L.TimeDistributed(inside, name="each")(frames)
+    model = keras.Model(frames, L.Dense(2, "softmax")(L.LSTM(6)(hidden)))
+    for one in model.weights:
+        one.assign(np.random.default_rng(1).uniform(0.1, 0.9, one.shape))
+    spec = importing.spec_of(model)
+    again = zoo.build(spec)
+    again.set_weights(model.get_weights())
+    x = np.random.default_rng(0).normal(size=(3, 4, 8, 8, 1)).astype("float32")
+
+    assert again.count_params() == model.count_params()
+    assert np.abs(again(x).numpy() - model(x).numpy()).max() == 0
+    assert again.get_layer("each").layer.units == 5
+    assert float(sum(again.losses)) == pytest.approx(float(sum(model.losses)))
+
+
+def test_a_model_at_each_step_that_is_no_chain_is_refused():
+    import keras
+    from keras import layers as L
+
+    one = keras.Input((6,))
+    hidden = L.Dense(6)(one)
+    inside = keras.Model(one, L.Add()([one, hidden]), name="both")
+    steps = keras.Input((4, 6))
+    model = keras.Model(steps, L.TimeDistributed(inside, name="each")(steps))
+
+    with pytest.raises(ZooError, match="the layer `each` holds the model both, which is no chain of layers"):
+        importing.spec_of(model)

@@ -91,7 +91,9 @@ def _another_order(model: Any, unfolded: network.Network, added: Mapping[str, st
             made = lower(unfolded, Plain())
         except ValueError as error:  # a name that Keras gives to what makes a mask is a layer's as well
             raise ZooError(f"Keras does not build `{model.name}` again: {str(error).splitlines()[0][:200]}") from error
-    for one, other in zip(_weighty(model), _weighty(made), strict=False):
+    names = [_weighty(one) for one in (model, made)]
+    both = set(names[0]) & set(names[1])  # a chain at each step is several layers, of which one has its name
+    for one, other in zip(*([name for name in found if name in both] for found in names), strict=True):
         if one != other:
             name, why = next(iter(added.items()))
             return (
@@ -636,6 +638,9 @@ def _layers(call: _Call, masked: bool, within: bool) -> Iterator[tuple[str, dict
             raise _Refused(f"is a {type(layer).__name__}, which drops the mask of what it is called on; expected none")
         yield from made
         return
+    if type(layer).__name__ == "TimeDistributed" and hasattr(layer.layer, "layers"):
+        yield from _each_step(call, masked)
+        return
     behind = _behind(layer)
     arguments = _arguments(layer, _entry(type(layer), layer), behind=behind is not None)
     if arguments.get("attention_axes") == list(range(1, len(getattr(call.first, "shape", ())) - 1)):
@@ -648,6 +653,31 @@ def _layers(call: _Call, masked: bool, within: bool) -> Iterator[tuple[str, dict
     yield type(layer).__name__, arguments, layer.name, call.first
     if behind is not None:
         yield kind, held, "", PREVIOUS
+
+
+def _each_step(call: _Call, masked: bool) -> Iterator[tuple[str, dict[str, Any], str, Any]]:
+    """A chain of layers at each step is each of its layers at each step, one behind the other."""
+    import keras
+
+    layer = call.operation
+    inside, within = layer.layer, f"holds the model {layer.layer.name}"
+    if _without_graph(inside):
+        raise _Refused(f"{within}, which has no graph of layers; expected a chain of them")
+    calls, before = _calls(inside), inside.inputs[0]
+    for one in calls:
+        alone = isinstance(one.operation, keras.layers.Layer) and not hasattr(one.operation, "layers")
+        straight = isinstance(one.first, keras.KerasTensor) and _key(one.first) == _key(before)
+        if one.refused or one.named or not alone or not straight or len(one.outputs) > 1:
+            raise _Refused(f"{within}, which is no chain of layers; in a spec a wrapper holds one layer")
+        before = one.outputs[0]
+    if len(inside.outputs) > 1 or _key(inside.outputs[0]) != _key(before) or not calls:
+        raise _Refused(f"{within}, which is no chain of layers; in a spec a wrapper holds one layer")
+    if masked or call.named:
+        raise _Refused(f"{within} and is called with a mask; expected none, or a wrapper for each layer")
+    for index, one in enumerate(calls):
+        held = _object("layer", keras.saving.serialize_keras_object(one.operation), False)
+        name = layer.name if index == len(calls) - 1 else ""
+        yield "TimeDistributed", {"layer": held}, name, PREVIOUS if index else call.first
 
 
 def _behind(layer: Any) -> Any:

@@ -35,15 +35,24 @@ SMALL = [name for name in WORKLOADS if name != "cnn_mnist"]
 
 
 def parts(workload: str, data: Path, to: Path) -> Path:
-    """The zoo's own split of the data, as plain arrays for the opponent."""
+    """The zoo's own split of the data, prepared as the zoo prepares it, as plain arrays for the opponent."""
     import zoo
+    from zoo.meeting import meet
+    from zoo.preparing import prepare_model
 
     model, _, divisor, _ = WORKLOADS[workload]
     rows = zoo.data(str(data))
     arrays = {}
+    if model in ("lstm", "mlp"):  # standardised by the training part
+        plan = meet(zoo.load(str(HERE / f"{model}.yaml")), rows.description)
+        x = rows.description.x
+        prepare = prepare_model(plan.steps, x.shape, x.dtype, plan.works.entry)
     for end, part in (("", rows.train), ("_val", rows.validation)):
-        x = part.x.astype("float32") / divisor
-        x = x.reshape(len(x), -1) if model in ("autoencoder", "mlp") else x
+        if model in ("lstm", "mlp"):
+            x = prepare.predict(part.x, verbose=0)
+        else:
+            x = part.x.astype("float32") / divisor
+            x = x.reshape(len(x), -1) if model == "autoencoder" else x
         arrays |= {f"x{end}": x, f"y{end}": x if model == "autoencoder" else part.y}
     file = to / f"{workload}.npz"
     np.savez(file, **arrays)

@@ -68,12 +68,24 @@ def odd(layer: str, argument: str, value: Any) -> tuple[str, str] | None:
     if argument in SIZES and isinstance(value, list) and rank(layer) not in (0, len(value)):
         many = "one number" if rank(layer) == 1 else f"a list of {rank(layer)}, or one number"
         return f"{shown(value)} is a list of {len(value)}", many
+    if argument in ("axis", "axes") and layer in catalogue()["layers"] and layer not in BATCHED and _is_first(value):
+        return f"{shown(value)} is the axis of the rows, which know nothing of one another", "1 or above, or -1"
     if argument == "seed" and value is not None and type(value) is not int:
         return f"{shown(value)} is not accepted", "a whole number, or null"
     if argument == "dtype" and value is not None and value not in types(layer):
         whole = "int32 or int64 for whole numbers, or " if len(types(layer)) > 1 else ""
         return f"{shown(value)} is not accepted", f"{whole}float32, the type that every spec is built in"
     return None
+
+
+BATCHED = ("Take",)
+"""Layers that say themselves what their axis may be."""
+
+
+def _is_first(value: Any) -> bool:
+    """Whether an axis, or one of several, is that of the batch."""
+    several = value if isinstance(value, list) else [value]
+    return any(type(one) is int and one == 0 for one in several)
 
 
 def types(layer: str) -> tuple[str, ...]:

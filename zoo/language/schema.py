@@ -566,6 +566,8 @@ def _argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
         return _ref(f"sizes of {catalogue.rank(name)}D")
     if key == "seed":
         return _ref("seed")
+    if key == "axis" and name in catalogue.catalogue()["layers"] and name not in catalogue.BATCHED:
+        return {**_ref("value"), "not": {"const": 0}}
     if key == "dtype" and name in catalogue.catalogue()["layers"]:
         return {"enum": [*catalogue.types(name), None]}
     return _ref("value")
