@@ -30,7 +30,7 @@ BEYOND = {
         "block_that_sees_a_tensor_outside", "call_argument_like_a_range", "else_of_nobody",
         "else_to_nothing", "from_unknown_tensor", "input_where_there_are_several", "loose_end", "loose_ends",
         "names_inside_a_block", "one_tensor_for_several", "output_that_is_none",
-        "outputs", "outputs_that_leave_one_out", "outputs_twice",
+        "lambda_of_frozen_kernels", "outputs", "outputs_that_leave_one_out", "outputs_twice",
         "two_heads", "unread_input",
     ), "graph"),
     **dict.fromkeys((

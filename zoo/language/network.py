@@ -231,6 +231,7 @@ class _Unfolding:
         if self.whole:
             self._loose_ends(network)
             self._unread()
+            self._idle(network)
         return network
 
     # Values
@@ -1011,6 +1012,13 @@ class _Unfolding:
                 if name.name not in used:
                     path = ("inputs", name.name) if "inputs" in self.spec.data else ("input",)
                     self._wrong(path, f"`{name.name}` leads to no output", "every input to be used")
+
+    def _idle(self, network: Network) -> None:
+        """Say that lambda is searched where every kernel that it reaches is frozen: all its values are one network."""
+        nodes = [one for one in network.walk() if isinstance(one.l2, Filled) and one.l2.name == "l2"]
+        if nodes and all(one.still for one in nodes) and "l2" not in _asked(self.spec.data):
+            wrong = "it is searched, and every kernel that it reaches is frozen"
+            self._wrong(("l2",), wrong, "a number, or a kernel that is trained")
 
     def _unread(self) -> None:
         reads = {"l2": "a layer with a kernel", "dropout": "a Dropout without a rate of its own"}
