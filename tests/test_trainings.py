@@ -115,6 +115,8 @@ def test_each_training_keeps_its_score_and_the_trial_has_their_mean(tmp_path):
         alone = [shop.work(Job((Trial(told.trial, told.values, 3, (one,)),)))[0].told.score for one in trainings]
         assert alone == scores
     assert len({tuple(one.scores) for one in found.run.told}) == 3
+    for who, told in (("default", found.run.told[0]), ("tuned", found.run.best)):  # on rows the weights have not seen
+        assert found.validation[who]["accuracy"] == pytest.approx(told.scores[0], abs=1e-6)
 
 
 def test_the_first_of_several_trainings_is_the_one_that_a_plain_study_has(tmp_path):

@@ -330,7 +330,7 @@ def race(
     specs, the best first, and the winner's study, which can be exported. The same call again goes on where it stopped.
     Raises `ZooError` if no spec fits.
     """
-    from zoo import oracles, tuning, working
+    from zoo import tuning, working
 
     for name, count in (("epochs", epochs), ("threads", threads), ("workers", workers)):
         if count is not None and (type(count) is not int or count < 1):
@@ -338,7 +338,6 @@ def race(
     rows = data(on)
     plans = _fitting(rows, pattern, family, max_parameters, epochs, objective, seed, threads)
     folder = runs.folder_of(None if run is None else str(run), f"race-{rows.description.name.replace(':', '-')}")
-    oracles.check("random")
     watch = watch or racing.Watch()
     watch.starting()
     plans = [working.pinned(plan) for plan in plans]

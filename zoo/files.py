@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import math
 import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,6 +144,21 @@ def new_folder(target: Path, ours: str) -> Iterator[Path]:
         os.replace(made, target)
     finally:
         shutil.rmtree(room, ignore_errors=True)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays by name as an .npz file, whole or not at all; names may hold a `/`, a folder's mark in a zip."""
+    import numpy as np
+
+    content = io.BytesIO()
+    named: dict[str, Any] = {name.replace("/", "|"): array for name, array in arrays.items()}
+    np.savez(content, **named)
+    write_atomic(path, content.getvalue())
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays that `write_arrays` wrote. Raises `ZooError` if they are not there or torn."""
+    return {name.replace("|", "/"): array for name, array in open_npz(path).items()}
 
 
 def open_npz(path: Path) -> dict[str, np.ndarray]:

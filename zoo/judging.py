@@ -34,7 +34,9 @@ def judge(run: Run, workshop: Workshop, again: Sequence[Again] = ()) -> None:
         return
     default = run.told[0] if run.told[0].score is not None else None
     test = workshop.dataset.test()
-    parts = {"validation": workshop.dataset.validation, "test": test}
+    # With folds, the kept weights are those of the first one, and the data's validation part is among what it learned.
+    validation = workshop.dataset.folds(plan.folds)[0][1] if plan.folds else workshop.dataset.validation
+    parts = {"validation": validation, "test": test}
     evidence: dict[str, dict[str, Evidence]] = {part: {} for part in parts}
     figures: dict[str, dict[str, Any]] = {part: {"default": None, "tuned": None} for part in parts}
     for who, trial in (("default", default), ("tuned", best)):

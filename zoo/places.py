@@ -17,7 +17,7 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,17 @@ class Place(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let the workers go; what they are at is lost."""
+
+    def run(self, jobs: Iterable[Job], seen: Seen) -> Iterator[Outcome]:
+        """Run jobs that wait for nothing, as many at once as there is room, and give their outcomes as they end."""
+        waiting, out = deque(jobs), 0
+        while waiting or out:
+            while waiting and out < self.size:
+                self.submit(waiting.popleft())
+                out += 1
+            for outcome in self.wait(seen):
+                out -= 1
+                yield outcome
 
 
 class Here(Place):

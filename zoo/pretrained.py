@@ -16,7 +16,7 @@ import numpy as np
 
 from zoo import importing, selection
 from zoo.errors import ZooError, listed, nearest
-from zoo.files import open_npz
+from zoo.files import read_arrays
 from zoo.language import reading
 from zoo.language.network import Network
 from zoo.language.spec import Spec
@@ -48,7 +48,7 @@ def weights(spec: Spec, flat: Network, model: Any) -> dict[str, np.ndarray]:
         path = Path(source)
         if not path.is_file():
             raise ZooError(f"{source} is not there; expected a file of weights")
-        found = {name.replace("|", "/"): array for name, array in open_npz(path).items()}
+        found = read_arrays(path)
         _refuse_more(_within(list(found), [one for one, _ in weights_by_path(model)]), source, spec.name)
     elif is_published(source):
         found = _published(spec, source, flat, model)

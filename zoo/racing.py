@@ -10,21 +10,19 @@ import csv
 import io
 import json
 import math
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from zoo import runs, statistics
 from zoo.errors import ZooError
-from zoo.files import append_synced, finite, open_npz, read_json, whole_lines, write_atomic, write_json
+from zoo.files import append_synced, finite, read_arrays, read_json, whole_lines, write_arrays, write_atomic, write_json
 from zoo.meeting import Plan
 from zoo.oracles import Question
 from zoo.places import Place
-from zoo.runs import JOURNAL, Run
+from zoo.runs import JOURNAL, TOLD, Run
 from zoo.training.engine import Epoch
 from zoo.working import Job, Outcome, State, Training, Trial, seed_of
 
@@ -106,10 +104,10 @@ class Race:
         last = {one.spec: one for one in sorted(self.raced, key=lambda one: one.round)}
         return sorted(last.values(), key=lambda one: (-one.round, *self._rank(one)))
 
-    def _rank(self, one: Raced) -> tuple[bool, float, float]:
-        """By score; of equals, the smaller."""
+    def _rank(self, one: Raced) -> tuple[bool, float, float, str]:
+        """By score; of equals, the smaller; whoever ended first."""
         score = (one.score or 0.0) * (-1 if self.direction == "max" else 1)
-        return one.score is None, score, one.parameters or math.inf
+        return one.score is None, score, one.parameters or math.inf, one.spec
 
     def of_round(self, number: int) -> list[Raced]:
         """What ended in a round, the best first."""
@@ -172,30 +170,24 @@ def race(found: Race, place: Place, watch: Watch) -> None:
 
 
 def _round(found: Race, place: Place, watch: Watch, number: int, names: Sequence[str], epochs: int) -> None:
-    """Train the specs of a round that did not end before; tell them in the order in which the race names them."""
-    done = {one.spec for one in found.of_round(number)}
-    last = epochs == found.epochs
-    if last:  # their weights are what the winner is made from
-        done = {spec for spec in done if found.weights(spec).exists()}
+    """Train the specs of a round that did not end before, and tell them as they end."""
+    last = epochs == found.epochs  # then their weights are what the winner is made from
+    ended = found.of_round(number)
+    done = {one.spec for one in ended if not last or one.score is None or found.weights(one.spec).exists()}
     numbers = {plan.spec.name: index for index, plan in enumerate(found.plans)}
-    order = [name for name in names if name not in done]
-    waiting, out = deque(order), 0
 
     def seen(trial: int, epoch: Epoch, state: State | None) -> None:
         watch.epoch(found.plans[trial - 1].spec.name, epoch, epochs)
 
-    while waiting or out:
-        while waiting and out < place.size:
-            index = numbers[waiting.popleft()]
-            plan = found.plans[index]
-            values = {name: one.default for name, one in plan.spec.ranges().items()}
-            # Number 0 is for a spec whose failure ends the study; here it only ends its own race.
-            place.submit(Job((Trial(index + 1, values, epochs, (Training(seed_of(plan, 0)),)),), index))
-            out += 1
-        for outcome in place.wait(seen):
-            out -= 1
-            _tell(found, number, epochs, outcome, last)
-            watch.ended(found.raced[-1])
+    def job(index: int) -> Job:
+        plan = found.plans[index]
+        values = {name: one.default for name, one in plan.spec.ranges().items()}
+        # Number 0 is for a spec whose failure ends the study; here it only ends its own race.
+        return Job((Trial(index + 1, values, epochs, (Training(seed_of(plan, 0)),)),), index)
+
+    for outcome in place.run((job(numbers[name]) for name in names if name not in done), seen):
+        _tell(found, number, epochs, outcome, last)
+        watch.ended(found.raced[-1])
 
 
 def _tell(found: Race, number: int, epochs: int, outcome: Outcome, last: bool) -> None:
@@ -211,11 +203,8 @@ def _tell(found: Race, number: int, epochs: int, outcome: Outcome, last: bool) -
         number, name, epochs, told.score, low, high, parameters, seconds, milliseconds, told.reason
     )  # fmt: skip
     if last and told.score is not None:
-        content = io.BytesIO()
-        arrays: dict[str, Any] = {path.replace("/", "|"): array for path, array in outcome.weights.items()}
-        arrays["|told"] = np.array(json.dumps(finite({**vars(told), "trial": 0})))
-        np.savez(content, **arrays)
-        write_atomic(found.weights(name), content.getvalue())
+        result = np.array(json.dumps(finite({**vars(told), "trial": 0})))
+        write_arrays(found.weights(name), {**outcome.weights, TOLD: result})
     append_synced(found.folder / JOURNAL, json.dumps(finite(vars(raced))))
     found.raced.append(raced)
     text = io.StringIO()
@@ -236,9 +225,9 @@ def crowned(found: Race, run: Run) -> None:
     """Give the winner's run what its training in the last round gave, so that it is told and judged, not run again."""
     if run.told:
         return
-    stored = open_npz(found.weights(run.plan.spec.name))
-    told = runs.read_told(json.loads(str(stored.pop("|told"))))
+    stored = read_arrays(found.weights(run.plan.spec.name))
+    told = runs.read_told(json.loads(str(stored.pop(TOLD))))
     if not run.asked:
         run.append("asked", {"trial": 0, "question": vars(Question(dict(told.values), None, None, {}))})
-    run.set_aside(replace(told, trial=0), {path.replace("|", "/"): array for path, array in stored.items()})
+    run.set_aside(replace(told, trial=0), stored)
     write_json(found.folder / RACE, {**read_json(found.folder / RACE), "winner": run.plan.spec.name})

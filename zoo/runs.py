@@ -25,7 +25,17 @@ import numpy as np
 
 from zoo import meeting
 from zoo.errors import Problem, ZooError, listed, nearest
-from zoo.files import append_synced, finite, locked, open_npz, read_json, whole_lines, write_atomic, write_json
+from zoo.files import (
+    append_synced,
+    finite,
+    locked,
+    read_arrays,
+    read_json,
+    whole_lines,
+    write_arrays,
+    write_atomic,
+    write_json,
+)
 from zoo.meeting import Plan
 
 HOME = Path("runs")
@@ -63,7 +73,7 @@ class Again:
     index: int
 
 
-_TOLD, _VALUES = "|told", "|values"
+TOLD, _VALUES = "/told", "/values"
 """The names of a result, and of a trial's values, among the arrays that belong to it; no weight is called so."""
 
 
@@ -122,21 +132,15 @@ class Run:
 
     def keep_weights(self, trial: int, weights: Mapping[str, np.ndarray]) -> None:
         """Store the weights of a trial's best epoch."""
-        content = io.BytesIO()
-        arrays: dict[str, Any] = {path.replace("/", "|"): array for path, array in weights.items()}
-        np.savez(content, **arrays)
-        write_atomic(self._weights(trial), content.getvalue())
+        write_arrays(self._weights(trial), weights)
 
     def weights(self, trial: int) -> dict[str, np.ndarray]:
         """The kept weights of a trial by path. Raises `ZooError` if they are not there or torn."""
-        return {path.replace("|", "/"): array for path, array in open_npz(self._weights(trial)).items()}
+        return read_arrays(self._weights(trial))
 
     def keep_again(self, again: Again, told: Told, weights: Mapping[str, np.ndarray]) -> None:
         """Store what became of a training with a fresh seed, its weights first."""
-        content = io.BytesIO()
-        arrays: dict[str, Any] = {path.replace("/", "|"): array for path, array in weights.items()}
-        np.savez(content, **arrays)
-        write_atomic(self._again(again), content.getvalue())
+        write_arrays(self._again(again), weights)
         self.append("confirmed", {**vars(again), "score": told.score, "reason": told.reason})
 
     def has_again(self, again: Again) -> bool:
@@ -150,7 +154,7 @@ class Run:
 
     def weights_again(self, again: Again) -> dict[str, np.ndarray]:
         """The weights of a training with a fresh seed by path."""
-        return {path.replace("|", "/"): array for path, array in open_npz(self._again(again)).items()}
+        return read_arrays(self._again(again))
 
     def drop_again(self, kept: Collection[int]) -> None:
         """Remove the weights of trainings with fresh seeds of all but some trials."""
@@ -188,22 +192,17 @@ class Run:
 
     def set_aside(self, told: Told, weights: Mapping[str, np.ndarray]) -> None:
         """Store the result of a trial that ended before its turn to be told, so that a kill does not lose it."""
-        content = io.BytesIO()
-        arrays: dict[str, Any] = {path.replace("/", "|"): array for path, array in weights.items()}
-        arrays[_TOLD] = np.array(json.dumps(finite(vars(told))))
-        np.savez(content, **arrays)
-        write_atomic(self._aside(told.trial), content.getvalue())
+        write_arrays(self._aside(told.trial), {**weights, TOLD: np.array(json.dumps(finite(vars(told))))})
 
     def aside(self) -> dict[int, tuple[Told, dict[str, np.ndarray]]]:
         """The results that were set aside, with their weights, of trials that were asked and are not told."""
         found = {}
         for number in range(len(self.told), len(self.asked)):
             with contextlib.suppress(ZooError, KeyError, ValueError, TypeError):  # it is run again then
-                stored = open_npz(self._aside(number))
-                told = read_told(json.loads(str(stored.pop(_TOLD))))
-                arrays = {path.replace("|", "/"): array for path, array in stored.items()}
+                stored = read_arrays(self._aside(number))
+                told = read_told(json.loads(str(stored.pop(TOLD))))
                 if dict(told.values) == dict(self.asked[number]["question"]["values"]):
-                    found[number] = (told, arrays)
+                    found[number] = (told, stored)
         return found
 
     def drop_aside(self, trial: int) -> None:
@@ -213,18 +212,15 @@ class Run:
 
     def keep_state(self, trial: int, state: Mapping[str, np.ndarray]) -> None:
         """Store where a trial stands, so that a kill loses no more than what came after."""
-        content = io.BytesIO()
-        arrays: dict[str, Any] = {key.replace("/", "|"): array for key, array in state.items()}
-        arrays[_VALUES] = np.array(json.dumps(self.asked[trial]["question"]["values"]))
-        np.savez(content, **arrays)
-        write_atomic(self._state(trial), content.getvalue())
+        values = np.array(json.dumps(self.asked[trial]["question"]["values"]))
+        write_arrays(self._state(trial), {**state, _VALUES: values})
 
     def state_of(self, trial: int) -> dict[str, np.ndarray] | None:
         """Where a trial that was asked stood when its study was stopped; None where nothing was stored."""
         with contextlib.suppress(ZooError, KeyError, ValueError):  # it begins anew then
-            stored = open_npz(self._state(trial))
+            stored = read_arrays(self._state(trial))
             if json.loads(str(stored.pop(_VALUES))) == self.asked[trial]["question"]["values"]:
-                return {key.replace("|", "/"): array for key, array in stored.items()}
+                return stored
         return None
 
     def _aside(self, trial: int) -> Path:

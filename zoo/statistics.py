@@ -47,19 +47,25 @@ def paired(default: np.ndarray, tuned: np.ndarray, direction: str, seeds: int = 
     gain = (tuned - default) * (1 if direction == "max" else -1)
     if np.ptp(gain) == 0:
         return Difference(float(gain[0, 0]), float(gain[0, 0]), float(gain[0, 0]), rows, seeds)
+    if len(gain) == 1:
+        return Difference(float(gain.mean()), *interval(gain[0]), rows, seeds)
     random, means = np.random.default_rng(0), []
     for _ in range(RESAMPLES):
-        some = gain[random.integers(len(gain), size=len(gain))].mean(axis=0) if len(gain) > 1 else gain[0]
+        some = gain[random.integers(len(gain), size=len(gain))].mean(axis=0)
         means.append(some[random.integers(rows, size=rows)].mean())
     return _difference(float(gain.mean()), means, rows, seeds)
 
 
 def interval(rows: np.ndarray) -> tuple[float, float]:
     """The interval of the mean of some rows' scores, as in `paired`."""
-    random = np.random.default_rng(0)
-    means = [rows[random.integers(len(rows), size=len(rows))].mean() for _ in range(RESAMPLES)]
-    found = _difference(0.0, means, len(rows), 0)
-    return found.low, found.high
+    if len(rows) < 2 or np.ptp(rows) == 0:
+        return float(rows[0]), float(rows[0])
+    from scipy.stats import bootstrap
+
+    found = bootstrap(
+        (rows,), np.mean, n_resamples=RESAMPLES, confidence_level=LEVEL, method="percentile", batch=256, rng=0
+    ).confidence_interval  # fmt: skip
+    return float(found.low), float(found.high)
 
 
 def of_figures(
@@ -92,7 +98,8 @@ def sentence(difference: Difference, metric: str, same: bool) -> str:
         return "The best trial is the defaults themselves: tuning found nothing better on the validation part."
     says = {True: "Tuning helped", False: "Tuning did harm", None: "Nobody can say whether tuning helped"}
     sign, word = (1, "better") if difference.estimate >= 0 else (-1, "worse")
-    seeds = f"{difference.seeds} fresh seeds" if difference.seeds else "one seed"
+    fresh = f"{difference.seeds} fresh seed" + "s" * (difference.seeds > 1)
+    seeds = fresh if difference.seeds else "one seed"
     low, high = difference.low + 0.0, difference.high + 0.0  # no minus before 0
     change = f"is {word} by {sign * difference.estimate:.4g}" if difference.estimate else "is the same"
     return (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -107,14 +106,8 @@ def _confirmed(run: Run, place: Place, watch: Watch, times: int) -> list[Again]:
     def seen(number: int, epoch: Epoch, state: State | None) -> None:
         watch.confirming(run, number - first, len(wanted), epoch)
 
-    waiting, out = deque(trials), 0
-    while waiting or out:
-        while waiting and out < place.size:
-            place.submit(Job((waiting.popleft(),)))
-            out += 1
-        for outcome in place.wait(seen):
-            out -= 1
-            run.keep_again(wanted[outcome.told.trial - first], outcome.told, outcome.weights)
+    for outcome in place.run((Job((trial,)) for trial in trials), seen):
+        run.keep_again(wanted[outcome.told.trial - first], outcome.told, outcome.weights)
     return pairs
 
 
