@@ -99,6 +99,18 @@ def test_a_race_drops_the_worse_trains_the_rest_longer_and_its_winner_is_a_run(f
     assert runs.read(str(tmp_path / "race")).folder == tmp_path / "race" / names[0]
 
 
+def test_a_race_is_listed_under_its_name_once_it_has_a_winner(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    zoo.race("breast_cancer", pattern="wide", epochs=1, workers=1, run="mine")
+    zoo.train("wide", "breast_cancer", epochs=1, run="other")
+
+    assert [(one.name, one.plan.spec.name, one.state) for one in runs.every()] == [
+        ("mine", "wide", "finished"), ("other", "wide", "finished"),
+    ]  # fmt: skip
+    (tmp_path / "runs" / "mine" / "race.json").write_text('{"plans": {}}')  # as before there is a winner
+    assert [one.name for one in runs.every()] == ["other"]
+
+
 def test_two_workers_and_a_race_that_was_killed_give_the_table_of_one(folder, tmp_path):
     command = [sys.executable, "-c", "from zoo.cli import main; main()", "race", "--data", "breast_cancer"]
     command += ["--specs", str(folder), "--family", "mlp", "--max-params", "1100", "--epochs", "9"]

@@ -608,7 +608,7 @@ def runs(as_json: bool) -> None:
     for run in room.every():
         best = run.best
         rows.append({
-            "run": run.folder.name, "spec": run.plan.spec.name, "data": run.plan.description.name,
+            "run": run.name, "spec": run.plan.spec.name, "data": run.plan.description.name,
             "trials": f"{len(run.told)}/{run.plan.trials}", "state": run.state, "objective": run.plan.objective,
             "best": best.score if best else None, "values": dict(best.values) if best else {},
         })  # fmt: skip

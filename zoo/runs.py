@@ -85,6 +85,12 @@ class Run:
     plan: Plan
     events: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def name(self) -> str:
+        """What the run is called: its folder's name, or for the winner of a race that of the race."""
+        parent = self.folder.parent
+        return parent.name if os.path.isfile(parent / RACE) else self.folder.name
+
     # What the journal says
 
     @property
@@ -336,11 +342,11 @@ def read_at(folder: Path) -> Run:
 
 
 def every() -> list[Run]:
-    """All runs under `runs/`, by name; what cannot be read is left out."""
+    """All runs under `runs/`, by name, of a race the winner's; what cannot be read is left out."""
     found = []
-    for path in sorted(HOME.glob(f"*/{PLAN}")):
+    for path in sorted([*HOME.glob(f"*/{PLAN}"), *HOME.glob(f"*/{RACE}")]):
         try:
-            found.append(read_at(path.parent))
+            found.append(read_at(_winner(path.parent)))
         except ZooError:
             continue
     return found
