@@ -31,7 +31,7 @@ from zoo.language.objects import WRAPPED, is_lambda, is_rate
 from zoo.language.parsing import Path, shown, written
 from zoo.language.ranges import is_number
 from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, Spec
-from zoo.meeting import WITHOUT_RANGES
+from zoo.meeting import around
 from zoo.seeding import drawn_from
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ def _of_function(build: Build, name: str) -> Spec:
         data = _with_lambda(data)
     if "dropout" in compared.followed:
         data = _with_dropout(data)
-    return _checked({**data, **{key: _range(key, usual[key]) for key in usual if key in compared.followed}}, called)
+    return _checked({**data, **{key: around(key, usual[key]) for key in usual if key in compared.followed}}, called)
 
 
 def _defaults(build: Build, called: str) -> dict[str, float]:
@@ -424,13 +424,6 @@ def _times(factor: float) -> str:
         if not math.isclose(point, factor, rel_tol=CLOSE):
             return f" * {above} / {below}"
     return f" * {point if math.isclose(point, factor, rel_tol=CLOSE) else _short(factor)}"
-
-
-def _range(key: str, value: float) -> Data:
-    """The range of lambda or p, as a spec without ranges gets it, wide enough for the value that it begins at."""
-    usual = WITHOUT_RANGES[key]
-    low, high = min(usual["min_value"], value or 1.0), max(usual["max_value"], value)
-    return {**usual, "min_value": low, "max_value": high, "default": value}
 
 
 # Words of the language in the place of arguments: what they say is a knob, and needs no new trace

@@ -354,6 +354,13 @@ def _for_channels(prepare: tuple[network.Node, ...], channels: int, data: str) -
     return steps
 
 
+def around(key: str, value: float) -> dict[str, Any]:
+    """The range of lambda or p that a spec without any gets, wide enough for the value that it has."""
+    usual = WITHOUT_RANGES[key]
+    low, high = min(usual["min_value"], value or 1.0), max(usual["max_value"], value)
+    return {**usual, "min_value": low, "max_value": high, "default": value}
+
+
 def _with_ranges(found: Spec, unfolded: network.Network) -> Spec:
     """The spec with ranges for lambda and p, as far as it has kernels and dropout layers for them."""
     has = {
@@ -363,11 +370,9 @@ def _with_ranges(found: Spec, unfolded: network.Network) -> Spec:
     table = network.names(found.fill())
     values = {"l2": table.get("l2", DEFAULT_L2), "dropout": table.get("dropout", DEFAULT_DROPOUT)}
     made = {}
-    for key, given in WITHOUT_RANGES.items():
+    for key in WITHOUT_RANGES:
         if has[key]:
-            value = float(values[key])
-            low, high = min(given["min_value"], value or 1.0), max(given["max_value"], value)
-            made[key] = Range(default=value, **{**given, "min_value": low, "max_value": high})
+            made[key] = Range(**around(key, float(values[key])))
     return found.adapted(**made)
 
 
