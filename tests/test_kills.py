@@ -116,3 +116,34 @@ def test_a_second_process_is_refused_while_the_first_writes(tmp_path):
 
     assert second.returncode == 1
     assert "is being written by another zoo" in second.stderr
+
+
+SWALLOWED = """
+import os, signal, time
+from zoo import console
+from zoo.cli import main
+
+began = console.Progress.began
+
+def swallow(self, run):
+    began(self, run)
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+    except KeyboardInterrupt:
+        pass  # as the destructor of an object of a library does
+
+console.Progress.began = swallow
+main({arguments})
+"""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_interrupt_that_a_library_swallows_stops_the_search_all_the_same(workers, tmp_path):
+    arguments = [*COMMAND, "--workers", workers]
+    code = SWALLOWED.replace("{arguments}", repr(arguments))
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=200)
+
+    assert ended.returncode == 130, ended.stderr
+    assert "stopped; the same command goes on where it was" in ended.stderr
+    assert lines(tmp_path / "study" / "trials.csv") <= 2

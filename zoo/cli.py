@@ -656,6 +656,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command. Exit code 0; 1 for a user's mistake; 3 for a bug of ours, with a log; 130 when interrupted."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's other projects run on
+    console.listen()
     try:
         # click gives back the exit code of --help and --version, and ends quietly when a pipe is closed
         sys.exit(zoo.main(args=None if arguments is None else list(arguments), prog_name="zoo", standalone_mode=False))

@@ -7,7 +7,9 @@ import io
 import json
 import os
 import shutil
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -102,6 +104,27 @@ def quiet_tensorflow(keras: bool = True) -> None:
             os.close(kept)
 
 
+_interrupted = False
+
+
+def listen() -> None:
+    """Have Ctrl-C interrupt what runs, and be noted: one that a library's destructor swallows is raised again."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        global _interrupted
+        _interrupted = True
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, interrupt)
+
+
+def _go_on() -> None:
+    """Raise `KeyboardInterrupt` if there was a Ctrl-C that came to nothing."""
+    if _interrupted:
+        raise KeyboardInterrupt
+
+
 class Progress:
     """A study as it goes on: a line a trial, and in a terminal the epochs of the running one (a `tuning.Watch`)."""
 
@@ -154,11 +177,13 @@ class Progress:
 
     def epoch(self, trial: int, epoch: Epoch, epochs: int) -> None:
         """In a terminal, show where the running trial is."""
+        _go_on()
         if self.live:
             self._over(f"trial {trial} {self._counted(trial)}  epoch {epoch.number}/{epochs}  {epoch.score:.4g}")
 
     def told(self, run: Run, told: Told) -> None:
         """A line for the trial that ended."""
+        _go_on()
         values = "  ".join(f"{name} {number(value)}" for name, value in told.values.items())
         seconds = time.monotonic() - self.since
         self.since = time.monotonic()
@@ -174,6 +199,7 @@ class Progress:
 
     def confirming(self, run: Run, number: int, of: int, epoch: Epoch) -> None:
         """Say once that default and best are trained again; in a terminal, show where."""
+        _go_on()
         if not self.confirmed:
             self.confirmed = True
             self._line(f"default and best are trained again, {of} trainings under fresh seeds")
@@ -182,6 +208,7 @@ class Progress:
 
     def judging(self, run: Run) -> None:
         """Say that the search is over, and if it ended before its trials did."""
+        _go_on()
         if len(run.told) < self.trials and self.trials == run.plan.trials:
             self._line(f"all that {run.plan.oracle} search can ask was tried, in {len(run.told)} trials")
         if self.live:
@@ -222,6 +249,7 @@ class Rounds:
 
     def epoch(self, spec: str, epoch: Epoch, epochs: int) -> None:
         """In a terminal, show where a spec is."""
+        _go_on()
         if self.lines.live:
             self.lines._over(f"{spec}  epoch {epoch.number}/{epochs}  {epoch.score:.4g}")
 
