@@ -203,6 +203,9 @@ def _activation(layer: str, arguments: Mapping[str, Any]) -> str:
         inner = wrapped[-1] if isinstance(wrapped, list) else wrapped
         name, body = next(iter(inner.items())) if isinstance(inner, Mapping) else (inner, None)
         return _activation(name, body or {})
+    operation = layer.removeprefix(catalogue.OPERATIONS)
+    if operation != layer:
+        return operation if operation in catalogue.words("activation") else ""
     takes = catalogue.catalogue()["layers"].get(layer, {}).get("arguments", {})
     if "activation" not in takes:
         return ACTIVATIONS.get(layer, "")

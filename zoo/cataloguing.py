@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 from zoo import layers as ours
@@ -11,6 +14,20 @@ from zoo.language import catalogue
 
 BASE = {"activity_regularizer": None, "trainable": True, "dtype": None}
 """Arguments that every layer takes through its base class."""
+
+CODE = ("f", "fun", "body", "body_fun", "cond", "branches")
+"""Arguments of operations that are functions, which a spec cannot hold."""
+
+UNFIT = (
+    "arange", "convert_to_tensor", "full", "meshgrid", "rearrange", "select", "ctc_decode", "unique", "nonzero", "size",
+    "ndim", "histogram", "bincount", "dsplit", "hsplit", "vsplit", "array_split", "diagflat", "custom_gradient",
+    "isclose", "allclose", "array_equal", "lu_factor", "slice", "slice_update", "scatter", "scatter_update", "view",
+    "segment_max", "segment_min", "segment_prod", "segment_sum", "trapezoid",
+)  # fmt: skip
+"""Operations that are no function of rows alone, or whose answer no line of a spec could count or state."""
+
+LISTS = ("concatenate", "dstack", "hstack", "stack", "vstack", "fft", "fft2", "ifft2", "irfft", "istft")
+"""Operations whose first argument is a list of tensors."""
 
 
 def generate() -> dict[str, Any]:
@@ -28,6 +45,7 @@ def generate() -> dict[str, Any]:
     known = {name: _signature(thing, BASE) for name, thing in names.items() if name not in catalogue.REFUSED}
     return {
         "layers": known,
+        "ops": _operations(keras.ops),
         "aliases": {name: real for name, real in aliases.items() if real in known},
         "optimizers": _module(keras.optimizers, keras.optimizers.Optimizer),
         "schedules": _module(keras.optimizers.schedules, keras.optimizers.schedules.LearningRateSchedule),
@@ -62,6 +80,53 @@ def _words(module: Any, base: type) -> list[str]:
     return sorted(name for name in names if name[0].islower())
 
 
+def _operations(module: Any) -> dict[str, Any]:
+    """The functions of `keras.ops` that are one operation of a graph each, by their names."""
+    found = {}
+    for name, function in sorted(vars(module).items()):
+        kind = _operation(function) if inspect.isfunction(function) and name not in UNFIT else None
+        parameters = inspect.signature(function).parameters if kind else {}
+        if kind and not set(CODE) & set(parameters):
+            found[name] = {**_parameters(parameters, kind), "kind": kind.__name__}
+            found[name] |= {"listed": True} if name in LISTS else {}
+    return found
+
+
+def _operation(function: Any) -> type | None:
+    """The class of the operation that a function of `keras.ops` makes of symbolic tensors, if it is one."""
+    import keras
+
+    text, home = inspect.getsource(function), vars(sys.modules[function.__module__])
+    kinds = {home[word] for word in re.findall(r"\b([A-Z]\w*)\(", text) if inspect.isclass(home.get(word))}
+    kinds = {kind for kind in kinds if issubclass(kind, keras.Operation)}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _parameters(parameters: Mapping[str, inspect.Parameter], kind: Any) -> dict[str, Any]:
+    """The arguments of an operation, and which of them are tensors: those of its class's call.
+
+    An axis that is all axes, or the first, if nothing is said must be stated: rows know nothing of one another.
+    """
+    arguments, required, tensors, needed = dict[str, Any](), [], [], []
+    of_call = inspect.signature(kind.call).parameters
+    for name, one in parameters.items():
+        bare = one.default is one.empty
+        if one.kind is one.VAR_POSITIONAL:
+            tensors.append(f"*{name}")
+            continue
+        if one.kind is one.VAR_KEYWORD:
+            continue
+        default = None if bare else one.default
+        across = name.startswith(("axis", "axes")) and (bare or one.default in (None, 0, (0, 1)))
+        arguments[name] = default if isinstance(default, (bool, int, float, str)) and not across else None
+        if name in of_call and (kind.__name__, name) != ("GetItem", "key"):
+            tensors.append(name)
+            needed += [name] * bare
+        elif bare or across:
+            required.append(name)
+    return {"arguments": arguments, "required": required, "tensors": tensors, "needed": needed}
+
+
 def _signature(thing: type, base: dict[str, Any]) -> dict[str, Any]:
     """Arguments with their defaults in the order of the signature; values JSON cannot hold become null."""
     arguments, required, more = {}, [], False
@@ -80,4 +145,4 @@ def _signature(thing: type, base: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     catalogue.FILE.write_text(json.dumps(generate(), indent=1) + "\n", encoding="utf-8")
-    print(f"{catalogue.FILE}: {len(generate()['layers'])} layers")
+    print(f"{catalogue.FILE}: {len(generate()['layers'])} layers, {len(generate()['ops'])} operations")

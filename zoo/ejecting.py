@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.language import catalogue
-from zoo.language.network import Input, Network, Node, owner
+from zoo.language.network import Input, Network, Node, owner, snake_case
 from zoo.version import VERSION
 
 WIDTH = 120
@@ -259,11 +259,12 @@ class _File:
     def __init__(self) -> None:
         self.functions: list[str] = []
         self.own: set[str] = set()
-        self.names = _Names({"keras", "build", "build_prepare", "_"})
+        self.names = _Names({"keras", "np", "build", "build_prepare", "_"})
         for module in _modules():
             self.names.taken |= {*module.defined, *module.imported}
         self.builders: dict[int, str] = {}
         self.lists = True
+        self.arrays = False
 
     def written(self, network: Network, command: str) -> str:
         """The whole text."""
@@ -271,7 +272,7 @@ class _File:
         self.lists = all(one.dtype.startswith("float") for one in network.inputs)
         self._name_builders(network)
         names = _Names(set(self.names.taken))
-        inputs = [self._input(one, names) for one in network.inputs]
+        inputs = [*_taken_names(network), *(self._input(one, names) for one in network.inputs)]
         model = _call("keras.Model", *self._laid_out(network, names, inputs), _name(network.name.replace("/", "_")))
         self._define("build", [], "keras.Model", "Build the network, its weights initialised.", inputs, model)
         if network.prepare:
@@ -280,6 +281,7 @@ class _File:
         texts, imports = _own_source(self.own)
         head = [_docstring(network, command)]
         head += ["from __future__ import annotations"] * bool(texts)
+        imports |= {"np": ("numpy", "")} if self.arrays else {}
         head.append(_imports({"keras": ("keras", ""), **imports}))
         if texts and not texts[0].startswith(("@", "class ", "def ")):
             head.append(texts.pop(0))  # a constant stands close below the imports
@@ -333,6 +335,9 @@ class _File:
         reused = {node.reuses for node in network.nodes}
         layers: dict[str, str] = {}
         for node in network.nodes:
+            if catalogue.is_operation(node.layer):
+                lines.append((f"{self._answers(node, names, read)} = ", *self._operation(node, names)))
+                continue
             if node.reuses:
                 layers[node.name] = layers[node.reuses]
             elif node.name in reused or _is_stilled_late(node):
@@ -362,7 +367,8 @@ class _File:
     def _given(self, node: Node, names: _Names) -> list[_Parts]:
         """What a layer is called on: tensors, or one list of them, and what goes by the names of the call."""
         inputs = [names.give(_tensor(one)) for one in node.inputs]
-        given = [_listed(inputs) if node.many else _one(inputs)] if inputs else []
+        alone = catalogue.is_operation(node.layer) and not node.many
+        given = [_listed(inputs) if node.many else _one(inputs)] if inputs and not alone else [(one,) for one in inputs]
         for key, value in node.call.items():
             if isinstance(value, bool):
                 given.append(_keyword(key, (repr(value),)))
@@ -371,6 +377,37 @@ class _File:
             else:
                 given.append(_keyword(key, _listed([names.give(_tensor(one)) for one in value])))
         return given
+
+    def _operation(self, node: Node, names: _Names) -> _Parts:
+        """The call of an operation of `keras.ops`: its tensors by position, where its constants leave them that."""
+        entry = catalogue.operation(node.layer)
+        assert isinstance(entry, dict), "it was looked up when the spec was read"
+        constants = {key: self._operand(node.layer, key, value) for key, value in node.arguments.items()}
+        free, given = catalogue.operands(node.layer, {**constants, **node.call})[0], self._given(node, names)
+        if free[:1] and free[0].startswith("*"):  # `einsum`, whose first argument says what is done
+            return _call(f"keras.{node.layer}", *constants.values(), *given)
+        first = 1 if node.many else len(node.inputs)
+        if free[:first] == list(entry["arguments"])[:first]:
+            before, by_name = given[:first], dict[str, _Parts]()
+        else:
+            before, by_name = [], dict(zip(free, given[:first], strict=False))
+        called = dict(zip(node.call, given[first:], strict=True))
+        after = [_keyword(key, one) for key, one in {**by_name, **constants}.items()]
+        after.sort(key=lambda one: list(entry["arguments"]).index(str(one[0]).rstrip("=")))
+        return _call(f"keras.{node.layer}", *before, *after, *called.values())
+
+    def _operand(self, layer: str, key: str, value: Any) -> _Parts:
+        """A constant of an operation: numbers beside tensors as an array, an index as Python's own slices."""
+        if isinstance(value, list) and key in catalogue.operands(layer, ())[0]:
+            self.arrays = True
+            return _call("np.array", _plain(value), (_text(catalogue.type_of(value)),))
+        if layer != "ops.get_item" or key != "key":
+            return _plain(value)
+        made = []
+        for one in map(str.strip, value.split(",")):
+            bounds = [part.strip() or "None" for part in one.split(":")]
+            made.append((f"slice({', '.join(bounds)})" if len(bounds) > 1 else one,))
+        return (_bracket("(", made),) if len(made) > 1 else ("(", *made[0], ",)")
 
     # Layers
 
@@ -425,6 +462,18 @@ class _File:
         if isinstance(value, list):
             return (_bracket("[", (self._value(key, one, l2) for one in value)),)
         return _plain(value)
+
+
+def _taken_names(network: Network) -> list[_Parts]:
+    """Lines that have Keras not call an operation as a layer is called: it counts operations from one on."""
+    nodes = list(network.walk())
+    operations = [catalogue.operation(one.layer) for one in nodes if catalogue.is_operation(one.layer)]
+    lines = []
+    for kind in sorted({snake_case(one["kind"]) for one in operations if isinstance(one, dict)}):
+        found = [re.fullmatch(rf"{kind}(?:_(\d+))?", one.name) for one in nodes if not catalogue.is_operation(one.layer)]
+        if counts := [int(one[1] or 0) + 1 for one in found if one]:
+            lines.append((f"_ = [keras.backend.get_uid({_text(kind)}) for _ in range({max(counts)})]",))
+    return lines
 
 
 def _docstring(network: Network, command: str) -> str:

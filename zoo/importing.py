@@ -48,13 +48,11 @@ UNSAID = ("name", "trainable", "dtype")
 SIZED = ("kernel_size", "strides", "pool_size", "dilation_rate", "size", "padding", "cropping")
 """Arguments for which one number stands for a row of equal ones."""
 
-MERGED = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
-"""Operations of `keras.ops` on two tensors of one rank that a layer of the same name computes."""
+JOINED = ("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average")
+"""Layers that hand a mask on only where all tensors that they are called on have one."""
 
-ACTIVATED = {
-    "Relu": "relu", "Relu6": "relu6", "Sigmoid": "sigmoid", "Silu": "silu", "Softplus": "softplus", "Tanh": "tanh",
-}  # fmt: skip
-"""Operations of `keras.ops` on one tensor, and the activations that they are."""
+MOST = 10_000
+"""So many numbers may a constant of an operation hold."""
 
 FIRST = ("query", "inputs", "sequences")
 """First arguments of calls for which the language puts no `previous` when they are named."""
@@ -212,7 +210,7 @@ def _without_graph(model: Any) -> str:
 
 @dataclass
 class _Call:
-    """One call of a layer or an operation: on what, and with what by name."""
+    """One call of a layer or an operation: on what, and with what by name; of an operation all that it is `bound` to."""
 
     operation: Any
     outputs: list[Any]
@@ -220,6 +218,7 @@ class _Call:
     named: dict[str, Any] = field(default_factory=dict)
     argument: str = "inputs"
     refused: str = ""
+    bound: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Body:
@@ -241,7 +240,6 @@ class _Body:
         self.several: set[int] = set()  # layers for which two stand
         self.trained: dict[int, dict[str, bool]] = {}  # models inside that stand already, and their `training`
         self.training = training
-        self.bare: dict[Key, str] = {}  # tensors that have lost their masks, and what they are called then
         self.calls = _calls(model)
         self.masked = _masked(self.calls, masked)
 
@@ -288,31 +286,9 @@ class _Body:
                 self.classes.append(target)
                 self._item(target, {**arguments, **({"frozen": True} if frozen else {})}, name, call, first)
         else:
-            target, arguments, first = _operation(call)
-            # Keras calls the operation `not_equal` that makes the mask of an `Embedding`, whatever else is called so.
-            name = self._new_name("mask") if target == "NotEqual" and self.masked else operation.name
-            self._item(target, arguments, name, call, self._unmasked(call, target, first))
+            target, arguments, first, named = _operation(call)
+            self._item(target, arguments, operation.name, replace(call, named=named), first)
         self.made.setdefault(id(operation), self.previous)
-
-    def _unmasked(self, call: _Call, target: str, first: Any) -> Any:
-        """What the layer of an operation is called on: where a mask is, what a `Permute` hands on that moves nothing.
-
-        An operation takes no notice of a mask and drops it; the layer may compute with it, and hands it on. A `Permute`
-        drops it as well. The tensors beside get one too: their layers are as far from the outputs as before, compared
-        with each other, and from that follows the order of the weights.
-        """
-        if target in ours.PUBLIC or not _masked_among(first, self.masked):  # ours drop a mask
-            return first
-        self.whole.added[call.operation.name] = "is an operation that drops a mask"
-        return [self._bare(call, one) for one in first] if isinstance(first, list) else self._bare(call, first)
-
-    def _bare(self, call: _Call, tensor: Any) -> str:
-        """The name of a tensor behind a `Permute` that moves nothing; one serves all operations."""
-        if _key(tensor) not in self.bare:
-            name = self.bare[_key(tensor)] = self._new_name("permute")
-            dims = [*range(1, len(tensor.shape))]
-            self._item("Permute", {"dims": dims}, name, replace(call, outputs=[]), tensor)
-        return self.bare[_key(tensor)]
 
     def _item(self, target: str, arguments: dict[str, Any], name: str, call: _Call, first: Any) -> None:
         """Write an item: its name where it would not have it anyway, `from` where it is not called on `previous`."""
@@ -370,7 +346,8 @@ class _Body:
 
     def _is_usual(self, target: str, name: str) -> bool:
         """Whether an item goes by this name without being given it."""
-        return name == next(one for one in _numbered(snake_case(target)) if one not in self.used)
+        usual = snake_case(target.removeprefix(catalogue.OPERATIONS))
+        return name == next(one for one in _numbered(usual) if one not in self.used)
 
     def _again(self, call: _Call) -> None:
         """A layer that stands already, called once more."""
@@ -523,7 +500,7 @@ def _hands_on(call: _Call, masked: set[Key]) -> bool:
     if one_for_all or not layer.supports_masking or not getattr(layer, "return_sequences", True):
         return False
     given, carry = _keras_tensors(call.first), len(_masked_among(call.first, masked))
-    if type(layer).__name__ in (*MERGED, "Average"):
+    if type(layer).__name__ in JOINED:
         return carry == len(given)
     return carry > 0 or "mask" in call.named
 
@@ -549,9 +526,9 @@ def _call_of(node: Any) -> _Call:
 
     operation, given = node.operation, node.arguments
     outputs, everything = list(node.outputs), [*given.args, *given.kwargs.values()]
-    if not isinstance(operation, keras.layers.Layer):
-        return _Call(operation, outputs, everything)
     signature = inspect.signature(operation.call)
+    if not isinstance(operation, keras.layers.Layer):
+        return _Call(operation, outputs, everything, bound=signature.bind(*given.args, **given.kwargs).arguments)
     try:
         bound = signature.bind(*given.args, **given.kwargs).arguments
         (argument, first), *more = bound.items()
@@ -865,99 +842,80 @@ def _object(key: str, value: Mapping[str, Any], twice: bool) -> Any:
     return {kind: given} if given else word if word in catalogue.words(key) else kind
 
 
-def _operation(call: _Call) -> tuple[str, dict[str, Any], Any]:
-    """The layer that computes what an operation of `keras.ops` does, its arguments, and what it is called on."""
+def _operation(call: _Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]]:
+    """An operation of `keras.ops` as an item: what it is, its constants, its tensors, and those that go by name."""
     import keras
 
-    operation, given = call.operation, call.first
-    kind, one = type(operation).__name__, given[0]
-    known = type(operation).__module__.startswith("keras.")
-    tensors = [each for each in given if isinstance(each, keras.KerasTensor)]
-    if known and kind == "Concatenate" and isinstance(one, (list, tuple)):
-        found = list(one)
-        axis = operation.axis
-        if len(found) > 1 and all(isinstance(each, keras.KerasTensor) for each in found) and axis % len(found[0].shape):
-            return "Concatenate", {} if axis == -1 else {"axis": axis}, found
-    if known and kind == "GetItem" and len(tensors) == 1 and (taken := _taken(*given)):
-        return "Take", taken, one
-    if known and len(given) == len(tensors) == 1 and one.dtype == "float32":
-        if kind in ACTIVATED:
-            return "Activation", {"activation": ACTIVATED[kind]}, one
-        if kind == "Softmax" and isinstance(operation.axis, int):
-            return "Softmax", {} if operation.axis == -1 else {"axis": operation.axis}, one
-        if kind == "LeakyRelu":
-            return "LeakyReLU", {"negative_slope": operation.negative_slope}, one
-        if kind == "Negative":
-            return "Rescaling", {"scale": -1.0}, one
-    alike = {(each.dtype, len(each.shape)) for each in tensors}
-    if known and kind in MERGED and len(given) == len(tensors) == 2 and len(alike) == 1 and one.dtype == "float32":
-        return kind, {}, tensors
-    if known and len(given) == 2 and len(tensors) == 1:
-        behind = one is tensors[0]
-        number = _number(given[1] if behind else one, tensors[0])
-        if number is not None and tensors[0].dtype == "float32" and (scaled := _scaled(kind, number, behind)):
-            return "Rescaling", scaled, tensors[0]
-        if kind == "NotEqual" and behind and isinstance(given[1], (int, float)):
-            return "NotEqual", {"value": given[1]} if given[1] else {}, one
-    shapes = [tuple(each.shape[1:]) for each in tensors]
-    if known and kind in MERGED and len(given) == len(tensors) == 2 and len(set(map(len, shapes))) == 2:
-        on = " and ".join(map(str, shapes))
-        raise _Refused(
-            f"is the operation {kind} of keras.ops on {on}, which lines up their last sizes where the layer {kind} "
-            "lines up their rows; expected as many sizes in both"
-        )
-    raise _Refused(f"is the operation {kind} of keras.ops, for which Keras has no layer; expected layers alone")
+    operation, kind = call.operation, type(call.operation).__name__
+    found = {entry["kind"]: name for name, entry in reversed(catalogue.catalogue()["ops"].items())}
+    if kind not in found or not type(operation).__module__.startswith("keras."):
+        known = "which is none of keras.ops that a spec knows"
+        raise _Refused(f"is the operation {kind}, {known}; expected a function of rows that makes tensors of tensors")
+    target, entry = f"{catalogue.OPERATIONS}{found[kind]}", catalogue.catalogue()["ops"][found[kind]]
+    config = {key: value for key, value in operation.get_config().items() if key in entry["arguments"]}
+    given = {**{key: entry["arguments"][key] for key in entry["tensors"] if key in entry["arguments"]}, **call.bound}
+    constants, tensors = dict[str, Any](), dict[str, Any]()
+    several = list[Any]()
+    for key, value in {**config, **given}.items():
+        if isinstance(value, keras.KerasTensor):
+            tensors[key] = value
+        elif f"*{key}" in entry["tensors"] or (key in entry["tensors"] and catalogue.takes_list(target)):
+            several = list(value)
+        elif value != entry["arguments"].get(key) or key in entry["required"] if not hasattr(value, "shape") else True:
+            constants[key] = _index(value) if (kind, key) == ("GetItem", "key") else _constant(key, value)
+    constants = {key: constants[key] for key in entry["arguments"] if key in constants}
+    if several:
+        if not all(isinstance(one, keras.KerasTensor) for one in several):
+            raise _Refused(f"is the operation {kind} on something else than tensors; expected a list of them")
+        return target, constants, several, {}
+    free = catalogue.operands(target, constants)[0]
+    row = list(itertools.takewhile(lambda key: key in tensors, free))
+    if not row:
+        raise _Refused(f"is the operation {kind} without a tensor as its first argument")
+    if len(row) == len(tensors):
+        made = [tensors[key] for key in row]
+        return target, constants, made if len(made) > 1 else made[0], {}
+    return target, constants, tensors[row[0]], {key: one for key, one in tensors.items() if key != row[0]}
 
 
-def _number(value: Any, beside: Any) -> Any:
-    """A constant beside a tensor: a number, or one for each channel; None if it is neither."""
+def _constant(key: str, value: Any) -> Any:
+    """A constant of an operation as a spec writes it."""
+    import keras
     import numpy as np
 
-    if isinstance(value, (bool, str)) or value is None:
-        return None
-    found = np.asarray(value)
-    if found.dtype.kind not in "fiu" or not np.isfinite(found).all() or found.ndim > len(beside.shape):
-        return None
-    numbers = [float(str(each)) for each in found.ravel()]  # by its text, which for float32 is the shorter one
-    if len(numbers) == 1:
-        return numbers[0]
-    return numbers if found.shape[-1] == len(numbers) == beside.shape[-1] else None
+    if not isinstance(value, (bool, int, float, str, list, tuple, type(None))):
+        value = np.asarray(keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else value)
+        if value.size > MOST:
+            raise _Refused(f"holds {value.size:,} numbers under {key}; expected {MOST:,} at most")
+        value = [_short(one) for one in value] if value.ndim else _short(value)
+    return _value(key, value)
 
 
-def _scaled(kind: str, number: Any, behind: bool) -> dict[str, Any]:
-    """The arguments of the `Rescaling` that computes with a constant, `behind` the tensor or before it; else none."""
-
-    def each(how: Any) -> Any:
-        return [how(one) for one in number] if isinstance(number, list) else how(number)
-
-    if kind == "Add":
-        return {"scale": 1.0, "offset": number}
-    if kind == "Subtract":
-        return {"scale": 1.0, "offset": each(lambda one: -one)} if behind else {"scale": -1.0, "offset": number}
-    if kind == "Multiply":
-        return {"scale": number}
-    if kind in ("Divide", "TrueDivide") and behind and 0 not in (number if isinstance(number, list) else [number]):
-        return {"scale": each(lambda one: 1 / one)}
-    return {}
+def _short(value: Any) -> Any:
+    """Numbers of an array by their texts, which for float32 are the shorter ones."""
+    if getattr(value, "ndim", 0):
+        return [_short(one) for one in value]
+    return float(str(value)) if value.dtype.kind == "f" else value.item()
 
 
-def _taken(tensor: Any, key: Any) -> dict[str, Any]:
-    """The arguments of the `Take` that does what an index in brackets does; none if it does more than one axis."""
-    keys = list(key) if isinstance(key, (list, tuple)) else [key]
-    if any(not isinstance(one, (int, slice, type(...))) or isinstance(one, bool) for one in keys):
-        return {}
-    rank, named = len(tensor.shape), [one for one in keys if one is not ...]
-    at = next((index for index, one in enumerate(keys) if one is ...), len(keys))
-    axes = [*range(at), *range(rank - len(keys) + at + 1, rank)]
-    chosen = [(axis, one) for axis, one in zip(axes, named, strict=True) if one != slice(None)]
-    if len(chosen) != 1 or chosen[0][0] == 0:
-        return {}
-    axis, one = chosen[0]
-    size = tensor.shape[axis]
-    if isinstance(one, slice) and size is None:
-        return {}
-    indices = list(range(size))[one] if isinstance(one, slice) else one
-    return {"indices": indices, **({} if axis == rank - 1 else {"axis": axis})} if indices != [] else {}
+def _index(key: Any) -> str:
+    """An index as Python's brackets hold it."""
+
+    def one(part: Any) -> str:
+        if isinstance(part, slice):
+            bounds = [part.start, part.stop, *([part.step] if part.step is not None else [])]
+            if all(bound is None or isinstance(bound, int) for bound in bounds):
+                return ":".join("" if bound is None else str(bound) for bound in bounds)
+        elif part is ...:
+            return "..."
+        elif part is None or (isinstance(part, int) and not isinstance(part, bool)):
+            return str(part)
+        raise _Refused("has an index that is no number and no slice; expected those")
+
+    text = ", ".join(map(one, key if isinstance(key, (list, tuple)) else [key]))
+    if not catalogue.KEY.fullmatch(text):
+        raise _Refused(f"takes [{text}] of its tensor, some of the rows of a batch; expected all of them, [:, ...]")
+    return text
 
 
 # What stands around the layers
@@ -1014,10 +972,14 @@ def _task(model: Any) -> tuple[str, dict[str, int]]:
     return ("regression", {"targets": last}) if last and len(shape) == 1 else ("", {})
 
 
+LAST = ("Activation", "Softmax", "ops.softmax", "ops.sigmoid")
+"""What may stand behind the last `Dense`."""
+
+
 def _head(items: list[Item]) -> int:
     """Where the head begins: at the last `Dense` with its activation, else at the last item; 0 for nowhere."""
     cut = last = len(items) - 1
-    while cut > 0 and any(one in items[cut] and "from" not in items[cut][one] for one in ("Activation", "Softmax")):
+    while cut > 0 and any(one in items[cut] and "from" not in items[cut][one] for one in LAST):
         cut -= 1
     return cut if "Dense" in items[cut] else last
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import Mark, Problem, ZooError
@@ -96,7 +96,7 @@ def _take_names(network: Network) -> None:
         one.layer == "Masking" for one in nodes
     ):
         for one in nodes:
-            keras.backend.get_uid(snake_case(one.layer))
+            keras.backend.get_uid(snake_case(one.layer.removeprefix(catalogue.OPERATIONS)))
 
 
 def _model_name(name: str) -> str:
@@ -117,7 +117,10 @@ def _laid_out(
         name = within + node.name
         try:
             with drawn_from(None if node.network else derive(seed, name, "initializers")):
-                made = layers.get(node.reuses) or _layer(node, tensors, how, seed, portable, name)
+                operation = catalogue.is_operation(node.layer)
+                made = layers.get(node.reuses) or (
+                    _operation(node) if operation else _layer(node, tensors, how, seed, portable, name)
+                )
                 results = made(*_given(node, tensors), **_named(node, tensors))
             if node.still:  # now that the layers and variables inside it are there, which the argument does not reach
                 made.trainable = False
@@ -143,6 +146,8 @@ def _one(values: Iterable[Any]) -> Any:
 def _given(node: Node, tensors: Mapping[str, Any]) -> list[Any]:
     """What a node's layer is called on: one tensor, or a list of them; nothing if all go by name."""
     given = [tensors[name] for name in node.inputs]
+    if catalogue.is_operation(node.layer) and not node.many:
+        return given
     return [given if node.many else _one(given)] if given else []
 
 
@@ -177,6 +182,47 @@ def _layer(
     # Ids come with their input layer: a bare list is built for float32, in which large ones are no longer themselves.
     bare = all(one.dtype.startswith("float") for one in sources.values())
     return keras.Sequential(model.layers[bare:], name=node.name)
+
+
+def _operation(node: Node) -> Callable[..., Any]:
+    """A function of tensors that puts an operation of `keras.ops` into the graph, under the node's name."""
+    import keras
+
+    name = node.layer.removeprefix(catalogue.OPERATIONS)
+    function = getattr(keras.ops, name)
+    constants = {key: _constant(node.layer, key, value) for key, value in node.arguments.items()}
+    free = catalogue.operands(node.layer, {**constants, **node.call})[0]
+
+    def called(*given: Any, **named: Any) -> Any:
+        if free[:1] and free[0].startswith("*"):
+            made = function(*constants.values(), *given)
+        else:
+            made = function(**constants, **dict(zip(free, given, strict=False)), **named)
+        keras.tree.flatten(made)[0]._keras_history.operation.name = node.name
+        return made
+
+    return called
+
+
+def _constant(layer: str, key: str, value: Any) -> Any:
+    """A constant of an operation: numbers beside tensors as an array, an index as Python has it."""
+    import numpy as np
+
+    if layer == "ops.get_item" and key == "key":
+        return tuple(map(_index, value.split(",")))
+    if isinstance(value, list) and key in catalogue.operands(layer, ())[0]:
+        return np.asarray(value, catalogue.type_of(value))
+    if isinstance(value, list):
+        return tuple(tuple(one) if isinstance(one, list) else one for one in value)
+    return float(value) if isinstance(value, float) else value
+
+
+def _index(text: str) -> Any:
+    """One place of an index: a whole number, a slice, `...` or None."""
+    text = text.strip()
+    if ":" in text:
+        return slice(*(int(one) if one.strip() else None for one in text.split(":")))
+    return {"...": ..., "None": None}[text] if text in ("...", "None") else int(text)
 
 
 def seeds(network: Network, seed: int, within: str = "") -> Iterator[int]:

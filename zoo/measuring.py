@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
-from zoo.language import network
+from zoo.language import catalogue, network
 from zoo.language.network import Network, Node, owner
 from zoo.lowering import Plain, lower
 
@@ -84,6 +84,12 @@ def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Ro
             yield from _rows(node.network, model.get_layer(node.name), f"{within}{node.name}/", often)
             continue
         first = _first(flat, node)
+        if catalogue.is_operation(node.layer):
+            done = next(one for one in model.operations if one.name == first)._inbound_nodes[0]
+            macs = _products(node.layer, [tuple(one.shape[1:]) for one in done.input_tensors], done)
+            flops = None if macs is None else 2 * macs * often
+            yield Row(within + node.name, node, tuple(done.output_tensors[0].shape[1:]), 0, 0, flops)
+            continue
         layer = model.get_layer(first)
         call = _call(layer, model, flat, node)
         shape = tuple(call.output_tensors[0].shape[1:])
@@ -96,6 +102,33 @@ def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Ro
             same = [one.shape for one in call.input_tensors] == [one.shape for one in layer.inputs]
             flops = total(list(_rows(inner, layer, "", often)))[2] if inner and same else None
         yield Row(within + node.name, node, shape, sizes[0], sizes[1], flops)
+
+
+SUMMED = ("matmul", "dot", "inner", "tensordot", "vdot")
+"""Operations that sum products over the last axis of the first tensor."""
+
+UNKNOWN = (
+    "conv", "conv_transpose", "depthwise_conv", "separable_conv", "dot_product_attention", "cdist", "fft", "fft2", "ifft2",
+    "irfft", "istft", "rfft", "stft",
+)  # fmt: skip
+"""Operations whose multiply-adds are not counted here, as those of linear algebra."""
+
+
+def _products(operation: str, reads: list[Shape], call: Any) -> int | None:
+    """The multiply-adds of an operation for one row; None: unknown."""
+    name = operation.removeprefix(catalogue.OPERATIONS)
+    shape = tuple(call.output_tensors[0].shape[1:])
+    if name == "einsum":
+        read, _, answer = call.operation.subscripts.replace(" ", "").partition("->")
+        sizes = {}
+        for letters, tensor in zip(read.split(","), call.input_tensors, strict=False):
+            sizes |= dict(zip(letters, tensor.shape, strict=False))
+        # The rows are the first letter of the answer; a letter that is not known, or `...`, leaves the count open.
+        return _times(*(sizes[one] for one in sizes if one != answer[:1])) if "." not in read else None
+    if name in SUMMED:
+        return _times(_places(shape), (reads[0] or (None,))[-1])
+    linear = getattr(call.operation, "__module__", "").endswith(".linalg")
+    return None if linear or name in UNKNOWN else 0
 
 
 def _first(flat: Network, node: Node) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,15 +68,29 @@ def odd(layer: str, argument: str, value: Any) -> tuple[str, str] | None:
     if argument in SIZES and isinstance(value, list) and rank(layer) not in (0, len(value)):
         many = "one number" if rank(layer) == 1 else f"a list of {rank(layer)}, or one number"
         return f"{shown(value)} is a list of {len(value)}", many
-    if argument in ("axis", "axes") and layer in catalogue()["layers"] and layer not in BATCHED and _is_first(value):
+    if argument == "axes" and layer == "ops.transpose":
+        first = isinstance(value, list) and value[:1] == [0]
+        return None if first else (f"{shown(value)} moves the axis of the rows", "a list that begins with 0")
+    across = argument.startswith(("axis", "axes")) and layer not in BATCHED
+    if across and (layer in catalogue()["layers"] or is_operation(layer)) and _is_first(value):
         return f"{shown(value)} is the axis of the rows, which know nothing of one another", "1 or above, or -1"
+    if argument == "key" and layer == "ops.get_item" and not (isinstance(value, str) and KEY.fullmatch(value)):
+        return f"{shown(value)} is no index", 'text as in Python\'s brackets that begins with `:`, such as ":, -1" or ":, 1:3"'
     if argument == "seed" and value is not None and type(value) is not int:
         return f"{shown(value)} is not accepted", "a whole number, or null"
+    if argument == "dtype" and is_operation(layer):
+        return None if value in (None, *TYPES) else (f"{shown(value)} is not accepted", f"one of {listed(TYPES)}")
     if argument == "dtype" and value is not None and value not in types(layer):
         whole = "int32 or int64 for whole numbers, or " if len(types(layer)) > 1 else ""
         return f"{shown(value)} is not accepted", f"{whole}float32, the type that every spec is built in"
     return None
 
+
+KEY = re.compile(r"(\.\.\.|:)( *, *(\.\.\.|None|-?\d+|(-?\d+)?:(-?\d+)?(:(-?\d+)?)?))*")
+"""What `ops.get_item` takes: an index as Python's brackets hold it, of all rows."""
+
+TYPES = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32")
+"""The types that an operation may answer."""
 
 BATCHED = ("Take",)
 """Layers that say themselves what their axis may be."""
@@ -192,6 +206,62 @@ def entry(module: str, name: str) -> dict[str, Any] | tuple[str, str, str]:
     return f"no {what} `{name}`", expected, close
 
 
+OPERATIONS = "ops."
+"""What stands before the name of an operation, a function of `keras.ops` without weights: `ops.matmul`."""
+
+
+def is_operation(target: str) -> bool:
+    """Whether an item is an operation, no layer."""
+    return target.startswith(OPERATIONS)
+
+
+def operation(target: str) -> dict[str, Any] | tuple[str, str, str]:
+    """The arguments of an operation and which of them are tensors, or what is wrong with its name."""
+    known, name = catalogue()["ops"], target.removeprefix(OPERATIONS)
+    if name in known:
+        found: dict[str, Any] = known[name]
+        return found
+    close = nearest(name, known)
+    return f"no operation `{target}`", "a function of keras.ops that makes tensors of tensors", close and f"ops.{close}"
+
+
+def operands(target: str, given: Collection[str]) -> tuple[list[str], list[str]]:
+    """The tensors that an operation still takes where some arguments are given, and those that it must have.
+
+    `*operands` stands for any number.
+    """
+    entry = catalogue()["ops"][target.removeprefix(OPERATIONS)]
+    return tuple([name for name in entry[kind] if name not in given] for kind in ("tensors", "needed"))  # type: ignore[return-value]
+
+
+def takes_list(target: str) -> bool:
+    """Whether an operation takes its tensors as one list, as `ops.stack` does."""
+    return bool(catalogue()["ops"][target.removeprefix(OPERATIONS)].get("listed"))
+
+
+def type_of(values: list[Any]) -> str:
+    """The type of numbers beside tensors: float32 if one has a point, else int32."""
+    flat = [one for each in values for one in (each if isinstance(each, list) else [each])]
+    deep = [type_of(one) if isinstance(one, list) else type(one).__name__ for one in flat]
+    return "float32" if {"float", "float32"} & set(deep) else "int32"
+
+
+_PAIRS = ("eig", "eigh", "fft", "fft2", "ifft2", "moments", "qr", "rfft", "slogdet", "stft", "top_k")
+"""Operations that answer two tensors."""
+
+
+def _parts(name: str, arguments: Mapping[str, Any]) -> int:
+    """How many tensors an operation answers."""
+    if name == "unstack":
+        return int(arguments.get("num") or 1)
+    if name == "split":
+        cut = arguments.get("indices_or_sections")
+        return len(cut) + 1 if isinstance(cut, list) else int(cut or 1)
+    if name == "svd":
+        return 1 if arguments.get("compute_uv") is False else 3
+    return 2 if name in _PAIRS and not (name == "qr" and arguments.get("mode") == "r") else 1
+
+
 STATES = {
     "LSTM": 2, "GRU": 1, "SimpleRNN": 1, "ConvLSTM1D": 2, "ConvLSTM2D": 2, "ConvLSTM3D": 2,
     "LSTMCell": 2, "GRUCell": 1, "SimpleRNNCell": 1,
@@ -204,6 +274,8 @@ SCORED = ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAtt
 
 def outputs(layer: str, arguments: Mapping[str, Any], call: Mapping[str, Any] | None = None) -> int:
     """How many tensors a layer answers: one, or with `return_state` its states as well, or the scores of a call."""
+    if is_operation(layer):
+        return _parts(layer.removeprefix(OPERATIONS), arguments)
     if layer == "Bidirectional":
         name, body = _named(arguments.get("layer"))
         apart = "merge_mode" in arguments and arguments["merge_mode"] is None

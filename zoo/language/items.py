@@ -436,9 +436,11 @@ class _Reader:
         elif target[:1].isupper() or (target not in self.blocks and not LOCAL.fullmatch(target)):
             self.classes.add(target)
             found = objects.GAUSSIAN if path[0] == "latent" and target == "Gaussian" else None
-            looked_up = found or catalogue.entry("layers", target)
+            looked_up = found or _looked_up(target)
             if isinstance(looked_up, tuple):
                 self._wrong(path, *looked_up)
+            elif path[0] in ("prepare", "latent") and catalogue.is_operation(target):
+                self._wrong(path, f"`{target}` is an operation", "a layer")
             else:
                 entry = looked_up
         elif target in self.blocks:
@@ -721,6 +723,11 @@ class _Reader:
     def _wrong(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
         if not self.spec.is_told(path):
             self.problems.append(self.spec.problem(path, wrong, expected, hint))
+
+
+def _looked_up(target: str) -> dict[str, Any] | tuple[str, str, str]:
+    """What the catalogue says of a layer or an operation."""
+    return catalogue.operation(target) if catalogue.is_operation(target) else catalogue.entry("layers", target)
 
 
 def _of_one_class(spec: Spec) -> Iterator[objects.Found]:

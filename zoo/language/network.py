@@ -272,7 +272,10 @@ class _Unfolding:
         """Say which arguments, computed from a text, are not accepted."""
         if not found or self.program.problems:  # what is wrong then may follow from what is told
             return
-        entry = catalogue.catalogue()["layers"].get(layer, objects.GAUSSIAN)
+        if catalogue.is_operation(layer):
+            entry = catalogue.catalogue()["ops"][layer.removeprefix(catalogue.OPERATIONS)]
+        else:
+            entry = catalogue.catalogue()["layers"].get(layer, objects.GAUSSIAN)
         for where, wrong, expected, hint in objects.arguments(layer, found, entry, path, part=True):
             key = where[len(path)] if len(where) > len(path) else ""
             given, value = text.get(str(key)), found.get(str(key))
@@ -467,7 +470,8 @@ class _Unfolding:
             if self._is_enough():
                 return
             source = item.source if index == 1 else None
-            inputs, many, call = self._inputs(source, frame, (*path, "from"), item.block is not None)
+            by_name = item.block is not None or catalogue.is_operation(item.target)
+            inputs, many, call = self._inputs(source, frame, (*path, "from"), by_name)
             suffix = "" if item.repeat is None else str(index)
             before = frame.l2, frame.frozen
             self._inherit(item, frame)
@@ -484,18 +488,52 @@ class _Unfolding:
         arguments = {**self.defaults.get(layer, {}), **item.arguments}
         if item.checked and item.known:
             arguments |= self._computed(item, frame)
+        if catalogue.is_operation(layer) and item.known:
+            inputs, many, call = self._operands(item, arguments, inputs, call, frame)
         alone = layer in objects.MERGING and len(inputs) == 1 and not many and not call
-        if many and len(inputs) > 1 and layer not in objects.LISTED and self._is_computed((*path, "from")):
+        one = layer not in objects.LISTED and not catalogue.is_operation(layer)
+        if many and len(inputs) > 1 and one and self._is_computed((*path, "from")):
             expected = "`Concatenate` or `Add` of them before it"
             self._wrong((*path, "from"), f"{len(inputs)} tensors for `{layer}`, which takes one", expected)
         if alone and self._is_computed((*path, "from")):
             self._wrong(path, f"1 tensor for `{layer}`", "a list of them, such as `from: [NAME, previous]`")
-        name = self._given_name(item, frame, suffix) if item.name is not None else self._default_name(layer, frame)
+        name = self._given_name(item, frame, suffix) if item.name is not None else self._default_name(
+            layer.removeprefix(catalogue.OPERATIONS), frame
+        )
         if not name:
             return
         arguments = objects.with_defaults(arguments, self.defaults)
         outputs = catalogue.outputs(layer, arguments, call)
         self._add(frame, layer, arguments, path, name, inputs, many=many, call=call, outputs=outputs)
+
+    def _operands(
+        self, item: Call, arguments: Mapping[str, Any], given: tuple[str, ...], call: dict[str, Any], frame: _Frame
+    ) -> tuple[tuple[str, ...], bool, dict[str, Any]]:
+        """The tensors of an operation in the order of its arguments, whether they are one list, and those by name.
+
+        What is named in `from` takes its place in the order, as far as there is no gap before it.
+        """
+        layer, path = item.target, (*item.path, "from")
+        free, needed = catalogue.operands(layer, {**arguments, **call})
+        several = catalogue.takes_list(layer) or any(name.startswith("*") for name in free)
+        if call and needed:  # what is said of none is `previous`
+            given = (frame.previous,)
+        known = not self.program.problems and self._is_computed(path)
+        if known and len(given) > len(free) and not several:
+            takes = listed(f"`{name}`" for name in free) or "none beside the arguments that are given"
+            self._wrong(path, f"{len(given)} tensor{'s' * (len(given) != 1)} for `{layer}`", takes)
+        elif known and len(given) < len(needed):
+            lacks = needed[len(given)]
+            self._wrong(item.path, f"`{lacks}` is missing", f"`from: [NAME, previous]`, or `{lacks}: NUMBER`")
+        if several or not call:
+            return given, catalogue.takes_list(layer), call
+        first = dict(zip(free, given, strict=False))
+        placed, row = {**call, **first}, list[str]()
+        for name in catalogue.operands(layer, arguments)[0]:
+            if name not in placed or not isinstance(placed[name], str):
+                break
+            row.append(placed.pop(name))
+        return tuple(row), False, placed
 
     def _computed(self, item: Call, frame: _Frame) -> dict[str, Any]:
         """The arguments of a layer that are expressions, computed and checked."""
@@ -599,6 +637,10 @@ class _Unfolding:
             layers = {name for name in frame.given if self._full(name, frame) in {node.name for node in frame.nodes}}
             close = nearest(wanted, layers)
             self._wrong((*path, "layer"), wrong, expected, close)
+            self.whole = False
+            return
+        if catalogue.is_operation(first.layer):
+            self._wrong((*path, "layer"), f"`{wanted}` is an operation, which has no weights", f"`{first.layer}` again")
             self.whole = False
             return
         inputs, many, call = self._inputs(item.source, frame, (*path, "from"), first.network is not None)
@@ -959,7 +1001,7 @@ class _Unfolding:
         if last is None:
             return False
         one = last.arguments.get("units") == 1 and self.spec.task in ("classification", "binary")
-        ends = last.layer == "Softmax" or activation == "softmax" or (one and activation == "sigmoid")
+        ends = last.layer in ("Softmax", "ops.softmax") or activation == "softmax" or (one and activation == "sigmoid")
         if ends and not self.program.problems:
             wrong = f"the body ends in `{activation or 'softmax'}`, and the head of {self.spec.task} comes after it"
             expected = "this layer under `head`, or none of it: the task brings its own"
@@ -1053,6 +1095,7 @@ def _is_chain(network: Network) -> bool:
     names = [network.input, *(node.name for node in network.nodes)]
     reads = [(before,) for before in names[:-1]]
     plain = all(not (node.call or node.many or node.reuses or node.outputs > 1) for node in network.nodes)
+    plain = plain and not any(catalogue.is_operation(node.layer) for node in network.nodes)
     return plain and len(network.inputs) == 1 and [node.inputs for node in network.nodes] == reads
 
 

@@ -92,6 +92,8 @@ def called(name: str, required: Sequence[str]) -> str:
 
 def called_with(layer: str) -> tuple[str, ...]:
     """What a layer may be called with by name: the names of its call's arguments."""
+    if catalogue.is_operation(layer):
+        return tuple(name for name in catalogue.operands(layer, ())[0] if not name.startswith("*"))
     return CALLED.get(layer, ("inputs", "training"))
 
 

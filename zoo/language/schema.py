@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zoo.language import catalogue, expressions, items, objects
@@ -266,8 +266,9 @@ def _definitions() -> dict[str, Schema]:
     layers = {name: _ref(name) for name in known["layers"]}
     objects_of = {module: _named(module) for module in ("initializers", "regularizers", "constraints", "schedules")}
     alone = sorted(name for name in known["layers"] if name not in objects.MERGING)
-    blocks = {"pattern": "^[a-z_]", "not": {"enum": sorted(_WORDS)}}
-    bare = _either({"enum": alone}, blocks)
+    operations = {f"{catalogue.OPERATIONS}{name}": _ref(f"{catalogue.OPERATIONS}{name}") for name in known["ops"]}
+    blocks = {"pattern": "^[a-z_][a-z0-9_]*$", "not": {"enum": sorted(_WORDS)}}
+    bare = _either({"enum": [*alone, *operations]}, blocks)
     group: Schema = {
         "type": "object",
         "properties": {
@@ -345,6 +346,7 @@ def _definitions() -> dict[str, Schema]:
                 },
                 {
                     **call,
+                    "properties": {**layers, **operations},
                     "patternProperties": {"^[a-z_][a-z0-9_]*$": _described("A call of a block.", value)},
                     "propertyNames": {"not": {"enum": sorted(_WORDS)}},
                     "additionalProperties": False,
@@ -466,7 +468,23 @@ def _definitions() -> dict[str, Schema]:
             name: _object("layers", name, {key: {"$ref": f"#/$defs/words/properties/{key}"} for key in words})
             for name in known["layers"]
         },
+        **{name: _operation(name, words) for name in operations},
     }
+
+
+def _operation(name: str, words: Mapping[str, Schema]) -> Schema:
+    """The arguments of an operation and its words; what tensors it has no value for stand in `from`."""
+    entry = catalogue.operation(name)
+    assert isinstance(entry, dict), "the name is the catalogue's own"
+    spoken = {key: {"$ref": f"#/$defs/words/properties/{key}"} for key in words if key != "l2"}
+    arguments = {key: _argument(name, key, entry) for key in entry["arguments"]}
+    body = {"type": "object", "properties": {**spoken, **arguments}, "additionalProperties": False}
+    body |= {"dependentRequired": {"else": ["if"]}, "not": {"type": "object", "required": ["else", "repeat"]}}
+    if not entry["required"]:
+        return {**body, "type": ["object", "null"]}
+    body["required"] = entry["required"]
+    lone = arguments[entry["required"][0]] if len(entry["required"]) == 1 else None
+    return _either(body, {**_either(lone), "not": {"type": ["object", "null"]}}) if lone else body
 
 
 def _sizes(rank: int) -> Schema:
@@ -566,7 +584,12 @@ def _argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
         return _ref(f"sizes of {catalogue.rank(name)}D")
     if key == "seed":
         return _ref("seed")
-    if key == "axis" and name in catalogue.catalogue()["layers"] and name not in catalogue.BATCHED:
+    operation = catalogue.is_operation(name)
+    if operation and key == "dtype":
+        return {"enum": [*catalogue.TYPES, None]}
+    if operation and key == "key" and key in entry["required"]:
+        return {"type": "string", "pattern": f"^{catalogue.KEY.pattern}$"}
+    if key == "axis" and (operation or name in catalogue.catalogue()["layers"]) and name not in catalogue.BATCHED:
         return {**_ref("value"), "not": {"const": 0}}
     if key == "dtype" and name in catalogue.catalogue()["layers"]:
         return {"enum": [*catalogue.types(name), None]}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from zoo.language import expressions, parsing
+from zoo.language import catalogue, expressions, parsing
 from zoo.language.objects import is_named
 
 if TYPE_CHECKING:
@@ -175,7 +175,10 @@ class _Written:
             words["from"] = {
                 key: list(value) if isinstance(value, tuple) else value for key, value in node.call.items()
             }  # fmt: skip
-            if node.inputs and (node.many or node.inputs != (previous,)):
+            if catalogue.is_operation(node.layer):
+                free = catalogue.operands(node.layer, {**node.arguments, **node.call})[0]
+                words["from"] = {**dict(zip(free, node.inputs, strict=False)), **words["from"]}
+            elif node.inputs and (node.many or node.inputs != (previous,)):
                 first = list(node.inputs) if node.many else node.inputs[0]
                 words["from"] = {"inputs": first, **words["from"]}
         elif node.many or node.inputs != (previous,):
