@@ -104,7 +104,7 @@ def keys_of_train() -> list[str]:
 
 
 def words() -> list[str]:
-    properties = language.schema()["$defs"]["words"]["properties"]
+    properties = language.schema()["$defs"]["of an item"]["properties"]
     return table(["word", "means"], [[f"`{word}`", one["description"].rstrip(".")] for word, one in properties.items()])
 
 
@@ -220,6 +220,12 @@ def first_paragraphs(name: str) -> str:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found = next(one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == name)
     return " ".join((ast.get_docstring(found) or "").split())
+
+
+def operations() -> list[str]:
+    """The operations of `keras.ops` that an item may be."""
+    known = sorted(catalogue.catalogue()["ops"])
+    return paragraph(f"{len(known)} operations: {code(known)}.")
 
 
 def own_layers() -> list[str]:
@@ -421,6 +427,7 @@ MADE: dict[str, Made] = {
     "refused": refused,
     "aliases": aliases,
     "layers": layer_names,
+    "operations": operations,
     "objects": named_objects,
     "own layers": own_layers,
     "tasks": tasks,

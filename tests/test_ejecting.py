@@ -116,8 +116,18 @@ def plainly(value):
 
 
 def graph(model):
-    """Everything that a model is but its weights: layers in order, their configs, and what each is called on."""
-    return json.dumps(plainly(model.get_config()), indent=1, sort_keys=True).splitlines()
+    """Everything that a model is but its weights: layers in order, their configs, and what each is called on.
+
+    What Keras names by count in a process, operations of `keras.ops`, go by their place.
+    """
+    operations = [one for one in model.operations if not isinstance(one, keras.layers.Layer)]
+    before = [one.name for one in operations]
+    for index, one in enumerate(operations):
+        one.name = f"operation_{index}"
+    text = json.dumps(plainly(model.get_config()), indent=1, sort_keys=True)
+    for name, one in zip(before, operations, strict=True):
+        one.name = name
+    return text.splitlines()
 
 
 def shapes(variables):
@@ -278,7 +288,7 @@ SEQUENCE = {"input": {"shape": [5, 3]}, "family": "rnn"}
 
 def test_what_goes_by_the_names_of_the_call_is_handed_over_by_them():
     items = [
-        {"NotEqual": {"name": "mask", "value": 0.5, "from": "steps"}},
+        {"ops.not_equal": {"name": "mask", "x2": 0.5, "from": "steps"}},
         {"Take": {"name": "seen", "indices": 0}},
         {"LSTM": {"name": "encoder", "units": 4, "return_state": True, "from": "steps"}},
         {

@@ -18,7 +18,7 @@ from zoo.layers.latent import (
     mean_discrepancy,
     negative_log_likelihood,
 )
-from zoo.layers.published import LayerScale, NotEqual, Take
+from zoo.layers.published import LayerScale, Take
 
 rng = np.random.default_rng(0)
 X = rng.uniform(0.05, 0.95, (6, 5)).astype("float32")
@@ -153,7 +153,6 @@ def test_a_vector_becomes_the_nearest_code_and_gradients_pass():
         (Take([2, 1, 0]), X[:, None, :3], X[:, None, [2, 1, 0]]),
         (Take(-1, axis=1), P[:, :, None], P[:, -1, None]),
         (LayerScale(0.5), X, X * np.float32(0.5)),
-        (NotEqual(0), np.array([[0.0, 1.0, 2.0]]), np.array([[False, True, True]])),
     ],
 )
 def test_a_layer_of_ours_computes_what_it_says_and_reloads(layer, x, wanted, tmp_path):

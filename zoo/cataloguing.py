@@ -15,16 +15,21 @@ from zoo.language import catalogue
 BASE = {"activity_regularizer": None, "trainable": True, "dtype": None}
 """Arguments that every layer takes through its base class."""
 
-CODE = ("f", "fun", "body", "body_fun", "cond", "branches")
+CODE = ("f", "fun", "function", "pyfunc", "body", "body_fun", "cond", "branches")
 """Arguments of operations that are functions, which a spec cannot hold."""
 
 UNFIT = (
-    "arange", "convert_to_tensor", "full", "meshgrid", "rearrange", "select", "ctc_decode", "unique", "nonzero", "size",
-    "ndim", "histogram", "bincount", "dsplit", "hsplit", "vsplit", "array_split", "diagflat", "custom_gradient",
-    "isclose", "allclose", "array_equal", "lu_factor", "slice", "slice_update", "scatter", "scatter_update", "view",
-    "segment_max", "segment_min", "segment_prod", "segment_sum", "trapezoid",
+    "adaptive_average_pool", "adaptive_max_pool", "allclose", "arange", "argpartition", "array", "array_equal",
+    "array_split", "batch_normalization", "bincount", "broadcast_to", "cond", "conv", "conv_transpose",
+    "convert_to_tensor", "corrcoef", "correlate", "ctc_decode", "ctc_loss", "custom_gradient", "depthwise_conv",
+    "diag", "diagflat", "dsplit", "eig", "flipud", "fold", "full", "geomspace", "histogram", "hsplit", "in_top_k",
+    "inner", "isclose", "kaiser", "kron", "linspace", "logspace", "lstsq", "lu_factor", "meshgrid", "moveaxis",
+    "ndim", "nonzero", "outer", "polar", "ravel", "rearrange", "scatter", "scatter_update", "searchsorted",
+    "segment_max", "segment_min", "segment_prod", "segment_sum", "select", "separable_conv", "size", "slice",
+    "slice_update", "sparse_categorical_crossentropy", "trapezoid", "unfold", "unique", "unravel_index", "vander",
+    "vdot", "view", "view_as_complex", "view_as_real", "vsplit", "vstack",
 )  # fmt: skip
-"""Operations that are no function of rows alone, or whose answer no line of a spec could count or state."""
+"""Operations that are no function of each row alone, want what no row is, or whose answer a line could not state."""
 
 LISTS = ("concatenate", "dstack", "hstack", "stack", "vstack", "fft", "fft2", "ifft2", "irfft", "istft")
 """Operations whose first argument is a list of tensors."""
@@ -82,7 +87,7 @@ def _words(module: Any, base: type) -> list[str]:
 
 def _operations(module: Any) -> dict[str, Any]:
     """The functions of `keras.ops` that are one operation of a graph each, by their names."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, function in sorted(vars(module).items()):
         kind = _operation(function) if inspect.isfunction(function) and name not in UNFIT else None
         parameters = inspect.signature(function).parameters if kind else {}
@@ -107,7 +112,8 @@ def _parameters(parameters: Mapping[str, inspect.Parameter], kind: Any) -> dict[
 
     An axis that is all axes, or the first, if nothing is said must be stated: rows know nothing of one another.
     """
-    arguments, required, tensors, needed = dict[str, Any](), [], [], []
+    arguments = dict[str, Any]()
+    required, tensors, needed = list[str](), list[str](), list[str]()
     of_call = inspect.signature(kind.call).parameters
     for name, one in parameters.items():
         bare = one.default is one.empty
@@ -118,6 +124,7 @@ def _parameters(parameters: Mapping[str, inspect.Parameter], kind: Any) -> dict[
             continue
         default = None if bare else one.default
         across = name.startswith(("axis", "axes")) and (bare or one.default in (None, 0, (0, 1)))
+        across = across or name in ("num", "num_classes")  # without them, how many parts there are is not told
         arguments[name] = default if isinstance(default, (bool, int, float, str)) and not across else None
         if name in of_call and (kind.__name__, name) != ("GetItem", "key"):
             tensors.append(name)

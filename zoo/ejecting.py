@@ -368,7 +368,9 @@ class _File:
         """What a layer is called on: tensors, or one list of them, and what goes by the names of the call."""
         inputs = [names.give(_tensor(one)) for one in node.inputs]
         alone = catalogue.is_operation(node.layer) and not node.many
-        given = [_listed(inputs) if node.many else _one(inputs)] if inputs and not alone else [(one,) for one in inputs]
+        given = list[_Parts]((one,) for one in inputs)
+        if inputs and not alone:
+            given = [_listed(inputs) if node.many else _one(inputs)]
         for key, value in node.call.items():
             if isinstance(value, bool):
                 given.append(_keyword(key, (repr(value),)))
@@ -468,9 +470,11 @@ def _taken_names(network: Network) -> list[_Parts]:
     """Lines that have Keras not call an operation as a layer is called: it counts operations from one on."""
     nodes = list(network.walk())
     operations = [catalogue.operation(one.layer) for one in nodes if catalogue.is_operation(one.layer)]
-    lines = []
+    lines = list[_Parts]()
     for kind in sorted({snake_case(one["kind"]) for one in operations if isinstance(one, dict)}):
-        found = [re.fullmatch(rf"{kind}(?:_(\d+))?", one.name) for one in nodes if not catalogue.is_operation(one.layer)]
+        found = [
+            re.fullmatch(rf"{kind}(?:_(\d+))?", one.name) for one in nodes if not catalogue.is_operation(one.layer)
+        ]
         if counts := [int(one[1] or 0) + 1 for one in found if one]:
             lines.append((f"_ = [keras.backend.get_uid({_text(kind)}) for _ in range({max(counts)})]",))
     return lines

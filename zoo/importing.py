@@ -210,7 +210,7 @@ def _without_graph(model: Any) -> str:
 
 @dataclass
 class _Call:
-    """One call of a layer or an operation: on what, and with what by name; of an operation all that it is `bound` to."""
+    """One call of a layer or an operation: on what, and with what by name; `bound` is all that an operation gets."""
 
     operation: Any
     outputs: list[Any]
@@ -861,7 +861,7 @@ def _operation(call: _Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]]:
             tensors[key] = value
         elif f"*{key}" in entry["tensors"] or (key in entry["tensors"] and catalogue.takes_list(target)):
             several = list(value)
-        elif value != entry["arguments"].get(key) or key in entry["required"] if not hasattr(value, "shape") else True:
+        elif hasattr(value, "shape") or key in entry["required"] or value != entry["arguments"].get(key):
             constants[key] = _index(value) if (kind, key) == ("GetItem", "key") else _constant(key, value)
     constants = {key: constants[key] for key in entry["arguments"] if key in constants}
     if several:

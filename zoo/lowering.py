@@ -97,6 +97,10 @@ def _take_names(network: Network) -> None:
     ):
         for one in nodes:
             keras.backend.get_uid(snake_case(one.layer.removeprefix(catalogue.OPERATIONS)))
+            name, _, count = one.name.rpartition("_")
+            if count.isdigit() and name in catalogue.catalogue()["ops"]:
+                for _ in range(min(int(count), 1_000)):
+                    keras.backend.get_uid(name)
 
 
 def _model_name(name: str) -> str:
@@ -117,10 +121,7 @@ def _laid_out(
         name = within + node.name
         try:
             with drawn_from(None if node.network else derive(seed, name, "initializers")):
-                operation = catalogue.is_operation(node.layer)
-                made = layers.get(node.reuses) or (
-                    _operation(node) if operation else _layer(node, tensors, how, seed, portable, name)
-                )
+                made = layers.get(node.reuses) or _layer(node, tensors, how, seed, portable, name)
                 results = made(*_given(node, tensors), **_named(node, tensors))
             if node.still:  # now that the layers and variables inside it are there, which the argument does not reach
                 made.trainable = False
@@ -162,12 +163,12 @@ def _named(node: Node, tensors: Mapping[str, Any]) -> dict[str, Any]:
     return {key: found(value) for key, value in node.call.items()}
 
 
-def _layer(
-    node: Node, tensors: Mapping[str, Any], how: Plain, seed: int | None, portable: bool, name: str
-) -> keras.layers.Layer:
+def _layer(node: Node, tensors: Mapping[str, Any], how: Plain, seed: int | None, portable: bool, name: str) -> Any:
     """A node's layer; a model of its own, so that a reloaded model still has `get_layer("decoder")`, if it is one."""
     import keras
 
+    if catalogue.is_operation(node.layer):
+        return _operation(node)
     if node.network is None:
         arguments = {key: value for key, value in node.arguments.items() if key != "trainable" or not node.still}
         return make(node.layer, arguments, node.l2, node.dropout, how, derive(seed, name), node.name, portable)
@@ -194,6 +195,8 @@ def _operation(node: Node) -> Callable[..., Any]:
     free = catalogue.operands(node.layer, {**constants, **node.call})[0]
 
     def called(*given: Any, **named: Any) -> Any:
+        if node.layer == "ops.get_item":
+            _check_index(constants["key"], given[0].shape)
         if free[:1] and free[0].startswith("*"):
             made = function(*constants.values(), *given)
         else:
@@ -223,6 +226,19 @@ def _index(text: str) -> Any:
     if ":" in text:
         return slice(*(int(one) if one.strip() else None for one in text.split(":")))
     return {"...": ..., "None": None}[text] if text in ("...", "None") else int(text)
+
+
+def _check_index(key: tuple[Any, ...], shape: tuple[int | None, ...]) -> None:
+    """Raise `ValueError` for an index of what is not there, which TensorFlow tells only when it runs."""
+    there = [one for one in key if one is not None]
+    at = there.index(...) if ... in there else len(there)
+    axes = [*range(at), None, *range(len(shape) - len(there) + at + 1, len(shape))]
+    if len(there) - (... in there) > len(shape):
+        raise ValueError(f"{len(there)} indices for {len(shape)} axes, the batch counted")
+    for axis, one in zip(axes if ... in there else range(at), there, strict=True):
+        size = None if axis is None else shape[axis]
+        if isinstance(one, int) and size is not None and not -size <= one < size:
+            raise ValueError(f"index {one} is beyond the {size} parts along axis {axis}, 0 to {size - 1}")
 
 
 def seeds(network: Network, seed: int, within: str = "") -> Iterator[int]:

@@ -104,13 +104,10 @@ def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Ro
         yield Row(within + node.name, node, shape, sizes[0], sizes[1], flops)
 
 
-SUMMED = ("matmul", "dot", "inner", "tensordot", "vdot")
+SUMMED = ("matmul", "dot", "tensordot")
 """Operations that sum products over the last axis of the first tensor."""
 
-UNKNOWN = (
-    "conv", "conv_transpose", "depthwise_conv", "separable_conv", "dot_product_attention", "cdist", "fft", "fft2", "ifft2",
-    "irfft", "istft", "rfft", "stft",
-)  # fmt: skip
+UNKNOWN = ("dot_product_attention", "cdist", "fft", "fft2", "ifft2", "irfft", "istft", "rfft", "stft")
 """Operations whose multiply-adds are not counted here, as those of linear algebra."""
 
 
@@ -120,7 +117,7 @@ def _products(operation: str, reads: list[Shape], call: Any) -> int | None:
     shape = tuple(call.output_tensors[0].shape[1:])
     if name == "einsum":
         read, _, answer = call.operation.subscripts.replace(" ", "").partition("->")
-        sizes = {}
+        sizes = dict[str, int | None]()
         for letters, tensor in zip(read.split(","), call.input_tensors, strict=False):
             sizes |= dict(zip(letters, tensor.shape, strict=False))
         # The rows are the first letter of the answer; a letter that is not known, or `...`, leaves the count open.

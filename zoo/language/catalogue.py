@@ -75,7 +75,7 @@ def odd(layer: str, argument: str, value: Any) -> tuple[str, str] | None:
     if across and (layer in catalogue()["layers"] or is_operation(layer)) and _is_first(value):
         return f"{shown(value)} is the axis of the rows, which know nothing of one another", "1 or above, or -1"
     if argument == "key" and layer == "ops.get_item" and not (isinstance(value, str) and KEY.fullmatch(value)):
-        return f"{shown(value)} is no index", 'text as in Python\'s brackets that begins with `:`, such as ":, -1" or ":, 1:3"'
+        return f"{shown(value)} is no index of all rows", 'text as in Python\'s brackets, such as ":, -1" or ":, 1:3"'
     if argument == "seed" and value is not None and type(value) is not int:
         return f"{shown(value)} is not accepted", "a whole number, or null"
     if argument == "dtype" and is_operation(layer):
@@ -197,6 +197,8 @@ def entry(module: str, name: str) -> dict[str, Any] | tuple[str, str, str]:
         return classes[name]
     if module == "layers" and name in REFUSED:
         return f"`{name}` is refused: {REFUSED[name]}", "another layer", ""
+    if module == "layers" and is_operation(name):
+        return f"`{name}` is an operation", "a layer", ""
     alias = catalogue()["aliases"].get(name)
     if module == "layers" and alias:
         return f"`{name}` is an alias", "Keras's own name", alias
@@ -221,7 +223,7 @@ def operation(target: str) -> dict[str, Any] | tuple[str, str, str]:
     if name in known:
         found: dict[str, Any] = known[name]
         return found
-    close = nearest(name, known)
+    close = "absolute" if name == "abs" else nearest(name, known)
     return f"no operation `{target}`", "a function of keras.ops that makes tensors of tensors", close and f"ops.{close}"
 
 
@@ -241,9 +243,8 @@ def takes_list(target: str) -> bool:
 
 def type_of(values: list[Any]) -> str:
     """The type of numbers beside tensors: float32 if one has a point, else int32."""
-    flat = [one for each in values for one in (each if isinstance(each, list) else [each])]
-    deep = [type_of(one) if isinstance(one, list) else type(one).__name__ for one in flat]
-    return "float32" if {"float", "float32"} & set(deep) else "int32"
+    found = (type_of(one) if isinstance(one, list) else one for one in values)
+    return "float32" if any(one == "float32" or isinstance(one, float) for one in found) else "int32"
 
 
 _PAIRS = ("eig", "eigh", "fft", "fft2", "ifft2", "moments", "qr", "rfft", "slogdet", "stft", "top_k")

@@ -497,8 +497,10 @@ class _Unfolding:
             self._wrong((*path, "from"), f"{len(inputs)} tensors for `{layer}`, which takes one", expected)
         if alone and self._is_computed((*path, "from")):
             self._wrong(path, f"1 tensor for `{layer}`", "a list of them, such as `from: [NAME, previous]`")
-        name = self._given_name(item, frame, suffix) if item.name is not None else self._default_name(
-            layer.removeprefix(catalogue.OPERATIONS), frame
+        name = (
+            self._given_name(item, frame, suffix)
+            if item.name is not None
+            else self._default_name(layer.removeprefix(catalogue.OPERATIONS), frame)
         )
         if not name:
             return
@@ -858,7 +860,7 @@ class _Unfolding:
         chain = Network("prepare", self.inputs[:1], tuple(frame.nodes), (frame.previous,))
         if frame.nodes and "inputs" in self.spec.data:
             self._wrong(("prepare",), "`prepare` stands beside several inputs", "one `input`")
-        if frame.nodes and not _is_chain(chain):
+        if frame.nodes and self.whole and not _is_chain(chain):
             self._wrong(("prepare",), "these are not one layer after another", "a chain of layers, without `from`")
         for node in frame.nodes:
             if node.l2 is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from zoo.language import catalogue, expressions, items, objects
@@ -268,7 +268,8 @@ def _definitions() -> dict[str, Schema]:
     alone = sorted(name for name in known["layers"] if name not in objects.MERGING)
     operations = {f"{catalogue.OPERATIONS}{name}": _ref(f"{catalogue.OPERATIONS}{name}") for name in known["ops"]}
     blocks = {"pattern": "^[a-z_][a-z0-9_]*$", "not": {"enum": sorted(_WORDS)}}
-    bare = _either({"enum": [*alone, *operations]}, blocks)
+    alone += [f"{catalogue.OPERATIONS}{name}" for name, one in known["ops"].items() if not one["required"]]
+    bare = _either({"enum": alone}, blocks)
     group: Schema = {
         "type": "object",
         "properties": {
@@ -443,7 +444,11 @@ def _definitions() -> dict[str, Schema]:
         },
         "seed": _either({"type": ["integer", "null"]}, EXPRESSION, _ref("range")),
         **{f"sizes of {rank}D": _sizes(rank) for rank in (1, 2, 3)},
-        "words": {"properties": words},
+        _WORDED: {
+            "properties": words,
+            "dependentRequired": {"else": ["if"]},
+            "not": {"type": "object", "required": ["else", "repeat"]},
+        },
         "wrapped": _either(
             {"enum": sorted(known["layers"])},
             {
@@ -464,10 +469,7 @@ def _definitions() -> dict[str, Schema]:
         },
         **{argument: _word(argument) for argument in ("activation", "initializer", "regularizer", "constraint")},
         **{f"{name} in a wrapper": _object("layers", name, {"name": NAME}, required=False) for name in known["layers"]},
-        **{
-            name: _object("layers", name, {key: {"$ref": f"#/$defs/words/properties/{key}"} for key in words})
-            for name in known["layers"]
-        },
+        **{name: _object("layers", name, {key: {} for key in words}) for name in known["layers"]},
         **{name: _operation(name, words) for name in operations},
     }
 
@@ -476,15 +478,23 @@ def _operation(name: str, words: Mapping[str, Schema]) -> Schema:
     """The arguments of an operation and its words; what tensors it has no value for stand in `from`."""
     entry = catalogue.operation(name)
     assert isinstance(entry, dict), "the name is the catalogue's own"
-    spoken = {key: {"$ref": f"#/$defs/words/properties/{key}"} for key in words if key != "l2"}
     arguments = {key: _argument(name, key, entry) for key in entry["arguments"]}
-    body = {"type": "object", "properties": {**spoken, **arguments}, "additionalProperties": False}
-    body |= {"dependentRequired": {"else": ["if"]}, "not": {"type": "object", "required": ["else", "repeat"]}}
+    body = {"type": "object", **_worded(key for key in words if key != "l2"), "properties": arguments}
+    body["additionalProperties"] = False
     if not entry["required"]:
         return {**body, "type": ["object", "null"]}
     body["required"] = entry["required"]
     lone = arguments[entry["required"][0]] if len(entry["required"]) == 1 else None
     return _either(body, {**_either(lone), "not": {"type": ["object", "null"]}}) if lone else body
+
+
+_WORDED = "of an item"
+"""The definition of what all layers and operations may have among their arguments, and of how these go together."""
+
+
+def _worded(words: Iterable[str]) -> Schema:
+    """Words of ours beside arguments: they are shown and checked by one definition, and allowed here."""
+    return {**_ref(_WORDED), "patternProperties": {f"^({'|'.join(words)})$": True}}
 
 
 def _sizes(rank: int) -> Schema:
@@ -538,14 +548,16 @@ def _object(module: str, name: str, words: dict[str, Schema], required: bool = T
     """The arguments of a class; a lone value stands where one argument is required."""
     entry = catalogue.catalogue()[module][name]
     arguments = {key: _argument(name, key, entry) for key in entry["arguments"]}
-    arguments |= {key: one for key, one in words.items() if key not in arguments}
+    if required and words:
+        shared = _worded(key for key in words if key not in arguments)
+    else:
+        shared, arguments = {}, {**words, **arguments}
     needed = [key for key in entry["required"] if key != "rate"] if required else []
-    body: Schema = {"type": "object", "properties": arguments, "additionalProperties": False}
+    body: Schema = {"type": "object", **shared, "properties": arguments, "additionalProperties": False}
     if not needed:
         body["type"] = ["object", "null"]
     if not required or not words:
         return body
-    body |= {"dependentRequired": {"else": ["if"]}, "not": {"type": "object", "required": ["else", "repeat"]}}
     if name in objects.MERGING:  # these are called on a list, and there is none but in `from`
         return {**body, "type": "object", "properties": {**arguments, "from": _ref("tensors")}, "required": ["from"]}
     # `defaults` may give what is required, so that a schema cannot ask for it; a lone value is what is missing.
@@ -585,6 +597,8 @@ def _argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
     if key == "seed":
         return _ref("seed")
     operation = catalogue.is_operation(name)
+    if operation and key == "axes" and name == "ops.transpose":
+        return _either({"type": "array", "prefixItems": [{"const": 0}]}, EXPRESSION, _ref("range"))
     if operation and key == "dtype":
         return {"enum": [*catalogue.TYPES, None]}
     if operation and key == "key" and key in entry["required"]:

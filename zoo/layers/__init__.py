@@ -8,7 +8,6 @@ from typing import Any
 ROOMS = {
     "Take": "published",
     "LayerScale": "published",
-    "NotEqual": "published",
     "VectorQuantizer": "latent",
     "Sampling": "latent",
     "EvidenceLowerBound": "latent",
@@ -16,7 +15,7 @@ ROOMS = {
 }
 """Where each layer stands that a network may hold."""
 
-PUBLIC = ("Take", "LayerScale", "NotEqual", "VectorQuantizer")
+PUBLIC = ("Take", "LayerScale", "VectorQuantizer")
 """Those that a spec may name, beside Keras's own."""
 
 

@@ -1,4 +1,4 @@
-"""Layers of published networks that Keras does not offer as layers: an index, a learnt scale, a mask."""
+"""Layers of published networks that Keras does not offer as layers: an index, a learnt scale."""
 
 from __future__ import annotations
 
@@ -80,24 +80,3 @@ class LayerScale(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The config, the first value included."""
         return {**super().get_config(), "init_values": self.init_values}
-
-
-@keras.saving.register_keras_serializable("zoo")
-class NotEqual(keras.layers.Layer):
-    """Where the input is another value: a mask for recurrent layers. Input: (batch, ...). Output: the same, boolean."""
-
-    def __init__(self, value: float = 0, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self.value = value
-
-    def call(self, inputs: Any) -> Any:
-        """True where the input is not the value."""
-        return ops.not_equal(inputs, self.value)
-
-    def compute_output_spec(self, inputs: Any) -> Any:
-        """The input's shape, boolean."""
-        return keras.KerasTensor(inputs.shape, dtype="bool")
-
-    def get_config(self) -> dict[str, Any]:
-        """The config, the value included."""
-        return {**super().get_config(), "value": self.value}
