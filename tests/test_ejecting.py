@@ -235,6 +235,14 @@ def test_a_layer_that_is_reused_is_made_once_and_called_again():
     assert_same(flat)
 
 
+def test_a_nested_model_of_several_outputs_answers_them_in_order():
+    layers = [{"Dense": {"name": "mean", "units": 2}}, {"Dense": {"name": "spread", "units": 3, "from": "input"}}]
+    blocks = {"tower": {"nested": True, "layers": layers, "outputs": ["spread", "mean"]}}
+    items = [{"tower": {"name": "t"}}, {"Concatenate": {"from": ["t.1", "previous"]}}]
+
+    assert_same(written(items, blocks=blocks))
+
+
 def test_a_nested_model_that_is_reused_is_made_once():
     block = {"tower": {"nested": True, "layers": [{"Dense": 6}, {"Add": {"from": ["previous", "input"]}}]}}
     inputs = {"left": {"shape": [6]}, "right": {"shape": [6]}}

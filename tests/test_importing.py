@@ -561,6 +561,22 @@ def test_the_preparation_of_a_published_network_stays_in_the_model():
     assert_same(model, built(model), exact=False)
 
 
+@pytest.mark.parametrize("folded", [False, True])
+def test_a_model_inside_may_answer_several_tensors(folded):
+    keras.backend.clear_session()
+    rows = keras.Input((4,), name="rows")
+    hidden = L.Dense(3, name="hidden")(rows)
+    steps = [L.Dense(2, name=f"step_{index}_dense")(hidden) for index in range(4)]
+    inner = keras.Model(rows, [*steps, hidden, rows], name="inner")
+    one, other = keras.Input((4,)), keras.Input((4,))
+    first, _, second, *_, third = inner(one)
+    model = keras.Model([one, other], L.Concatenate()([first, second, third, inner(other)[4], inner(other)[5]]))
+    spec = importing.spec_of(model, folded=folded)
+
+    assert len(spec["blocks"]["inner"]["outputs"]) == 6
+    assert_same(model, built(model, spec))
+
+
 def test_an_activation_that_is_a_layer_stands_behind():
     keras.backend.clear_session()
     parts = [
@@ -998,13 +1014,6 @@ def on(shape, call, **more):
     return keras.Model(rows, call(rows))
 
 
-def two_outputs():
-    rows = keras.Input((4,))
-    inner = keras.Model(rows, [L.Dense(2)(rows), L.Dense(3)(rows)], name="inner")
-    again = keras.Input((4,))
-    return keras.Model(again, inner(again))
-
-
 def unread():
     one, other = keras.Input((4,), name="one"), keras.Input((4,), name="other")
     return keras.Model([one, other], L.Dense(2)(one))
@@ -1114,10 +1123,6 @@ REFUSALS = {
     "an activation of what is wrapped": (
         lambda: chain(L.TimeDistributed(L.Dense(2, activation=L.ELU()), name="each"), shape=(3, 4)),
         "the layer `each` holds the layer ELU as its activation, which a spec cannot write",
-    ),
-    "several outputs inside": (
-        two_outputs,
-        "the layer `inner` is a model inside the model with 2 outputs; a block of a spec has one",
     ),
     "a model that is told of training, and is not": (
         told_and_not,

@@ -83,6 +83,20 @@ def test_ids_beyond_what_float32_holds_are_themselves_in_a_nested_chain():
     assert np.asarray(tower(ids)).tolist() == [[2**24 + 1, 2**24]]
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_block_answers_the_tensors_that_it_names(nested):
+    layers = [{"Dense": {"name": "mean", "units": 2}}, {"Dense": {"name": "spread", "units": 3, "from": "input"}}]
+    blocks = {"tower": {"nested": nested, "layers": layers, "outputs": ["mean", "spread", "input"]}}
+    joined = {"Concatenate": {"from": ["tower.1", "tower.2", "first"]}}
+    items = ["tower", {"Dense": {"units": 5, "name": "first"}}, joined]
+    spec = _spec(items, "mlp", (4,), blocks=blocks)
+
+    model = zoo.build(spec, seed=1)
+
+    assert model.get_layer("first").input.shape == (None, 2)
+    assert model.get_layer("concatenate").output.shape == (None, 3 + 4 + 5)
+
+
 def test_a_nested_layer_of_several_answers_is_no_chain():
     blocks = {"tower": {"nested": True, "layers": [{"LSTM": {"units": 4, "return_state": True}}]}}
 

@@ -33,6 +33,8 @@ BEYOND = {
         "lambda_of_frozen_kernels", "outputs", "outputs_that_leave_one_out", "outputs_twice",
         "two_heads", "unread_input", "operation_by_another_name", "operation_lacks_a_tensor",
         "operation_on_one_of_many", "operation_on_too_many", "operation_once_more", "operation_that_prepares",
+        "block_that_answers_what_is_not_there", "block_that_answers_no_third", "nested_block_that_answers_no_third",
+        "block_that_leaves_one_out",
     ), "graph"),
     **dict.fromkeys((
         "name_in_a_loop", "name_of_the_head", "name_of_the_latent", "name_taken_twice", "block_with_one_name_twice",

@@ -290,7 +290,9 @@ class _Body:
             self._item(target, arguments, operation.name, replace(call, named=named), first)
         self.made.setdefault(id(operation), self.previous)
 
-    def _item(self, target: str, arguments: dict[str, Any], name: str, call: _Call, first: Any) -> None:
+    def _item(
+        self, target: str, arguments: dict[str, Any], name: str, call: _Call, first: Any, outputs: int | None = None
+    ) -> None:
         """Write an item: its name where it would not have it anyway, `from` where it is not called on `previous`."""
         name = name or self._new_name(snake_case(target))
         if wrong := _no_name(name):
@@ -298,9 +300,8 @@ class _Body:
         source, begin = self._source(call, first)
         words = {} if self._is_usual(target, name) else {"name": name}
         words |= {} if source is None else {"from": source}
-        self._write(
-            {target: {**words, **arguments}}, begin, name, call, catalogue.outputs(target, arguments, call.named)
-        )
+        known = catalogue.outputs(target, arguments, call.named) if outputs is None else outputs
+        self._write({target: {**words, **arguments}}, begin, name, call, known)
 
     def _write(self, item: Item, begin: str, name: str, call: _Call, outputs: int) -> None:
         self.items.append({"from": begin, "layers": [item]} if begin else item)
@@ -379,19 +380,19 @@ class _Body:
         outputs = inside.run()
         if not inside.items:
             raise _Refused("is a model inside the model that has no layers")
-        if len(model.outputs) > 1:
-            raise _Refused(f"is a model inside the model with {len(model.outputs)} outputs; a block of a spec has one")
-        if outputs != [inside.previous]:
-            raise _Refused("is a model inside the model that answers something else than its last layer does alone")
-        if not set(inputs) <= inside.read:
+        if not set(inputs) <= inside.read | set(outputs):
             raise _Refused("is a model inside the model with an input that leads to no output")
         block = {**({} if len(inputs) == 1 else {"inputs": inputs}), "nested": True, "layers": inside.items}
+        block |= {} if outputs == [inside.previous] else {"outputs": outputs}
+        if len(set(outputs)) < len(outputs):
+            raise _Refused("is a model inside the model that answers a tensor twice")
         name = self._block_name(model.name, block)
         self.whole.blocks[name] = block
         self.classes += inside.classes
         self.trained[id(model)] = call.named
         call = replace(call, named={})
-        self._item(name, {"frozen": True} if frozen and not self.frozen else {}, model.name, call, call.first)
+        words = {"frozen": True} if frozen and not self.frozen else {}
+        self._item(name, words, model.name, call, call.first, len(outputs))
 
     def _block_name(self, name: str, block: dict[str, Any]) -> str:
         """A name for a block, or that of an equal one."""

@@ -439,7 +439,8 @@ def _chunks(data: Data, which: str, body: list[Item]) -> Iterator[_Chunk]:
     """Every run of items whose names begin with the same words, and whose last tensor alone is read elsewhere."""
     begin = (data["blocks"][which] if which else data).get("inputs", ["input"])
     made, kept = [_names(one) for one in body], {one["reuse"]["layer"] for one in body if "reuse" in one}
-    kept |= (_read(data.get("head") or []) | set(map(owner, data.get("outputs") or []))) if not which else set()
+    kept |= set(map(owner, (data["blocks"][which] if which else data).get("outputs") or []))
+    kept |= set() if which else _read(data.get("head") or [])
     readers: dict[str, set[int]] = defaultdict(set)
     for index, one in enumerate(body):
         for name in _read([one]):
@@ -557,6 +558,9 @@ def _called(data: Data, chunks: list[_Chunk], calls: list[Item]) -> Data:
             data = _put(data, head=[_rerouted(one, tensor) for one in data["head"]])
         if not which and "outputs" in data:
             data = _put(data, outputs=list(map(tensor, data["outputs"])))
+        if which and "outputs" in (block := data["blocks"][which]):
+            told = {**block, "outputs": list(map(tensor, block["outputs"]))}
+            data = _put(data, blocks={**data["blocks"], which: told})
     return data
 
 

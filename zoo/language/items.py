@@ -33,7 +33,7 @@ MOST = 100
 """After so many problems the items that follow are not looked at."""
 
 GROUP = ("layers", "for", "in", "repeat", "if", "from", "l2", "frozen")
-BLOCK = ("parameters", "let", "inputs", "nested", "layers")
+BLOCK = ("parameters", "let", "inputs", "nested", "layers", "outputs")
 REUSE = ("layer", "from", "name")
 
 _AN_ITEM = "a layer, such as Flatten or Dense: {units: 64}"
@@ -113,6 +113,8 @@ class Block:
     items: tuple[Item, ...] = ()
     order: tuple[str, ...] = ()
     """The names of `let`, each behind those that it needs."""
+    outputs: tuple[Any, ...] = ()
+    """The tensors that it answers, the first one first; empty for its last item's."""
 
 
 @dataclass
@@ -244,8 +246,13 @@ class _Reader:
                     expected = "a list of names, each once, and none of them `previous`"
                     self._wrong((*here, "inputs"), f"{shown(inputs)} is not accepted", expected)
                     inputs, self.whole = ["input"], False
+                outputs = body.get("outputs", [])
+                if "outputs" in body and not _are_outputs(outputs):
+                    self._wrong((*here, "outputs"), f"{shown(outputs)} is not accepted", "a list of tensors, each once")
+                    outputs, self.whole = [], False
+                nested = bool(body.get("nested", False))
                 self.blocks[name] = Block(
-                    name, dict(parameters), required, dict(let), tuple(inputs), bool(body.get("nested", False))
+                    name, dict(parameters), required, dict(let), tuple(inputs), nested, outputs=tuple(outputs)
                 )
                 for key in body:
                     if key not in BLOCK:
@@ -259,7 +266,7 @@ class _Reader:
                 for key in keys:
                     if key not in scope.read and scope.whole:
                         self._nothing_reads((("blocks", name, kind, key)), key, scope)
-            named = set(_tensors(fine[name]["layers"]))
+            named = {*_tensors(fine[name]["layers"]), *map(str, block.outputs)}
             for index, key in enumerate(block.inputs[1:], 1):  # the first is `previous`
                 if key not in named and not any("$" in one for one in named):
                     expected = f"`from: {key}` in the block, or no `{key}`"
@@ -281,6 +288,7 @@ class _Reader:
         block.order = self._circles(block.let, lambda name: (*here, "let", name))
         self.under.append(_Under())
         block.items = self._items(body["layers"], (*here, "layers"), scope)
+        self._value(list(block.outputs), (*here, "outputs"), scope)
         self.bodies[name] = self.under.pop()
         return scope
 
@@ -801,6 +809,13 @@ def _tensors(raw: Any, named: bool = False) -> Iterator[str]:
     elif isinstance(raw, dict):
         for key, one in raw.items():
             yield from _tensors(one, named or key in ("from", "else"))
+
+
+def _are_outputs(value: Any) -> bool:
+    """Whether a value can be the outputs of a block: names of tensors, each once."""
+    if not isinstance(value, list) or not value or not all(type(one) in (str, int) for one in value):
+        return False
+    return len(set(map(str, value))) == len(value)
 
 
 def _are_inputs(value: Any) -> bool:

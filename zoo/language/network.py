@@ -583,8 +583,17 @@ class _Unfolding:
             previous=tensors[0], entries=block.inputs, part=frame.part, l2=frame.l2, frozen=frame.frozen,
         )  # fmt: skip
         self._run(block.items, inside)
-        frame.previous = frame.tensors[name] = inside.previous
+        outputs = self._answered(block, inside)
+        frame.previous = frame.tensors[name] = outputs[0]
+        frame.tensors |= {f"{name}.{index}": one for index, one in enumerate(outputs) if len(outputs) > 1}
         frame.given[name] = path
+
+    def _answered(self, block: Block, inside: _Frame) -> tuple[str, ...]:
+        """The tensors that a block answers: those that it names, or its last item's."""
+        if not block.outputs:
+            return (inside.previous,)
+        here = ("blocks", block.name, "outputs")
+        return tuple(self._tensor(one, inside, (*here, index)) for index, one in enumerate(block.outputs))
 
     def _block_inputs(
         self, name: str, inputs: tuple[str, ...], given: tuple[str, ...], call: dict[str, Any], path: Path
@@ -618,9 +627,10 @@ class _Unfolding:
             l2=frame.l2, frozen=frame.frozen,
         )  # fmt: skip
         self._run(block.items, inside)
-        inner = Network(name, tuple(map(Input, block.inputs)), tuple(inside.nodes), (inside.previous,))
+        outputs = self._answered(block, inside)
+        inner = Network(name, tuple(map(Input, block.inputs)), tuple(inside.nodes), outputs)
         kind = "Sequential" if _is_chain(inner) else "Functional"
-        self._place(frame, path, name, kind, {}, tensors, network=inner)
+        self._place(frame, path, name, kind, {}, tensors, network=inner, outputs=len(outputs))
 
     def _reuse(self, item: Reuse, frame: _Frame) -> None:
         path = item.path
@@ -722,6 +732,7 @@ class _Unfolding:
         base, number = owner(name), name.rpartition(".")[2]
         if type(given) is str and base != name and base in frame.tensors:
             tensor, count = frame.tensors[base], frame.outputs.get(frame.tensors[base], 1)
+            count = max(count, sum(owner(one) == base != one for one in frame.tensors))  # of a block that is not nested
             if int(number) < count and count > 1:
                 return tensor if number == "0" else f"{tensor}.{number}"
             has = f"`{base}` has one output, `{name}` is none" if count == 1 else f"`{base}` has {count} outputs"
@@ -1098,6 +1109,7 @@ def _is_chain(network: Network) -> bool:
     reads = [(before,) for before in names[:-1]]
     plain = all(not (node.call or node.many or node.reuses or node.outputs > 1) for node in network.nodes)
     plain = plain and not any(catalogue.is_operation(node.layer) for node in network.nodes)
+    plain = plain and network.outputs == (names[-1],)
     return plain and len(network.inputs) == 1 and [node.inputs for node in network.nodes] == reads
 
 

@@ -408,6 +408,10 @@ def _definitions() -> dict[str, Schema]:
                 ),
                 "nested": _described("Whether each call is a model of its own.", {"type": "boolean"}),
                 "layers": _ref("items"),
+                "outputs": _described(
+                    "The tensors that it answers; without it that of its last item.",
+                    {"type": "array", "items": tensor, "minItems": 1, "uniqueItems": True},
+                ),
             },
             "required": ["layers"],
             "additionalProperties": False,

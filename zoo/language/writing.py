@@ -192,6 +192,8 @@ class _Written:
             self.blocks[name] = {}  # its place, before those inside it
             layers = self.items(inside.nodes, inside.input) or _NOTHING
             self.blocks[name] = {"inputs": [one.name for one in inside.inputs], "nested": True, "layers": layers}
+            last = inside.nodes[-1].name if inside.nodes else inside.input
+            self.blocks[name] |= {} if inside.outputs == (last,) else {"outputs": list(inside.outputs)}
             return {name: words}
         if node.l2 is not None and self.l2 is not None and node.l2 == self.l2:
             self.l2_used = True
