@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import selection, working
+from zoo import places, selection, working
 from zoo.datasets import dataset, description, mapped, sources
 from zoo.datasets.mapped import Mapped
 from zoo.errors import ZooError
@@ -241,10 +241,10 @@ def arrays_of(name):
     return {"x_train": raw.x, "y_train": np.asarray(raw.y)}
 
 
-def trained(data, name, folds=0, **given):
+def trained(data, name, folds=0, beside=1, **given):
     """What a trial of a spec on data gives, with a last batch that is smaller, and the sources of its rows."""
     plan = meet(selection.load(name, {"train.batch_size": 50, **given}), data.description, folds=folds)
-    shop = Workshop(plan, data)
+    shop = Workshop(plan, data, beside=beside)
     values = {key: one.default for key, one in plan.spec.ranges().items()}
     trainings = tuple(Training(7, fold) for fold in (range(folds) if folds else [None]))
     outcome = shop.work(Job((Trial(0, values, 2, trainings),)))[0]
@@ -296,6 +296,31 @@ def test_folds_share_the_room_and_are_streamed_alike(tmp_path, monkeypatch):
     assert found.told == expected.told
     _, rows = trained(loaded, "mlp")
     assert all(isinstance(one, Resident) for one in rows)
+
+
+def test_workers_side_by_side_share_the_room(monkeypatch):
+    arrays = arrays_of("digits")
+    monkeypatch.setenv(working.ROOM, str(2000 * (64 * 5 + 8)))
+    kinds = [{type(one) for one in trained(dataset.load(arrays), "mlp", beside=beside)[1]} for beside in (1, 2)]
+    plan = meet(selection.load("mlp"), dataset.load(arrays).description)
+    shop = Workshop(plan, dataset.load(arrays))
+    places.Pool(shop, 3, later=True).close()
+
+    assert kinds == [{Resident}, {Streamed}]
+    assert shop.beside == 3
+
+
+def test_the_room_for_rows_is_a_part_of_the_memory_or_what_the_variable_says(monkeypatch):
+    monkeypatch.delenv(working.ROOM, raising=False)
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+    assert 2**26 < working.room_for_rows() <= whole / 4
+    monkeypatch.setenv(working.ROOM, "12")
+    assert working.room_for_rows() == 12
+    for word in ("much", "-3", ""):
+        monkeypatch.setenv(working.ROOM, word)
+        with pytest.raises(ZooError, match=rf"ZOO_ROOM_FOR_ROWS is '{word}'; expected a number of bytes"):
+            working.room_for_rows()
 
 
 def test_a_label_as_second_input_is_streamed_beside_its_row(tmp_path, monkeypatch):
@@ -383,6 +408,38 @@ TINY = {
 }  # fmt: skip
 
 
+READING = """
+import sys
+import numpy as np
+
+def pages():
+    fields = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
+    return int(fields["RssFile"].split()[0]) / 1024
+
+from zoo.datasets.mapped import mapped, pieces
+rows = mapped(np.load(sys.argv[1], mmap_mode="r"))
+before, most = pages(), 0.0
+for (piece,) in pieces(rows):
+    piece.max()
+    most = max(most, pages())
+order = np.random.default_rng(0).permutation(len(rows))
+for begin in range(0, len(rows), 500):
+    rows[np.sort(order[begin : begin + 500])].max()
+    most = max(most, pages())
+print(most - before)
+"""
+
+
+def test_the_pages_of_a_file_that_was_read_are_let_go(tmp_path):
+    np.lib.format.open_memmap(tmp_path / "x.npy", "w+", "uint8", (40_000, 128, 256)).flush()  # 1.3 GB, a hole
+    command = [sys.executable, "-c", READING, str(tmp_path / "x.npy")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert ended.returncode == 0, ended.stderr
+
+    print(ended.stdout)
+    assert float(ended.stdout) < 600
+
+
 @pytest.mark.slow
 def test_training_on_data_larger_than_a_bound_takes_no_more_memory_than_the_bound(tmp_path):
     count, shape = 32_000, (128, 128, 3)  # 1.57 GB as bytes, 6.3 GB as features
@@ -393,14 +450,14 @@ def test_training_on_data_larger_than_a_bound_takes_no_more_memory_than_the_boun
     np.save(tmp_path / "y_train.npy", np.arange(count) % 2)
     code = LARGE.replace("{specification}", repr(TINY))
     command = [sys.executable, "-c", code, str(tmp_path), str(tmp_path / "run")]
-    environment = {"ZOO_ROOM_FOR_ROWS": str(2**28)}
+    environment = {**os.environ, working.ROOM: str(2**28)}
     ended = subprocess.run(
         command,
         capture_output=True,
         text=True,
         check=False,
         timeout=1200,
-        env={**os.environ, **environment},
+        env=environment,
     )
     assert ended.returncode == 0, ended.stderr
     print(ended.stdout)

@@ -372,8 +372,11 @@ much again for a moment; the variable sets it in bytes. Results do not depend on
 
 def room_for_rows() -> int:
     """Bytes of prepared rows that may stay in the memory that this machine has, or this container."""
-    if ROOM in os.environ:
-        return int(os.environ[ROOM])
+    stated = os.environ.get(ROOM)
+    if stated is not None:
+        if not stated.isdecimal():
+            raise ZooError(f"{ROOM} is {stated!r}; expected a number of bytes")
+        return int(stated)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for limit in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
         with contextlib.suppress(OSError, ValueError):  # not there, or "max"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,6 +15,9 @@ from zoo.errors import ZooError
 PIECE = 2**22
 """Numbers that are looked at together where all rows are: 32 MiB as doubles."""
 
+TOUCHED, AROUND = 2**28, 2**21
+"""Bytes of a file after which its pages are let go, and those that the system may map around a row that is read."""
+
 Step = Callable[[np.ndarray], np.ndarray]
 """A change of rows that asks each row alone, whichever others are beside it."""
 
@@ -24,10 +28,10 @@ class Mapped:
     An index reads, and gives what an array would; `at` and `then` read nothing. Another process gets the file's name.
     """
 
-    def __init__(self, array: np.ndarray, file: _File, index: np.ndarray | None = None, steps: Sequence[Step] = ()):
-        self._array, self._file, self._index, self._steps = array, file, index, tuple(steps)
-        like = self._changed(array[:0])
-        rows = len(array) if index is None else len(index)
+    def __init__(self, file: _File, index: np.ndarray | None = None, steps: Sequence[Step] = ()) -> None:
+        self._file, self._index, self._steps = file, index, tuple(steps)
+        like = self._changed(file.array[:0])
+        rows = len(file.array) if index is None else len(index)
         self.shape: tuple[int, ...] = (rows, *like.shape[1:])
         self.dtype: np.dtype = like.dtype
 
@@ -50,7 +54,7 @@ class Mapped:
             return self[[first], *rest][0]
         if self._index is not None:
             first = self._index[first]
-        found = self._changed(self._array[first])
+        found = self._changed(self._file.read(first))
         return found[:, *rest] if rest else found
 
     def __iter__(self) -> Iterator[Any]:
@@ -63,52 +67,66 @@ class Mapped:
     def at(self, index: np.ndarray) -> Mapped:
         """These rows alone, in this order."""
         index = np.asarray(index) if self._index is None else self._index[index]
-        return Mapped(self._array, self._file, index.astype(np.min_scalar_type(len(self._array))), self._steps)
+        return Mapped(self._file, index.astype(np.min_scalar_type(len(self._file.array))), self._steps)
 
     def then(self, step: Step) -> Mapped:
         """The rows with a change that is made when they are read."""
-        return Mapped(self._array, self._file, self._index, (*self._steps, step))
+        return Mapped(self._file, self._index, (*self._steps, step))
 
     def before(self, others: Mapped) -> Mapped:
         """These rows, and then other ones of the same file that are read alike."""
         both = [np.arange(len(one)) if one._index is None else one._index for one in (self, others)]
-        return Mapped(self._array, self._file, np.concatenate(both), self._steps)
+        return Mapped(self._file, np.concatenate(both), self._steps)
 
     def _changed(self, rows: np.ndarray) -> np.ndarray:
         for step in self._steps:
             rows = step(rows)
         return rows
 
-    def __reduce__(self) -> Any:
-        return _reopened, (self._file, self._index, self._steps)
-
     def __repr__(self) -> str:
         return f"<{len(self):,} rows of {self._file.path}>"
 
 
 class _File:
-    """Where an array lies in a file, so that another process maps the same."""
+    """An array that is mapped from a file, and where it lies there, so that another process maps the same."""
 
-    def __init__(self, path: str, size: int, offset: int, array: np.ndarray) -> None:
-        self.path, self.size, self.offset = path, size, offset
-        self.shape, self.strides, self.dtype = array.shape, array.strides, array.dtype
+    def __init__(self, root: np.memmap, array: np.ndarray) -> None:
+        begin, here = (one.__array_interface__["data"][0] for one in (root, array))
+        self.path, self.size = str(root.filename), os.path.getsize(str(root.filename))
+        self.offset = root.offset + here - begin
+        self.map: Any = root.base
+        self.array, self.touched = np.asarray(array), 0
 
-    def opened(self) -> np.ndarray:
-        """The array, mapped. Raises `ZooError` if the file is not there, or is another."""
+    def read(self, key: Any) -> np.ndarray:
+        """Some of the rows. What was read is the system's to keep, and counts no longer as this process's memory."""
+        found = self.array[key]
+        self.touched += found.nbytes if isinstance(key, slice) else len(found) * AROUND
+        if self.touched > TOUCHED and hasattr(mmap, "MADV_DONTNEED"):
+            self.touched = 0
+            self.map.madvise(mmap.MADV_DONTNEED)
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        array = self.array
+        like = {"shape": array.shape, "dtype": array.dtype, "strides": array.strides}
+        return {"path": self.path, "size": self.size, "offset": self.offset, "like": like}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Map the array anew. Raises `ZooError` if the file is not there, or is another."""
+        like = state.pop("like")
+        vars(self).update(state, touched=0)
         try:
-            if os.path.getsize(self.path) == self.size:
-                content = np.memmap(self.path, mode="r")
-                return np.ndarray(self.shape, self.dtype, content, self.offset, self.strides)
+            there = os.path.getsize(self.path) == self.size
+            root = np.memmap(self.path, mode="r") if there else None
         except OSError:
-            pass
-        raise ZooError(
-            f"{self.path} is not there as it was; expected the rows of a study under the same path wherever its trials "
-            "run, unchanged"
-        )
-
-
-def _reopened(file: _File, index: np.ndarray | None, steps: Sequence[Step]) -> Mapped:
-    return Mapped(file.opened(), file, index, steps)
+            root = None
+        if root is None:
+            raise ZooError(
+                f"{self.path} is not there as it was; expected the rows of a study under the same path wherever its "
+                "trials run, unchanged"
+            )
+        self.map = root.base
+        self.array = np.ndarray(buffer=root, offset=self.offset, **like)
 
 
 Array = np.ndarray | Mapped
@@ -127,9 +145,7 @@ def mapped(array: np.ndarray) -> Array:
         return array
     if array.ndim < 2 or array[:1].size <= 1 or root.mode == "c" or not os.path.isfile(root.filename or ""):
         return np.array(array)
-    begin, here = (one.__array_interface__["data"][0] for one in (root, array))
-    plain, path = np.asarray(array), str(root.filename)
-    return Mapped(plain, _File(path, os.path.getsize(path), root.offset + here - begin, plain))
+    return Mapped(_File(root, array))
 
 
 def each(step: Step, rows: Array) -> Array:
