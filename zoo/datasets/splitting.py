@@ -10,8 +10,9 @@ from zoo.datasets.mapped import Array
 
 
 def keys(x: Array) -> np.ndarray:
-    """A hash of what each row holds; equal rows have one, -0.0 and 0.0 are equal."""
-    return np.array([hashlib.sha256((row + 0).tobytes()).digest()[:8] for row in x])  # + 0 makes 0.0 of -0.0
+    """A hash of what each row holds; equal rows have one."""
+    hashes = (hashlib.sha256((row + 0).tobytes()).digest() for row in x)  # + 0: -0.0 is equal to 0.0
+    return np.fromiter((int.from_bytes(one[:8], "big") for one in hashes), "uint64", len(x))
 
 
 def by_hash(keys: np.ndarray, y: Array | None, share: float, stratify: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -20,27 +21,24 @@ def by_hash(keys: np.ndarray, y: Array | None, share: float, stratify: bool) -> 
     The split depends on what the rows hold, never on their order in the file; rows that are equal stay together, so
     that no copy of a training row is held out. A class of one row is kept whole.
     """
-    held = np.zeros(len(keys), bool)
-    taken: set[bytes] = set()
+    taken = []
     for group in _groups(len(keys), y, stratify):
-        chosen = sorted({keys[row] for row in group})
-        wanted = max(1, round(share * len(chosen))) if len(chosen) > 1 else 0
-        taken.update(chosen[:wanted])
-    for row, key in enumerate(keys):
-        held[row] = key in taken
+        chosen = np.unique(keys[group])
+        taken.append(chosen[: max(1, round(share * len(chosen))) if len(chosen) > 1 else 0])
+    held = np.isin(keys, np.concatenate(taken))
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def in_folds(keys: np.ndarray, y: Array | None, folds: int, stratify: bool) -> np.ndarray:
-    """The fold of each row, 0 to `folds` - 1: rows are dealt out by their hashes, those of a class if `stratify`.
+    """The fold of each row, 0 to `folds` - 1: rows are dealt out by their `keys`, those of a class if `stratify`.
 
     As in `by_hash`, the fold of a row depends on what the rows hold, and rows that are equal stay together.
     """
-    dealt: dict[bytes, int] = {}
+    dealt = np.zeros(0, keys.dtype)
     for group in _groups(len(keys), y, stratify):
-        for key in sorted({keys[row] for row in group} - set(dealt)):
-            dealt[key] = len(dealt) % folds
-    return np.array([dealt[key] for key in keys])
+        dealt = np.concatenate([dealt, np.setdiff1d(keys[group], dealt)])
+    sorting = np.argsort(dealt)
+    return sorting[np.searchsorted(dealt, keys, sorter=sorting)] % folds
 
 
 def _groups(rows: int, y: Array | None, stratify: bool) -> list[np.ndarray]:
