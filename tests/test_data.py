@@ -444,6 +444,15 @@ def test_gray_images_get_their_channel(tmp_path):
     assert loaded.train.x.dtype == loaded.test().x.dtype == np.uint8
 
 
+@pytest.mark.parametrize("kind", ["i4", "f4", "u2"])
+def test_rows_of_another_machines_byte_order_are_turned(kind):
+    rows = np.random.default_rng(0).integers(0, 99, (90, 5))
+    theirs, ours = (dataset.load((rows.astype(order + kind), LABELS)) for order in (">", "="))
+
+    assert theirs.description == ours.description
+    assert theirs.train.x.dtype.isnative
+
+
 def test_measurements_in_two_dimensions_are_a_sequence():
     loaded = dataset.load((np.random.random((60, 6, 2)), LABELS[:60]))
 

@@ -183,14 +183,14 @@ def _typed(rows: np.ndarray, dtype: Any) -> np.ndarray:
 
 
 def _numbers(array: Array) -> Array:
-    """Rows as they are kept: gray images get their channel, doubles become singles, booleans bytes."""
+    """Rows as they are kept: gray images get their channel, doubles become singles, booleans bytes; native byte order."""
     return each(_kept, array)
 
 
 def _kept(rows: np.ndarray) -> np.ndarray:
     if rows.ndim == 3 and rows.dtype.kind in "iub":
         rows = rows[..., None]  # whole numbers in two dimensions are pixels; sequences of measurements are floats
-    return _typed(rows, {"f": "float32", "b": "uint8"}.get(rows.dtype.kind, rows.dtype))
+    return _typed(rows, {"f": "float32", "b": "uint8"}.get(rows.dtype.kind, rows.dtype.newbyteorder("=")))
 
 
 def _dataset(rows: Rows, name: str) -> Dataset:
