@@ -550,7 +550,7 @@ def test_no_file_or_another_kind_of_file_is_said(tmp_path):
         tmp_path / "folder.npz": "cannot be read: Is a directory",
         tmp_path / "absent.npz": "absent.npz is not there",
         tmp_path / ("long" * 100 + ".npz"): "cannot be read: File name too long",
-        tmp_path: "holds nothing, no `x_train`",
+        tmp_path: r"\(as a folder of \.npy files\) holds nothing, no `x_train`",
     }.items():
         with pytest.raises(ZooError, match=says):
             dataset.load(str(path))

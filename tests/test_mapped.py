@@ -200,7 +200,7 @@ WRONG = {
         {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES / 255, "y_test": LABELS},
         "x_train holds uint8, x_test float64",
     ),
-    "no x_train": ({"x": TABLE}, r"rows holds x, no `x_train`; expected x_train"),
+    "no x_train": ({"x": TABLE}, r"rows \(as a folder of \.npy files\) holds x, no `x_train`; expected x_train"),
     "no rows": ({"x_train": TABLE[:0], "y_train": LABELS[:0]}, r"x_train has the shape \(0, 5\)"),
     "objects": ({"x_train": np.array([{}] * 9), "y_train": LABELS[:9]}, "x_train.npy holds pickled objects"),
 }

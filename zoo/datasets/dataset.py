@@ -183,7 +183,7 @@ def _typed(rows: np.ndarray, dtype: Any) -> np.ndarray:
 
 
 def _numbers(array: Array) -> Array:
-    """Rows as they are kept: gray images get their channel, doubles become singles, booleans bytes; native byte order."""
+    """Rows as they are kept: gray images get their channel, doubles become singles, booleans bytes, all native."""
     return each(_kept, array)
 
 

@@ -161,7 +161,7 @@ def load(name: str) -> Rows:
     if name.endswith(".npz"):
         return arranged(open_npz(Path(name)), name)
     if os.path.isdir(name):
-        return arranged(folder(Path(name), ARRAYS), name)
+        return arranged(folder(Path(name), ARRAYS), f"{name} (as a folder of .npy files)")
     if os.path.isfile(name):
         raise ZooError(f"{name} is no .npz file; expected one that numpy.savez wrote, with x_train and y_train")
     hint = nearest(name, SOURCES)
