@@ -274,6 +274,31 @@ def test_rows_that_are_streamed_give_every_bit_that_resident_rows_give(name, tmp
         assert (found.weights[path] == weights).all(), path
 
 
+SERIES = np.sin(np.arange(400) / 7).astype("float32")
+TEXT = np.random.default_rng(3).integers(0, 30, (300, 13))
+TARGETS = {
+    "gru": {
+        "x_train": np.lib.stride_tricks.sliding_window_view(SERIES[:-3], 20)[..., None],
+        "y_train": np.lib.stride_tricks.sliding_window_view(SERIES[20:], 3)[..., None],
+    },
+    "charlm": {"x_train": TEXT[:, :-1], "y_train": TEXT[:, 1:]},
+}
+"""Data whose targets stay in their file as well."""
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_targets_are_streamed_beside_their_rows(name, tmp_path, monkeypatch):
+    expected, _ = trained(dataset.load(TARGETS[name]), name)
+    monkeypatch.setenv(working.ROOM, "0")
+    monkeypatch.setattr(programs, "BLOCK", 10_000)
+    loaded = dataset.load(folder_of(tmp_path / "rows", TARGETS[name]))
+    found, rows = trained(loaded, name)
+
+    assert isinstance(loaded.train.y, Mapped) and all(isinstance(one, Streamed) for one in rows)
+    assert found.told == expected.told
+    assert all((found.weights[path] == weights).all() for path, weights in expected.weights.items())
+
+
 def test_rows_in_memory_are_streamed_too_where_their_features_do_not_fit(monkeypatch):
     arrays = arrays_of("digits")
     expected, _ = trained(dataset.load(arrays), "mlp")
