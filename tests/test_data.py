@@ -218,7 +218,7 @@ def test_a_download_that_fails_is_said_in_a_sentence(tmp_path):
 def test_by_hash_takes_the_share_of_each_class():
     rng = np.random.default_rng(2)
     x, y = rng.normal(size=(1000, 3)), rng.choice(4, 1000, p=[0.7, 0.2, 0.09, 0.01])
-    kept, held = splitting.by_hash(x, y, 0.2, stratify=True)
+    kept, held = splitting.by_hash(splitting.keys(x), y, 0.2, stratify=True)
 
     assert sorted([*kept, *held]) == list(range(1000))
     for label in range(4):
@@ -230,8 +230,8 @@ def test_by_hash_does_not_depend_on_the_order_of_the_rows():
     x, y = rng.normal(size=(300, 4)), rng.integers(0, 3, 300)
     order = rng.permutation(300)
     for stratify in (True, False):
-        held = splitting.by_hash(x, y, 0.25, stratify)[1]
-        again = splitting.by_hash(x[order], y[order], 0.25, stratify)[1]
+        held = splitting.by_hash(splitting.keys(x), y, 0.25, stratify)[1]
+        again = splitting.by_hash(splitting.keys(x[order]), y[order], 0.25, stratify)[1]
         assert {*keys(x[held])} == {*keys(x[order][again])}
 
 
@@ -241,13 +241,13 @@ def test_equal_rows_are_never_on_both_sides():
     x = np.where(x == 0, rng.choice([0.0, -0.0], x.shape), x)  # equal, though their bytes differ
     y = rng.integers(0, 3, 400)
     for stratify in (True, False):
-        kept, held = splitting.by_hash(x, y, 0.2, stratify)
+        kept, held = splitting.by_hash(splitting.keys(x), y, 0.2, stratify)
         assert len(kept) and len(held)
         assert not {tuple(row) for row in x[kept].tolist()} & {tuple(row) for row in x[held].tolist()}
 
 
 def test_a_class_of_one_row_is_kept_whole():
-    kept, held = splitting.by_hash(ROWS, np.r_[np.zeros(89, int), 1], 0.2, stratify=True)
+    kept, held = splitting.by_hash(splitting.keys(ROWS), np.r_[np.zeros(89, int), 1], 0.2, stratify=True)
 
     assert 89 in kept and 89 not in held
 
@@ -444,6 +444,15 @@ def test_gray_images_get_their_channel(tmp_path):
     assert loaded.train.x.dtype == loaded.test().x.dtype == np.uint8
 
 
+@pytest.mark.parametrize("kind", ["i4", "f4", "u2"])
+def test_rows_of_another_machines_byte_order_are_turned(kind):
+    rows = np.random.default_rng(0).integers(0, 99, (90, 5))
+    theirs, ours = (dataset.load((rows.astype(order + kind), LABELS)) for order in (">", "="))
+
+    assert theirs.description == ours.description
+    assert theirs.train.x.dtype.isnative
+
+
 def test_measurements_in_two_dimensions_are_a_sequence():
     loaded = dataset.load((np.random.random((60, 6, 2)), LABELS[:60]))
 
@@ -541,7 +550,7 @@ def test_no_file_or_another_kind_of_file_is_said(tmp_path):
         tmp_path / "folder.npz": "cannot be read: Is a directory",
         tmp_path / "absent.npz": "absent.npz is not there",
         tmp_path / ("long" * 100 + ".npz"): "cannot be read: File name too long",
-        tmp_path: "no data set",
+        tmp_path: r"\(as a folder of \.npy files\) holds nothing, no `x_train`",
     }.items():
         with pytest.raises(ZooError, match=says):
             dataset.load(str(path))
@@ -550,7 +559,7 @@ def test_no_file_or_another_kind_of_file_is_said(tmp_path):
 @pytest.mark.parametrize(
     "source, says",
     [
-        (3, r"a int is no data; expected a name, an \.npz path, a mapping of arrays or a pair \(x, y\)"),
+        (3, r"a int is no data; expected a name, an \.npz path, a folder, a mapping of arrays or a pair \(x, y\)"),
         ((ROWS, LABELS, LABELS), "a tuple is no data"),
         ({"x": ROWS}, "holds x, no `x_train`"),
         ({3: ROWS}, "holds 3, no `x_train`"),

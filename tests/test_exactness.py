@@ -12,7 +12,7 @@ from zoo.datasets import dataset
 from zoo.layers.adjustable import ADJUSTABLE, AdjustableL2, Knob
 from zoo.lowering import Plain
 from zoo.meeting import alone, meet
-from zoo.training.programs import Resident, resident
+from zoo.training.programs import Program, Resident
 from zoo.working import Workshop
 
 DATA = {"lenet5": "digits", "lstm": "digits", "autoencoder": "digits", "vae": "digits", "mlp": "breast_cancer"}
@@ -220,8 +220,8 @@ def test_the_compiled_epoch_is_what_fit_does_with_the_same_batches(name):
     data = [np.concatenate(arrays) for arrays in zip(*batches(plan, rows, size=10, count=7), strict=True)]
     pair = (data[0], data[1] if len(data) > 1 else None)
     order = np.random.default_rng(0).permutation(70)
-    program = Resident(ours, batch_size=16)
-    program.use(resident(pair), resident(pair))  # 70 rows: four batches of 16 and one of 6
+    program = Program(ours, batch_size=16)
+    program.use(Resident(pair), Resident(pair))  # 70 rows: four batches of 16 and one of 6
     reset(ours, {}, 3)
     logs = program.train(order)
     ordered = [array[order] for array in data]

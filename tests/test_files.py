@@ -14,7 +14,7 @@ import pytest
 
 from zoo import files
 from zoo.errors import ZooError
-from zoo.files import append_synced, check_target, finite, locked, new_folder, open_npy, open_npz, whole_lines
+from zoo.files import append_synced, check_target, finite, locked, map_npy, new_folder, open_npz, whole_lines
 
 OURS = "ours.json"
 
@@ -309,14 +309,14 @@ def test_a_damaged_array_is_read_or_refused_in_a_sentence(tmp_path):
     np.save(content, np.arange(60, dtype="float32").reshape(3, 20))
     path, rng, refused = tmp_path / "a.npy", np.random.default_rng(0), 0
     path.write_bytes(content.getvalue())
-    assert open_npy(path).shape == (3, 20)
+    assert map_npy(path).shape == (3, 20)
     for _ in range(500):
         damaged = bytearray(content.getvalue())
         for _ in range(rng.choice([1, 2, 5])):
             damaged[rng.integers(130)] = rng.integers(256)
         path.write_bytes(damaged)
         try:
-            open_npy(path)
+            map_npy(path)
         except ZooError as error:
             refused += 1
             assert "expected" in str(error)
@@ -325,7 +325,7 @@ def test_a_damaged_array_is_read_or_refused_in_a_sentence(tmp_path):
 
 
 def test_a_missing_file_a_folder_and_a_name_that_is_too_long_are_said(tmp_path):
-    for opened in (open_npz, open_npy):
+    for opened in (open_npz, map_npy):
         for path, says in {
             tmp_path / "absent": "absent is not there",
             tmp_path: "cannot be read: Is a directory; expected an ",
@@ -338,7 +338,7 @@ def test_a_missing_file_a_folder_and_a_name_that_is_too_long_are_said(tmp_path):
 def test_pickled_objects_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", x_train=np.array([{}, None]))
     np.save(tmp_path / "a.npy", np.array([{}, None]))
-    for opened, name in ((open_npz, "a.npz"), (open_npy, "a.npy")):
+    for opened, name in ((open_npz, "a.npz"), (map_npy, "a.npy")):
         with pytest.raises(ZooError, match="holds pickled objects, which could run code; expected plain arrays"):
             opened(tmp_path / name)
 

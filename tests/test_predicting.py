@@ -56,6 +56,14 @@ def test_a_missing_channel_is_added(export, answers):
     np.testing.assert_array_equal(again["predictions"], answers["predictions"])
 
 
+def test_rows_that_stay_in_a_folder_are_answered_for_alike(export, answers, tmp_path):
+    np.save(tmp_path / "x.npy", PIXELS)
+    np.save(tmp_path / "x_test.npy", PIXELS[:3])
+
+    np.testing.assert_array_equal(predict(export, tmp_path)["predictions"], answers["predictions"])
+    np.testing.assert_array_equal(predict(export, tmp_path / "x.npy")["label"], answers["label"])
+
+
 def test_answers_do_not_depend_on_the_batch(export, answers):
     many = predict(export, np.tile(PIXELS, (8, 1, 1)))  # several batches, the last one smaller
 
@@ -147,9 +155,12 @@ def test_rows_are_read_from_files_and_from_data_sets(tmp_path):
     np.savez(tmp_path / "x.npz", x=PIXELS[:1], x_test=PIXELS[:2], x_train=PIXELS[:3])
     np.savez(tmp_path / "test.npz", x_test=PIXELS[:2], x_train=PIXELS[:3])
     np.savez(tmp_path / "train.npz", x_train=PIXELS[:3])
-    found = [len(rows_of(tmp_path / name)) for name in ("a.npy", "x.npz", "test.npz", "train.npz")]
+    (tmp_path / "folder").mkdir()
+    np.save(tmp_path / "folder" / "x_test.npy", PIXELS[:4])
+    np.save(tmp_path / "folder" / "x_train.npy", PIXELS[:5])
+    found = [len(rows_of(tmp_path / name)) for name in ("a.npy", "x.npz", "test.npz", "train.npz", "folder")]
 
-    assert found == [90, 1, 2, 3]
+    assert found == [90, 1, 2, 3, 4]
     np.testing.assert_array_equal(rows_of("digits"), zoo.data("digits").test().x)
 
 
@@ -158,8 +169,10 @@ def test_no_rows_are_said(tmp_path):
     (tmp_path / "torn.npy").write_bytes(b"\x93NUMPY torn")
     (tmp_path / "rows.csv").write_text("1,2")
     np.save(tmp_path / "pickled.npy", np.array([{}]))
+    (tmp_path / "empty").mkdir()
     for name, says in {
         "other.npz": "holds no `x`, `x_test` or `x_train`; expected rows to answer for",
+        "empty": "empty holds no `x`, `x_test` or `x_train`; expected rows to answer for",
         "torn.npy": "is torn or not an .npy array",
         "pickled.npy": "holds pickled objects",
         "absent.npy": "is not there",

@@ -48,7 +48,7 @@ def test_every_row_validates_once_equal_rows_stay_together_and_classes_are_share
     rng = np.random.default_rng(0)
     x = np.repeat(rng.normal(size=(60, 3)), 2, axis=0)
     y = np.repeat(np.arange(60) % 3, 2)
-    fold = splitting.in_folds(x, y, 5, stratify=True)
+    fold = splitting.in_folds(splitting.keys(x), y, 5, stratify=True)
     shuffled = rng.permutation(len(x))
 
     assert set(fold) == set(range(5))
@@ -56,7 +56,7 @@ def test_every_row_validates_once_equal_rows_stay_together_and_classes_are_share
     assert (np.bincount(fold) == 24).all()
     for label in range(3):
         assert np.ptp(np.bincount(fold[y == label], minlength=5)) <= 2
-    assert (splitting.in_folds(x[shuffled], y[shuffled], 5, stratify=True) == fold[shuffled]).all()
+    assert (splitting.in_folds(splitting.keys(x[shuffled]), y[shuffled], 5, stratify=True) == fold[shuffled]).all()
 
 
 def test_the_folds_of_a_data_set_hold_its_open_rows_and_no_row_of_the_test_part():

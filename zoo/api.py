@@ -107,9 +107,10 @@ def with_weights(found: Spec) -> Spec:
 
 
 def data(source: Any, name: str = "data") -> Dataset:
-    """Load data: a name such as `digits`, the path of an .npz file, a mapping of arrays, or a pair (x, y).
+    """Load data: a name such as `digits`, an .npz file, a folder of .npy files, a mapping of arrays, or a pair (x, y).
 
-    Arrays are named `x_train, y_train` and, if there is a test part, `x_test, y_test`. Raises `ZooError`.
+    Arrays are named `x_train, y_train` and, if there is a test part, `x_test, y_test`. Rows of a folder, and arrays
+    that numpy has mapped from a file, stay there: they may be larger than memory. Raises `ZooError`.
     """
     return dataset.load(source, name)
 
@@ -431,7 +432,8 @@ def export(study: Study | str | Path, to: str | Path | None = None) -> Path:
 def predict(artifact: str | Path, rows: Any, endpoint: str = "serve") -> dict[str, np.ndarray]:
     """Answer for rows by an export's folder, or by a run's last export: {output name: array}.
 
-    `rows` is an array, an .npy or .npz file, or the name of a data set, whose test part is meant. Raises `ZooError`.
+    `rows` is an array, an .npy or .npz file, a folder of .npy files, or the name of a data set, whose test part is
+    meant. Raises `ZooError`.
     """
     from zoo import predicting
 

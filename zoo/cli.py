@@ -101,7 +101,7 @@ SPECS = click.option(
     help="A folder of your own specs, listed beside ours.  [env: ZOO_SPECS]",
 )  # fmt: skip
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-DATA = click.option("--data", required=True, metavar="DATA", help="A data set's name, or an .npz file.")
+DATA = click.option("--data", required=True, metavar="DATA", help="A data set's name, an .npz file, or a folder.")
 STUDY = _options(
     DATA,
     SPECS,
@@ -570,7 +570,9 @@ def _exported(folder: Path) -> None:
     epilog="\b\nExamples:\n  zoo predict served --data new.npz\n  zoo predict lenet5-digits --data digits --json"
 )
 @click.argument("artifact")
-@click.option("--data", required=True, metavar="ROWS", help="An .npy or .npz file, or a data set's test part.")
+@click.option(
+    "--data", required=True, metavar="ROWS", help="An .npy or .npz file, a folder, or a data set's test part."
+)
 @click.option("--endpoint", default="serve", show_default=True, help="What the model is to do with the rows.")
 @AS_JSON
 def predict(artifact: str, data: str, endpoint: str, as_json: bool) -> None:

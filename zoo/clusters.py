@@ -8,6 +8,7 @@ died, goes on where the trial stood. Epochs come back as events of Dask, states 
 from __future__ import annotations
 
 import itertools
+import os
 import pickle
 import queue
 import socket
@@ -401,7 +402,7 @@ def _open(study: _Study, address: str) -> Shop:
             f"the worker {address} has started TensorFlow on {threads} threads, and a trial of this study runs on "
             f"{read[0].threads}; expected a worker that was started anew"
         )
-    return workshop(read, dataset)
+    return workshop(read, dataset, beside=max(1, (os.cpu_count() or 1) // threads))
 
 
 # What the one who asks has a worker do beside its trial: short, for Dask's own loop waits for it

@@ -182,12 +182,12 @@ def open_npz(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def open_npy(path: Path) -> np.ndarray:
-    """The array of an .npy file. Raises `ZooError` as `open_npz` does."""
+def map_npy(path: Path) -> np.ndarray:
+    """The array of an .npy file, of which nothing is read before it is used. Raises `ZooError` as `open_npz` does."""
     import numpy as np
 
-    with _suspicion(path, "an .npy array", "numpy.save"), open(path, "rb") as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+    with _suspicion(path, "an .npy array", "numpy.save"):
+        return np.lib.format.open_memmap(path, mode="r")
 
 
 @contextmanager
@@ -204,6 +204,6 @@ def _suspicion(path: Path, what: str, writer: str) -> Iterator[None]:
     except OSError as error:
         raise ZooError(f"{path} cannot be read: {error.strerror or error}; expected {what}") from None
     except Exception as error:  # zipfile, zlib, tokenize and numpy each have errors of their own
-        if "allow_pickle=False" in str(error):
+        if "allow_pickle=False" in str(error) or "Python objects" in str(error):
             raise ZooError(f"{path} holds pickled objects, which could run code; expected plain arrays") from None
         raise ZooError(f"{path} is torn or not {what} ({error}); expected one that {writer} wrote") from None

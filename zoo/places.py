@@ -135,6 +135,7 @@ class Pool(Place):
         self, workshop: Shop, size: int, later: bool = False, gpus: Sequence[str] = (),
         spare: list[Started] | None = None,
     ) -> None:  # fmt: skip
+        workshop.beside = size
         self.workshop, self.gpus, self.spare = workshop, gpus, spare or []
         self.events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self.waiting: deque[Job] = deque()
@@ -156,11 +157,11 @@ class Pool(Place):
         return self._most
 
     def _grow(self) -> None:
-        plans = [plan.written() for plan in self.workshop.plans]
+        study = [plan.written() for plan in self.workshop.plans], self.workshop.dataset, self._most
         while len(self.members) < self._most:
             gpu = self.gpus[len(self.members) % len(self.gpus)] if self.gpus else None
             started = self.spare.pop() if self.spare else _started(gpu)
-            self.members.append(_Other(self.events, plans, self.workshop.dataset, gpu, started))
+            self.members.append(_Other(self.events, study, gpu, started))
 
     def expect(self, seconds: float) -> None:
         """Start the other workers if so much is left that it is worth their start."""
@@ -215,9 +216,8 @@ class Pool(Place):
             )
         if member.job is not None:
             self.waiting.appendleft(member.job.standing(self.states))
-        self.members[self.members.index(member)] = _Other(
-            self.events, member.plans, member.dataset, member.gpu, _started(member.gpu)
-        )  # fmt: skip
+        another = _Other(self.events, member.study, member.gpu, _started(member.gpu))
+        self.members[self.members.index(member)] = another
 
     def wake(self) -> None:
         """Let `wait` return."""
@@ -244,6 +244,10 @@ class _Member(ABC):
     @abstractmethod
     def close(self) -> None:
         """Stop."""
+
+
+_Study = tuple[list[dict[str, Any]], Dataset, int]
+"""What a worker's process gets once: plans as JSON, rows or the names of their files, the number of such workers."""
 
 
 class _Stopped(Exception):
@@ -289,11 +293,10 @@ class _Other(_Member):
     """A worker in a process of its own, and the thread that listens to it."""
 
     def __init__(
-        self, events: queue.SimpleQueue[tuple[str, Any]], plans: Any, dataset: Dataset, gpu: str | None,
-        started: Started,
-    ) -> None:  # fmt: skip
+        self, events: queue.SimpleQueue[tuple[str, Any]], study: _Study, gpu: str | None, started: Started
+    ) -> None:
         super().__init__(events)
-        self.plans, self.dataset, self.gpu, self.closed = plans, dataset, gpu, False
+        self.study, self.gpu, self.closed = study, gpu, False
         self.process, self.pipe = started
         threading.Thread(target=self._listen, daemon=True, name="listener").start()
 
@@ -305,7 +308,7 @@ class _Other(_Member):
     def _listen(self) -> None:
         # Not among the process's arguments: `start` would wait until they are read, for ever if the process died first.
         with contextlib.suppress(OSError):
-            self.pipe.send((self.plans, self.dataset))
+            self.pipe.send(self.study)
         while True:
             try:
                 what, told = self.pipe.recv()
@@ -413,11 +416,15 @@ def _serve(pipe: Connection) -> None:
         with _quiet():
             importlib.import_module("keras")
             _silent()
-        plans, dataset = pipe.recv()
+        try:
+            plans, dataset, beside = pipe.recv()
+        except ZooError as error:  # rows that are in their file no more
+            pipe.send(("failed", error))
+            return
         read = [meeting.read(plan) for plan in plans]
         with _quiet():
             pinned(read[0])
-        shop = workshop(read, dataset)
+        shop = workshop(read, dataset, beside)
         pipe.send(("ready", None))
         while True:
             job = pipe.recv()

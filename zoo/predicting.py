@@ -9,33 +9,37 @@ from typing import Any
 import numpy as np
 
 from zoo.datasets import dataset, sources
+from zoo.datasets.mapped import Array, each, mapped
 from zoo.errors import ZooError
-from zoo.files import open_npy, open_npz, read_json
+from zoo.files import map_npy, open_npz, read_json
 
 BATCH = 256
 ARTIFACT = "artifact.json"
 
 
-def rows_of(source: Any) -> np.ndarray:
-    """The rows to answer for: an array, an .npy or .npz file, or a data set's test part.
+ROWS = ("x", "x_test", "x_train")
+"""The array of a file or a folder that is answered for: the first of these that is there."""
 
-    Of an .npz file `x` is read, else `x_test`, else `x_train`.
+
+def rows_of(source: Any) -> Array:
+    """The rows to answer for: an array, an .npy or .npz file, a folder of .npy files, or a data set's test part.
+
+    Of a file or a folder `x` is read, else `x_test`, else `x_train`; the rows of .npy files stay there.
     """
-    if isinstance(source, np.ndarray):
-        return source
     if not isinstance(source, (str, Path)):
         return dataset.as_array(source, "rows")
     path = Path(source)
     if sources.named(str(source)):
         return dataset.load(str(source)).test().x
     if path.suffix == ".npy":
-        return open_npy(path)
-    if path.suffix == ".npz":
-        arrays = open_npz(path)
-        key = next((key for key in ("x", "x_test", "x_train") if key in arrays), None)
-        if key is None:
+        return mapped(map_npy(path))
+    is_folder = os.path.isdir(path)
+    if path.suffix == ".npz" or is_folder:
+        arrays = sources.folder(path, ROWS) if is_folder else open_npz(path)
+        found = next((arrays[key] for key in ROWS if key in arrays), None)
+        if found is None:
             raise ZooError(f"{path} holds no `x`, `x_test` or `x_train`; expected rows to answer for")
-        return arrays[key]
+        return found
     if os.path.exists(path):
         raise ZooError(f"{source} is no .npy or .npz file; expected rows to answer for")
     sources.load(str(source))
@@ -64,7 +68,7 @@ def predict(folder: Path, source: Any, endpoint: str = "serve") -> dict[str, np.
     if len(inputs) != 1:
         raise ZooError(f"`{endpoint}` takes {', '.join(inputs)}, no rows; call its signature in the SavedModel")
     name, wanted = next(iter(inputs.items()))
-    rows = _fitting(rows_of(source), tuple(wanted["shape"][1:]), wanted["dtype"], folder)
+    rows, dtype = _fitting(rows_of(source), tuple(wanted["shape"][1:]), folder), wanted["dtype"]
     import tensorflow as tf
 
     try:
@@ -72,8 +76,8 @@ def predict(folder: Path, source: Any, endpoint: str = "serve") -> dict[str, np.
     except (OSError, KeyError) as error:
         raise ZooError(f"{folder} holds no SavedModel with `{endpoint}`: {error}") from None
     found = [
-        {key: value.numpy() for key, value in function(**{name: tf.constant(rows[begin : begin + BATCH])}).items()}
-        for begin in range(0, len(rows), BATCH)
+        {key: value.numpy() for key, value in function(**{name: tf.constant(batch)}).items()}
+        for batch in (_typed(rows[begin : begin + BATCH], dtype, folder) for begin in range(0, len(rows), BATCH))
     ]
     joined = {
         key: np.concatenate([batch[key] for batch in found]) for key in artifact["endpoints"][endpoint]["outputs"]
@@ -81,17 +85,26 @@ def predict(folder: Path, source: Any, endpoint: str = "serve") -> dict[str, np.
     return {key: np.char.decode(value.astype("S")) if value.dtype == object else value for key, value in joined.items()}
 
 
-def _fitting(rows: np.ndarray, shape: tuple[int | None, ...], dtype: str, folder: Path) -> np.ndarray:
-    """The rows in the artifact's shape and type; a missing channel is added, nothing else is guessed."""
+def _fitting(rows: Array, shape: tuple[int | None, ...], folder: Path) -> Array:
+    """The rows in the artifact's shape; a missing channel is added, nothing else is guessed."""
     given = rows.shape
     if rows.ndim == len(shape) and shape[-1] == 1 and len(shape) == 3:
-        rows = rows[..., None]
+        rows = each(_with_channel, rows)
     fits = rows.ndim == len(shape) + 1 and all(
         want in (None, have) for want, have in zip(shape, rows.shape[1:], strict=True)
     )
     if not fits or rows.dtype.kind not in "biuf" or not len(rows):
         wanted = " x ".join("any" if one is None else str(one) for one in shape)
         raise ZooError(f"rows of shape {given} ({rows.dtype}) do not fit {folder}; expected rows of {wanted} numbers")
+    return rows
+
+
+def _with_channel(rows: np.ndarray) -> np.ndarray:
+    return rows[..., None]
+
+
+def _typed(rows: np.ndarray, dtype: str, folder: Path) -> np.ndarray:
+    """The rows in the artifact's type. Raises `ZooError` where that would change a number."""
     if rows.dtype.kind == "f" and not np.isfinite(rows).all():
         raise ZooError("the rows hold NaN or infinity; expected numbers alone")
     if np.dtype(dtype).kind in "iu":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +28,30 @@ def prepare_model(steps: Sequence[Mapping[str, Any]], shape: Sequence[int], dtyp
     return keras.Model(
         source, tensor if steps or dtype != "float32" else keras.layers.Identity()(tensor), name="prepare"
     )
+
+
+PREPARED = 256
+"""Raw rows that are prepared at once: each alone, so that any number of them gives the same bits."""
+
+
+def preparer(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """The function of a `prepare` model from raw rows to features, traced once for any number of rows."""
+    import tensorflow as tf
+
+    @tf.function(input_signature=(tf.TensorSpec(model.input_shape, model.input.dtype),))
+    def prepare(rows: Any) -> Any:
+        return model(rows, training=False)
+
+    def features(rows: np.ndarray) -> np.ndarray:
+        found = np.empty(0, "float32")
+        for begin in range(0, len(rows), PREPARED):
+            some = prepare(rows[begin : begin + PREPARED]).numpy()
+            if begin == 0:
+                found = np.empty((len(rows), *some.shape[1:]), some.dtype)
+            found[begin : begin + PREPARED] = some
+        return found
+
+    return features
 
 
 def restored(steps: Sequence[Mapping[str, Any]], shape: Sequence[int]) -> list[dict[str, Any]]:

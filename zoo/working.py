@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +18,11 @@ from zoo.building import Built, build, reset, trace_key
 from zoo.datasets.dataset import Dataset, Part
 from zoo.errors import ZooError
 from zoo.meeting import Plan
+from zoo.preparing import preparer
 from zoo.runs import Told
 from zoo.seeding import derive
 from zoo.training.engine import Epoch, fit
-from zoo.training.programs import Resident, resident
+from zoo.training.programs import Program, Resident, Rows, Source, Streamed, bytes_of
 
 LARGEST_CACHE = 2
 """Built models kept in a process: the one in use, and one more for studies whose ranges change shapes."""
@@ -148,6 +151,9 @@ class Look:
     rows: np.ndarray | None
 
 
+Sources = tuple[Source, Source]
+"""The rows that a training learns from, and those that it is scored on."""
+
 Seen = Callable[[int, Epoch, "State | None"], None]
 """Who sees the epochs: of (the trial's number, the epoch, and now and then the state after it)."""
 
@@ -160,8 +166,10 @@ class Workshop:
     dataset: Dataset
     callbacks: Sequence[Any] = ()
     """The caller's Keras callbacks, for epochs alone."""
-    _benches: dict[str, tuple[Built, Resident]] = field(default_factory=dict)
-    _rows: dict[int | None, tuple[Any, Any]] = field(default_factory=dict)
+    beside: int = 1
+    """So many processes of this machine do the same, this one among them, each with rows of its own."""
+    _benches: dict[str, tuple[Built, Program]] = field(default_factory=dict)
+    _rows: dict[int | None, Sources] = field(default_factory=dict)
 
     @property
     def plans(self) -> tuple[Plan, ...]:
@@ -238,7 +246,7 @@ class Workshop:
         single = self.plan.trials * self.plan.trainings == 1
         return self.callbacks if single else copy.deepcopy(list(self.callbacks))
 
-    def bench(self, values: Mapping[str, Any], seed: int, fold: int | None = None) -> tuple[Built, Resident]:
+    def bench(self, values: Mapping[str, Any], seed: int, fold: int | None = None) -> tuple[Built, Program]:
         """The built model and its program for values, on the rows of a fold; built anew only where shapes change."""
         key = trace_key(self.plan, values)
         if key not in self._benches:
@@ -246,7 +254,7 @@ class Workshop:
                 self._benches.pop(next(iter(self._benches)))
             built = build(self.plan, values, seed, adjustable=True)
             size = self.plan.spec.fill(values).train["batch_size"]
-            self._benches[key] = (built, Resident(built, size))
+            self._benches[key] = (built, Program(built, size))
         self._benches[key] = self._benches.pop(key)
         built, program = self._benches[key]
         program.use(*self._rows_of(built, fold))
@@ -257,20 +265,33 @@ class Workshop:
         built = next((one for one, _ in self._benches.values()), None)
         return sum(one.nbytes for one in built.weights().values()) if built else 0
 
-    def _rows_of(self, built: Built, fold: int | None) -> tuple[Any, Any]:
+    def _rows_of(self, built: Built, fold: int | None) -> Sources:
         """The rows that a training learns from, and those that it is scored on; they serve every bench."""
         if fold not in self._rows:
             parts: dict[int | None, tuple[Part, Part]] = {None: (self.dataset.train, self.dataset.validation)}
             if fold is not None:
                 parts = dict(enumerate(self.dataset.folds(self.plan.folds)))
-            for key, (train, validation) in parts.items():
-                self._rows[key] = (self._prepared(built, train), self._prepared(built, validation))
+            features, room = preparer(built.prepare), room_for_rows() // self.beside // len(parts)
+            self._rows.update({key: self._sources(both, features, room) for key, both in parts.items()})
         return self._rows[fold]
 
-    def _prepared(self, built: Built, part: Part) -> tuple[Any, ...]:
-        """Features and targets of a part: `prepare` runs once over the rows, before the study."""
-        features = built.prepare.predict(part.x, batch_size=256, verbose=0)
-        return resident((self.plan.works.inputs(part, features), self.plan.works.targets(part, features)))
+    def _sources(self, parts: tuple[Part, Part], features: Callable[[np.ndarray], np.ndarray], room: int) -> Sources:
+        """Two parts as a program reads them: from memory if they fit into so many bytes, else block by block."""
+        works = self.plan.works
+
+        def reader(part: Part) -> Callable[[np.ndarray | slice], Rows]:
+            def read(rows: np.ndarray | slice) -> Rows:
+                some = part.read(rows)
+                found = features(np.asarray(some.x))
+                return works.inputs(some, found), works.targets(some, found)
+
+            return read
+
+        train, validation = reader(parts[0]), reader(parts[1])
+        row = parts[0].read(slice(1)).nbytes + bytes_of(train(slice(1)))
+        if row * sum(map(len, parts)) <= room:
+            return Resident(train(slice(None))), Resident(validation(slice(None)))
+        return Streamed(train, len(parts[0]), row), Streamed(validation, len(parts[1]), row)
 
 
 @dataclass
@@ -279,21 +300,24 @@ class Workshops:
 
     plans: tuple[Plan, ...]
     dataset: Dataset
+    beside: int = 1
     _open: tuple[int, Workshop] | None = None
 
     def work(self, job: Job, watch: Seen = lambda number, epoch, state: None) -> list[Outcome]:
         """Run the trials of a job of one plan, and look at its network."""
         if self._open is None or self._open[0] != job.plan:
-            self._open = (job.plan, Workshop(self.plans[job.plan], self.dataset))
+            self._open = (job.plan, Workshop(self.plans[job.plan], self.dataset, beside=self.beside))
         began, shop = time.monotonic(), self._open[1]
         outcomes = shop.work(job, watch)
         seconds = (time.monotonic() - began) / len(outcomes)
         return [replace(one, look=_look(shop, one, seconds)) for one in outcomes]
 
 
-def workshop(plans: Sequence[Plan], dataset: Dataset) -> Workshop | Workshops:
-    """The place in a process where jobs of these plans are done."""
-    return Workshop(plans[0], dataset) if len(plans) == 1 else Workshops(tuple(plans), dataset)
+def workshop(plans: Sequence[Plan], dataset: Dataset, beside: int = 1) -> Workshop | Workshops:
+    """The place in a process where jobs of these plans are done, one of so many on this machine."""
+    if len(plans) == 1:
+        return Workshop(plans[0], dataset, beside=beside)
+    return Workshops(tuple(plans), dataset, beside)
 
 
 TIMED = 20
@@ -339,6 +363,25 @@ def trainings_of(plan: Plan, seed: int) -> tuple[Training, ...]:
 def seed_of(plan: Plan, trial: int, parent: int | None = None) -> int:
     """The seed of a trial, far from all others; a trial that goes on where another stopped has that one's seed."""
     return derive(plan.seed, "trial", trial if parent is None else parent)
+
+
+SHARE, ROOM = 4, "ZOO_ROOM_FOR_ROWS"
+"""One part in so many of the memory is for rows that stay there, of all processes together, and making them takes as
+much again for a moment; the variable sets it in bytes. Results do not depend on it."""
+
+
+def room_for_rows() -> int:
+    """Bytes of prepared rows that may stay in the memory that this machine has, or this container."""
+    stated = os.environ.get(ROOM)
+    if stated is not None:
+        if not stated.isdecimal():
+            raise ZooError(f"{ROOM} is {stated!r}; expected a number of bytes")
+        return int(stated)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for limit in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
+        with contextlib.suppress(OSError, ValueError):  # not there, or "max"
+            memory = min(memory, int(limit.read_text()))
+    return memory // SHARE
 
 
 def pinned(plan: Plan) -> Plan:

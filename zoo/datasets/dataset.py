@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zoo.datasets import sources, splitting
-from zoo.datasets.description import KINDS, Description, Field, field, fingerprint
-from zoo.datasets.sources import Rows
+from zoo.datasets.description import KINDS, Description, Field, field, field_of, fingerprint, not_finite
+from zoo.datasets.mapped import Array, each, joined, mapped, pieces, some
+from zoo.datasets.sources import ARRAYS, Rows
 from zoo.errors import ZooError
-
-ARRAYS = ("x_train", "y_train", "x_test", "y_test", "classes")
-"""What a mapping of arrays may hold; other names in it are left alone."""
 
 VALIDATION_SHARE = TEST_SHARE = 0.2
 """Shares of the rows that validate and test; a source's own test part is taken as it is."""
@@ -25,14 +25,27 @@ VALIDATION_SHARE = TEST_SHARE = 0.2
 class Part:
     """Some rows: `x` of shape (rows, ...) and `y` (rows,), (rows, targets) or (rows, horizon, features), or None.
 
-    The `y` of a classification holds the numbers of the classes, 0 .. n-1.
+    The `y` of a classification holds the numbers of the classes, 0 .. n-1. Either may stay in its file (`Mapped`).
     """
 
-    x: np.ndarray
-    y: np.ndarray | None
+    x: Array
+    y: Array | None
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def at(self, index: np.ndarray) -> Part:
+        """Some of the rows, in an order; those of a file stay there."""
+        return Part(some(self.x, index), None if self.y is None else some(self.y, index))
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that the rows take in memory."""
+        return sum(array.nbytes for array in (self.x, self.y) if array is not None)
+
+    def read(self, index: np.ndarray | slice) -> Part:
+        """Some of the rows, in memory."""
+        return Part(np.asarray(self.x[index]), None if self.y is None else np.asarray(self.y[index]))
 
 
 class Dataset:
@@ -42,6 +55,7 @@ class Dataset:
         self.description = description
         self.train, self.validation, self._test = train, validation, test
         self.test_openings = 0
+        self._fold_of: dict[int, np.ndarray] = {}
 
     def test(self) -> Part:
         """The untouched part; every call is counted, for a number seen often is no longer a test."""
@@ -54,38 +68,47 @@ class Dataset:
         The test part is in no fold. Raises `ZooError` for rows in time, of which a fold would be learned from
         what comes after it, and for too few rows.
         """
-        name, both = self.description.name, (self.train, self.validation)
+        name = self.description.name
         if self.description.order == "time":
             raise ZooError(
                 f"the rows of {name} follow one another in time, and a fold would be learned from what came after it; "
                 "expected no --folds"
             )
-        x = np.concatenate([part.x for part in both])
-        y = np.concatenate([part.y for part in both if part.y is not None]) if self.train.y is not None else None
-        fold_of = splitting.in_folds(x, y, folds, self.description.task == "classification")
+        x = joined(self.train.x, self.validation.x)
+        y = (
+            joined(self.train.y, self.validation.y)
+            if self.train.y is not None and self.validation.y is not None
+            else None
+        )
+        if folds not in self._fold_of:
+            keys = splitting.keys(x)
+            self._fold_of[folds] = splitting.in_folds(keys, y, folds, self.description.task == "classification")
+        fold_of, opened = self._fold_of[folds], Part(x, y)
         if len(np.unique(fold_of)) < folds:
             raise ZooError(
                 f"{name} has {len(np.unique(fold_of))} different rows to learn from; expected {folds} or more"
             )
-        parts = [
-            [Part(x[rows], None if y is None else y[rows]) for rows in (fold_of != fold, fold_of == fold)]
+        return [
+            (opened.at(np.flatnonzero(fold_of != fold)), opened.at(np.flatnonzero(fold_of == fold)))
             for fold in range(folds)
         ]
-        return [(kept, held) for kept, held in parts]
 
     def __repr__(self) -> str:
         return f"<Dataset {self.description.name}: {self.description.said}>"
 
 
 def load(source: Any, name: str = "data") -> Dataset:
-    """A data set from a name, the path of an .npz file, a mapping of arrays, or a pair (x, y).
+    """A data set from a name, the path of an .npz file or of a folder of .npy files, a mapping of arrays, or (x, y).
 
-    Raises `ZooError` for what cannot be learned from: empty, ragged, of text, of one class, of unequal lengths.
+    Rows of a folder, and of arrays that numpy has mapped from a file, stay in their files. Raises `ZooError` for what
+    cannot be learned from: empty, ragged, of text, of one class, of unequal lengths.
     """
     if isinstance(source, Dataset):
         return source
     if isinstance(source, (str, Path)):
-        rows, name = sources.load(str(source)), sources.named(str(source)) or Path(str(source)).stem
+        path = Path(str(source))
+        rows = sources.load(str(source))
+        name = sources.named(str(source)) or (path.resolve().name if os.path.isdir(path) else path.stem)
     elif isinstance(source, Mapping):
         given = {key: value for key, value in source.items() if value is not None}
         rows = sources.arranged({key: as_array(given[key], key) if key in ARRAYS else None for key in given}, name)
@@ -94,16 +117,20 @@ def load(source: Any, name: str = "data") -> Dataset:
         rows = Rows(as_array(x, "x"), None if y is None else as_array(y, "y"))
     else:
         kind = type(source).__name__
-        raise ZooError(f"a {kind} is no data; expected a name, an .npz path, a mapping of arrays or a pair (x, y)")
+        raise ZooError(
+            f"a {kind} is no data; expected a name, an .npz path, a folder, a mapping of arrays or a pair (x, y)"
+        )
     return _dataset(_checked(rows, name), name)
 
 
-def as_array(value: Any, name: str) -> np.ndarray:
+def as_array(value: Any, name: str) -> Array:
     """What numpy understands as an array; raises `ZooError` for ragged rows."""
     try:
-        found = np.asarray(value)
+        found = mapped(np.asarray(value))
     except ValueError as error:
         raise ZooError(f"{name} is no array ({error}); expected rows of one shape") from None
+    if not isinstance(found, np.ndarray):
+        return found
     texts = found.dtype == object and all(isinstance(one, str) for one in found.flat)  # a column of pandas
     return found.astype(str) if texts else found
 
@@ -135,22 +162,35 @@ def _checked(rows: Rows, name: str) -> Rows:
     return replace(rows, x=_numbers(rows.x), x_test=x_test)
 
 
-def _alike(x_test: np.ndarray, x: np.ndarray, name: str) -> np.ndarray:
+def _alike(x_test: Array, x: Array, name: str) -> Array:
     """The test part in the type of the training part, where that changes no number; else one of them was scaled."""
-    with np.errstate(invalid="ignore"):
-        same = x_test.astype(x.dtype)
+    same = each(partial(_typed, dtype=x.dtype), x_test)
     measured = x.dtype.kind == "f"
-    if measured != (x_test.dtype.kind == "f") or not (measured or np.array_equal(same, x_test)):
+    if measured != (x_test.dtype.kind == "f") or not (measured or _equal(same, x_test)):
         raise ZooError(f"{name}: x_train holds {x.dtype}, x_test {x_test.dtype}; expected one type, scaled alike")
     return same
 
 
-def _numbers(array: np.ndarray) -> np.ndarray:
-    """Rows as they are kept: gray images get their channel, doubles become singles, booleans bytes."""
-    if array.ndim == 3 and array.dtype.kind in "iub":
-        array = array[..., None]  # whole numbers in two dimensions are pixels; sequences of measurements are floats
-    with np.errstate(over="ignore"):  # what becomes infinite is refused with the rest that is
-        return array.astype({"f": "float32", "b": "uint8"}.get(array.dtype.kind, array.dtype))
+def _equal(rows: Array, others: Array) -> bool:
+    """Whether two arrays of one shape hold the same numbers."""
+    return rows.dtype == others.dtype or all(np.array_equal(one, other) for one, other in pieces(rows, others))
+
+
+def _typed(rows: np.ndarray, dtype: Any) -> np.ndarray:
+    """The rows in a type; what becomes infinite is refused later, with the rest that is."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return rows.astype(dtype)
+
+
+def _numbers(array: Array) -> Array:
+    """Rows as they are kept: gray images get their channel, doubles become singles, booleans bytes, all native."""
+    return each(_kept, array)
+
+
+def _kept(rows: np.ndarray) -> np.ndarray:
+    if rows.ndim == 3 and rows.dtype.kind in "iub":
+        rows = rows[..., None]  # whole numbers in two dimensions are pixels; sequences of measurements are floats
+    return _typed(rows, {"f": "float32", "b": "uint8"}.get(rows.dtype.kind, rows.dtype.newbyteorder("=")))
 
 
 def _dataset(rows: Rows, name: str) -> Dataset:
@@ -160,20 +200,22 @@ def _dataset(rows: Rows, name: str) -> Dataset:
     labelled, order = task == "classification", "time" if task == "forecasting" else "rows"
     gap = y.shape[1] - 1 if y is not None and order == "time" else 0
 
-    def split(x: np.ndarray, targets: np.ndarray | None, share: float) -> tuple[Part, Part]:
-        if order == "time":
-            kept, held = splitting.by_time(len(x), share, gap)
-        else:
-            kept, held = splitting.by_hash(x, targets, share, labelled)
-        parts = [Part(x[index], None if targets is None else targets[index]) for index in (kept, held)]
-        return parts[0], parts[1]
+    keys = np.array([]) if order == "time" else splitting.keys(rows.x)
 
+    def split(part: Part, keys: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+        if order == "time":
+            return splitting.by_time(len(part), share, gap)
+        return splitting.by_hash(keys, part.y, share, labelled)
+
+    learn, share = Part(rows.x, y), VALIDATION_SHARE
     if rows.x_test is None:
-        learn, test = split(rows.x, y, TEST_SHARE)
+        kept, held = split(learn, keys, TEST_SHARE)
+        learn, test, keys = learn.at(kept), learn.at(held), keys[kept] if len(keys) else keys
         share = VALIDATION_SHARE / (1 - TEST_SHARE)
     else:
-        learn, test, share = Part(rows.x, y), Part(rows.x_test, y_test), VALIDATION_SHARE
-    train, validation = split(learn.x, learn.y, share)
+        test = Part(rows.x_test, y_test)
+    kept, held = split(learn, keys, share)
+    train, validation = learn.at(kept), learn.at(held)
     return _described(name, task, classes, order, train, validation, test)
 
 
@@ -197,8 +239,8 @@ def _described(
     y = field(train.y, "target") if train.y is not None else None
     x_change = y_change = None
     if task == "forecasting" and train.y is not None and train.x.shape[-1] == train.y.shape[-1]:
-        last = train.x[:, -1:]
-        x_change, y_change = field(train.x - last, kind), field(train.y - last, "target")
+        x_change = field_of((x - x[:, -1:] for x, _ in pieces(train.x, train.y)), kind)
+        y_change = field_of((y - x[:, -1:] for x, y in pieces(train.x, train.y)), "target")
     print_of = fingerprint([array for part in parts.values() for array in (part.x, part.y)])
     rows_of = {part: len(rows) for part, rows in parts.items()}
     description = Description(name, x, y, task, classes, rows_of, order, x_change, y_change, print_of)
@@ -207,12 +249,16 @@ def _described(
 
 def _finite(rows: Part, name: str, part: str) -> None:
     for array in (rows.x, rows.y):
-        if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
-            bad = int((~np.isfinite(array)).reshape(len(array), -1).any(axis=1).sum())
-            raise ZooError(f"{name}: {bad:,} rows of the {part} part hold NaN or infinity; expected numbers alone")
+        if array is not None and array.dtype.kind == "f":
+            bad = sum(not_finite(piece) for (piece,) in pieces(array))
+            if bad:
+                raise ZooError(f"{name}: {bad:,} rows of the {part} part hold NaN or infinity; expected numbers alone")
 
 
-def _targets(rows: Rows, name: str) -> tuple[str, np.ndarray | None, np.ndarray | None, tuple[Any, ...]]:
+Targets = tuple[str, Array | None, Array | None, tuple[Any, ...]]
+
+
+def _targets(rows: Rows, name: str) -> Targets:
     """The task that the targets mean, the targets as training wants them, and the labels."""
     y, y_test = rows.y, rows.y_test
     if y is None:
@@ -231,46 +277,71 @@ def _targets(rows: Rows, name: str) -> tuple[str, np.ndarray | None, np.ndarray 
     if y.ndim > 2 and task == "regression":
         raise ZooError(f"{name}: y has the shape {y.shape}; expected a label, a number or a few numbers a row")
     rank = 3 if task == "forecasting" else 2
-    found, test = (None if one is None else _of_rank(one, rank).astype("float32") for one in (y, y_test))
+    found, test = (None if one is None else each(partial(_measured, rank=rank), one) for one in (y, y_test))
     _same_width(found, test, name)
     return task, found, test, ()
 
 
-def _everywhere(
-    x: np.ndarray, y: np.ndarray, y_test: np.ndarray | None, names: tuple[str, ...], name: str
-) -> tuple[str, np.ndarray | None, np.ndarray | None, tuple[Any, ...]] | None:
+def _everywhere(x: Array, y: Array, y_test: Array | None, names: tuple[str, ...], name: str) -> Targets | None:
     """Several labels a row: one for each pixel, for each step, or any number of a few; None for none of these."""
     _same_width(y, y_test, name)
     both = [y] if y_test is None else [y, y_test]
-    test = None if y_test is None else y_test.astype("int32")
+    whole = partial(_typed, dtype="int32")
+    test = None if y_test is None else each(whole, y_test)
     if x.ndim == 4 and y.shape[1:] == x.shape[1:3]:
-        found = np.unique(y)
-        if len(found) < 2 or (y_test is not None and set(np.unique(y_test)) - set(found)):
+        found = _unique(y)
+        if len(found) < 2 or (y_test is not None and set(_unique(y_test)) - set(found)):
             raise ZooError(
                 f"{name}: the pixels of y hold the labels {found.tolist()[:5]}; expected two or more, all known"
             )
-        numbers = [np.searchsorted(found, one).astype("int32") for one in both]
+        numbers = [each(partial(_numbered, labels=found), one) for one in both]
         return "segmentation", numbers[0], None if y_test is None else numbers[1], _labels(names, found, name)
-    if x.ndim == 2 and y.shape == x.shape and x.dtype.kind in "iu" and min(one.min() for one in both) >= 0:
-        return "language", y.astype("int32"), test, ()
-    if y.ndim == 2 and all(np.isin(one, (0, 1)).all() for one in both):
+    if x.ndim == 2 and y.shape == x.shape and x.dtype.kind in "iu" and all(_all(_is_id, one) for one in both):
+        return "language", each(whole, y), test, ()
+    if y.ndim == 2 and all(_all(_is_flag, one) for one in both):
         labels = names if len(names) == y.shape[1] else tuple(range(y.shape[1]))
-        return "multilabel", y.astype("int32"), test, tuple(labels)
+        return "multilabel", each(whole, y), test, tuple(labels)
     return None
 
 
-def _one_hot(y: np.ndarray) -> bool:
+def _unique(rows: Array) -> np.ndarray:
+    """The different values that rows hold, sorted."""
+    return np.unique(np.concatenate([np.unique(piece) for (piece,) in pieces(rows)]))
+
+
+def _all(holds: Callable[[np.ndarray], Any], rows: Array) -> bool:
+    """Whether something holds for all values of all rows."""
+    return all(bool(holds(piece).all()) for (piece,) in pieces(rows))
+
+
+def _is_id(values: np.ndarray) -> np.ndarray:
+    return values >= 0
+
+
+def _is_flag(values: np.ndarray) -> np.ndarray:
+    return np.isin(values, (0, 1))
+
+
+def _one_hot(y: Array) -> bool:
     """Whether targets are labels in columns: a 1 in each row and zeros beside it."""
     if y.ndim != 2 or y.shape[1] < 2 or y.dtype.kind not in "biuf":
         return False
-    return bool(np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all())
+    return _all(_is_flag, y) and _all(lambda values: values.sum(axis=1) == 1, y)
 
 
-def _labelled(
-    y: np.ndarray, y_test: np.ndarray | None, names: tuple[str, ...], name: str
-) -> tuple[str, np.ndarray | None, np.ndarray | None, tuple[Any, ...]]:
+def _numbered(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Labels as their numbers among all of them."""
+    return np.searchsorted(labels, rows).astype("int32")
+
+
+def _measured(rows: np.ndarray, rank: int) -> np.ndarray:
+    """Targets to be predicted as numbers, of a rank."""
+    return _typed(rows[..., None] if rows.ndim < rank else rows, "float32")
+
+
+def _labelled(y: Array, y_test: Array | None, names: tuple[str, ...], name: str) -> Targets:
     y, y_test = _column(y), None if y_test is None else _column(y_test)
-    if y.ndim != 1:
+    if y.ndim != 1 or not isinstance(y, np.ndarray):
         what = f"{y.dtype} of the shape {y.shape}"
         raise ZooError(f"{name}: y_train holds {what}; expected one label a row, or numbers with a point to predict")
     found = np.unique(y)
@@ -287,19 +358,15 @@ def _labelled(
         unknown = set(np.unique(y_test).tolist()) - set(found.tolist())
         if unknown:
             raise ZooError(f"{name}: the test part has the label `{min(unknown)}`, which no training row has")
-        test = np.searchsorted(found, y_test).astype("int32")
-    return "classification", np.searchsorted(found, y).astype("int32"), test, _labels(names, found, name)
+        test = _numbered(np.asarray(y_test), found)
+    return "classification", _numbered(y, found), test, _labels(names, found, name)
 
 
-def _column(y: np.ndarray) -> np.ndarray:
+def _column(y: Array) -> Array:
     return y[:, 0] if y.shape[1:] == (1,) else y
 
 
-def _of_rank(y: np.ndarray, rank: int) -> np.ndarray:
-    return y[..., None] if y.ndim < rank else y
-
-
-def _same_width(y: np.ndarray | None, y_test: np.ndarray | None, name: str) -> None:
+def _same_width(y: Array | None, y_test: Array | None, name: str) -> None:
     if y is not None and y_test is not None and y_test.shape[1:] != y.shape[1:]:
         raise ZooError(f"{name}: a row of y_test has the shape {y_test.shape[1:]}, one of y_train {y.shape[1:]}")
 

@@ -1,22 +1,27 @@
-"""Where rows come from: names that come with the installation, Keras's downloads, and .npz files."""
+"""Where rows come from: names that come with the installation, Keras's downloads, .npz files, folders of .npy files."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError, listed, nearest, plainly
-from zoo.files import open_npz
+from zoo.files import map_npy, open_npz
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from zoo.datasets.mapped import Array
+
 VENDORED = Path(__file__).with_name("vendored")
+ARRAYS = ("x_train", "y_train", "x_test", "y_test", "classes")
+"""What a mapping of arrays, a file or a folder may hold; other names in it are left alone."""
+
 CO2_WINDOW, CO2_HORIZON = 52, 4
 
 
@@ -28,10 +33,10 @@ class Rows:
     windows of `window` steps, each followed by `horizon` steps to forecast; then `x` and `y` are empty.
     """
 
-    x: np.ndarray
-    y: np.ndarray | None = None
-    x_test: np.ndarray | None = None
-    y_test: np.ndarray | None = None
+    x: Array
+    y: Array | None = None
+    x_test: Array | None = None
+    y_test: Array | None = None
     classes: tuple[str, ...] = ()
     series: np.ndarray | None = None
     window: int = 0
@@ -89,11 +94,11 @@ def arranged(arrays: Mapping[str, Any], where: str) -> Rows:
     return Rows(arrays["x_train"], arrays.get("y_train"), *test, classes=labels)
 
 
-def as_text(array: np.ndarray) -> np.ndarray:
+def as_text(array: Array) -> Array:
     """Bytes as the text that they are (UTF-8), anything else as it is."""
     import numpy as np
 
-    return np.char.decode(array, "utf-8", "replace") if array.dtype.kind == "S" else array
+    return np.char.decode(np.asarray(array), "utf-8", "replace") if array.dtype.kind == "S" else array
 
 
 def _keras(name: str) -> Rows:
@@ -134,17 +139,33 @@ def named(name: str) -> str | None:
     return next((known for known in SOURCES if plainly(known) == plainly(name)), None)
 
 
+def folder(path: Path, wanted: Collection[str]) -> dict[str, Array | None]:
+    """The arrays of a folder's .npy files by the names of the files, those that are wanted; rows stay in their files.
+
+    Others are None: they are there, and nobody looks at them.
+    """
+    from zoo.datasets.mapped import mapped
+
+    files = {one.stem: one for one in sorted(path.glob("*.npy"))}
+    return {name: mapped(map_npy(one)) if name in wanted else None for name, one in files.items()}
+
+
 def load(name: str) -> Rows:
-    """The rows of a named source or of an .npz file. Raises `ZooError` with the nearest name for an unknown one."""
+    """The rows of a named source, an .npz file or a folder of .npy files.
+
+    Raises `ZooError` with the nearest name for an unknown one.
+    """
     known = named(name)
     if known:
         return SOURCES[known][1]()
     if name.endswith(".npz"):
         return arranged(open_npz(Path(name)), name)
+    if os.path.isdir(name):
+        return arranged(folder(Path(name), ARRAYS), f"{name} (as a folder of .npy files)")
     if os.path.isfile(name):
         raise ZooError(f"{name} is no .npz file; expected one that numpy.savez wrote, with x_train and y_train")
     hint = nearest(name, SOURCES)
     raise ZooError(
-        f"no data set `{name}`; expected one of {listed(SOURCES, 20)}, or the path of an .npz file"
-        + (f"; did you mean `{hint}`?" if hint else "")
+        f"no data set `{name}`; expected one of {listed(SOURCES, 20)}, the path of an .npz file, or of a folder "
+        "of .npy files" + (f"; did you mean `{hint}`?" if hint else "")
     )

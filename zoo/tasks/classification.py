@@ -19,7 +19,7 @@ class Classification(Task):
 
     def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
         """The numbers of the classes, shape (rows,)."""
-        return part.y
+        return None if part.y is None else np.asarray(part.y)
 
     def compiled(self) -> dict[str, Any]:
         """Sparse categorical cross-entropy [nats]; Keras finds the logits behind the softmax by itself."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo.datasets.dataset import Part
 from zoo.datasets.description import Description
+from zoo.datasets.mapped import Array
 from zoo.language.spec import Spec
 
 
@@ -78,7 +79,7 @@ class Task(ABC):
         serve = self.endpoints(pieces)["serve"].function
         found = answers(lambda x: {"answer": serve(**{self.entry: x})[pieces.output]}, part.x)
         assert part.y is not None, "a task without targets has evidence of its own"
-        return {**found, "truth": part.y}
+        return {**found, "truth": np.asarray(part.y)}
 
     @abstractmethod
     def figures(self, evidence: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -94,13 +95,13 @@ class Task(ABC):
         return {self.entry: ((None, *self.description.x.shape), self.description.x.dtype), **label}
 
 
-def in_batches(function: Callable[..., Any], *arrays: np.ndarray, size: int = 256) -> Iterator[Any]:
+def in_batches(function: Callable[..., Any], *arrays: Array, size: int = 256) -> Iterator[Any]:
     """The results of a function over batches of rows."""
     for begin in range(0, len(arrays[0]), size):
         yield function(*(array[begin : begin + size] for array in arrays))
 
 
-def answers(function: Callable[..., dict[str, Any]], *arrays: np.ndarray) -> dict[str, np.ndarray]:
+def answers(function: Callable[..., dict[str, Any]], *arrays: Array) -> dict[str, np.ndarray]:
     """All answers of a function of batches for the rows, as arrays."""
     import tensorflow as tf
 

@@ -21,7 +21,7 @@ class Binary(Classification):
     def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
         """0 or 1 for each label, (rows, labels)."""
         assert part.y is not None
-        return part.y.reshape(len(part.y), -1)
+        return np.asarray(part.y).reshape(len(part.y), -1)
 
     def compiled(self) -> dict[str, Any]:
         """Binary cross-entropy [nats]."""

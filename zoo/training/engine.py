@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.errors import ZooError
 from zoo.seeding import derive
-from zoo.training.programs import Resident
+from zoo.training.programs import Program
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def check_callbacks(callbacks: Any) -> list[Any]:
 
 
 def fit(
-    program: Resident, seed: int, epochs: int, objective: str, direction: str, *, after: int = 0,
+    program: Program, seed: int, epochs: int, objective: str, direction: str, *, after: int = 0,
     best: float | None = None, callbacks: Sequence[Any] = (),
 ) -> Iterator[Epoch]:  # fmt: skip
     """Train for some epochs and yield each with its validation metrics.
