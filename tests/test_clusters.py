@@ -165,6 +165,26 @@ def test_a_study_on_a_cluster_gives_the_table_of_one_and_sends_the_data_once_a_w
     assert_same(alone, folder)
 
 
+def test_promoted_trials_go_on_on_a_cluster_too(workshop, running, tmp_path):
+    spec, rows, seen = zoo.load("mlp", {"train.epochs": 9}), workshop.dataset, []
+    promoting = Workshop(pinned(meet(spec, rows.description, oracle="hyperband", trials=21)), rows)
+
+    class Watch(tuning.Watch):
+        def epoch(self, trial, epoch, epochs):
+            seen.append((trial, epoch.number))
+
+    alone = studied(promoting, Here(promoting), tmp_path / "alone")
+    folder = studied(promoting, Cluster(promoting, running.address), tmp_path / "study", Watch())
+    asked = [one["question"] for one in runs.read_at(folder).asked]
+    first = {trial: min(number for one, number in seen if one == trial) for trial, _ in seen}
+
+    assert_same(alone, folder)
+    promoted = {number: one["parent"] for number, one in enumerate(asked) if one["parent"] is not None}
+    assert promoted
+    for number, parent in promoted.items():
+        assert first[number] == asked[parent]["epochs"] + 1
+
+
 def test_a_worker_that_is_killed_in_a_trial_costs_nothing_but_time(workshop, machines, alone, tmp_path, monkeypatch):
     slowly = (
         "import time, zoo.clusters as room\n"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import keras_tuner
 import pytest
 
 from zoo.errors import ZooError
 from zoo.language.ranges import Range
-from zoo.oracles import DONE, ORACLES, WAIT, Question, Space, check, suggest
+from zoo.oracles import DONE, ORACLES, WAIT, Question, Space, check, promotable, suggest
 
 RANGES = {
     "l2": Range(1e-3, min_value=1e-7, max_value=1e-2, sampling="log", zero=True),
@@ -122,6 +124,35 @@ def test_hyperband_promotes_the_best_to_more_epochs():
     assert told[first.parent] == max(told[k] for k in rung[:9])
 
 
+@pytest.mark.parametrize(
+    ("ahead", "direction", "eager"), [(1, "max", True), (4, "min", True), (4, "max", False), (7, "max", True)]
+)
+def test_every_trial_that_hyperband_promotes_was_promotable_since_it_was_told(ahead, direction, eager):
+    dice = random.Random(ahead)
+    one = Space(RANGES, "hyperband", direction, 90, 27, 0, ahead)
+    asked, told, kept, most = [], [], set(), 0
+    while len(asked) < one.trials:
+        now = promotable(one, asked, told)
+        assert now <= kept | {len(told) - 1}  # whoever is dropped does not come back
+        kept, most = set(now), max(most, len(now))
+        question = suggest(one, asked, told)
+        if question == WAIT or (eager and len(told) < len(asked) and dice.random() < 0.9):
+            # Few different scores, and some that diverged: ties go as keras-tuner breaks them.
+            told.append(dice.choice([None, 0.1, 0.2, 0.3, 0.4, 0.5]))
+            continue
+        if question.parent is not None and told[question.parent] is not None:  # one that diverged has no state
+            assert question.parent in kept
+        asked.append(question)
+
+    assert sum(question.parent is not None for question in asked) > 15
+    assert 9 <= most <= 9 + 4 + ahead  # the best 9 of the first 27, some of the next round, and those not known yet
+    assert not promotable(one, asked, told)
+
+
+def test_other_oracles_promote_no_trial():
+    assert not promotable(space("random"), *study(space("random", trials=6)))
+
+
 def test_bayesian_search_looks_where_it_was_good():
     ranges = {"dropout": Range(0.5, min_value=0.0, max_value=1.0 - 1e-9)}
     one = Space(ranges, "bayesian", "max", 14, 9, 3, 2)
@@ -169,6 +200,7 @@ def test_the_private_names_of_keras_tuner_that_we_touch_are_there():
 
     for name in ("_seed_state", "_random_state", "_make_gpr", "_vectorize_trials", "_save_trial", "ongoing_trials"):
         assert hasattr(oracle, name), name
+    assert hasattr(keras_tuner.oracles.HyperbandOracle, "_get_size")
     from keras_tuner.src.engine import oracle as engine
 
     assert isinstance(engine.LOCKS, dict) and isinstance(engine.THREADS, dict)

@@ -95,6 +95,40 @@ def suggest(space: Space, asked: Sequence[Question], told: Sequence[float | None
         return _asked(space, unit, len(baseline))
 
 
+def promotable(space: Space, asked: Sequence[Question], told: Sequence[float | None]) -> frozenset[int]:
+    """The trials that are told and that a question to come may promote; as `suggest` would, so that none is missing.
+
+    Of a round of Hyperband's these are the best, as many as the next round has places left, among the results that the
+    next question knows; and all whose results it does not know yet.
+    """
+    if space.oracle != "hyperband" or len(asked) >= space.trials:
+        return frozenset()
+    with _Replay(space) as replay:
+        size = replay.oracle._get_size
+    rounds: dict[tuple[int, int, int], list[int]] = {}
+    last, begun = (0, -1), {}  # of each trial its bracket: how many began before, and keras-tuner's number of it
+    for number, question in enumerate(asked):
+        if "tuner/round" not in question.unit:
+            continue
+        if question.parent is None:  # a bracket begins when the one before it has all its first trials
+            if question.unit["tuner/bracket"] != last[1]:
+                last = last[0] + 1, question.unit["tuner/bracket"]
+            begun[number] = last
+        else:
+            begun[number] = begun[question.parent]
+        rounds.setdefault((*begun[number], question.unit["tuner/round"]), []).append(number)
+    promoted = {question.parent for question in asked}
+    known = len(asked) - space.ahead + 1
+    found: set[int] = set()
+    for (_, bracket, rung), members in rounds.items():
+        left = [one for one in members if one not in promoted and one < len(told)]
+        if rung < bracket and (places := size(bracket, rung + 1) - len(promoted.intersection(members))) > 0:
+            scores = {one: score for one in left if one < known and (score := told[one]) is not None}
+            ranked = sorted(scores, key=scores.__getitem__, reverse=space.direction == "max")
+            found.update(ranked[:places], (one for one in left if one >= known))
+    return frozenset(found)
+
+
 def check(oracle: str, ranges: Mapping[str, Range] | None = None, trials: int = 0, epochs: int = 0) -> None:
     """Raise `ZooError` for an oracle that there is not, or that cannot search the ranges in so few trials or epochs."""
     if oracle not in ORACLES:

@@ -76,6 +76,9 @@ class Again:
 TOLD, _VALUES = "/told", "/values"
 """The names of a result, and of a trial's values, among the arrays that belong to it; no weight is called so."""
 
+_STATE = ".state.npz"
+"""How the names of files end that say where a trial stands."""
+
 
 @dataclass
 class Run:
@@ -212,28 +215,33 @@ class Run:
         return found
 
     def drop_aside(self, trial: int) -> None:
-        """Remove what was set aside of a trial that is told, and where it stood before."""
+        """Remove what was set aside of a trial that is told."""
         self._aside(trial).unlink(missing_ok=True)
-        self._state(trial).unlink(missing_ok=True)
 
     def keep_state(self, trial: int, state: Mapping[str, np.ndarray]) -> None:
-        """Store where a trial stands, so that a kill loses no more than what came after."""
+        """Store where a trial stands: a kill loses no more than what came after, and a promoted one goes on from it."""
         values = np.array(json.dumps(self.asked[trial]["question"]["values"]))
         write_arrays(self._state(trial), {**state, _VALUES: values})
 
     def state_of(self, trial: int) -> dict[str, np.ndarray] | None:
-        """Where a trial that was asked stood when its study was stopped; None where nothing was stored."""
+        """Where a trial that was asked stood when that was last stored; None if it was not, or is torn or dropped."""
         with contextlib.suppress(ZooError, KeyError, ValueError):  # it begins anew then
             stored = read_arrays(self._state(trial))
             if json.loads(str(stored.pop(_VALUES))) == self.asked[trial]["question"]["values"]:
                 return stored
         return None
 
+    def drop_states(self, kept: Collection[int]) -> None:
+        """Remove where trials stood, of all but some."""
+        for path in (self.folder / "trials").glob(f"*{_STATE}"):
+            if int(path.name.removesuffix(_STATE)) not in kept:
+                path.unlink()
+
     def _aside(self, trial: int) -> Path:
         return self.folder / "trials" / f"{trial:04d}.npz"
 
     def _state(self, trial: int) -> Path:
-        return self.folder / "trials" / f"{trial:04d}.state.npz"
+        return self.folder / "trials" / f"{trial:04d}{_STATE}"
 
     def weights_file(self, trial: int) -> Path:
         """Where the kept weights of a trial lie."""

@@ -7,11 +7,12 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from zoo.errors import ZooError
 from zoo.judging import judge
-from zoo.oracles import DONE, Question, Space, suggest
+from zoo.oracles import DONE, Question, Space, promotable, suggest
 from zoo.places import Here, Place
 from zoo.runs import KEPT_WEIGHTS, Again, Run, Told
 from zoo.seeding import derive
@@ -152,6 +153,7 @@ class _Search:
                     self._hear(self.answer.result())
         finally:
             thinking.shutdown(wait=False, cancel_futures=True)
+        self.run.drop_states(())
         if self.until is not None:
             self.run.cut()
 
@@ -205,9 +207,18 @@ class _Search:
     def _job(self, number: int) -> Job:
         question, plan = self.asked[number], self.run.plan
         trainings = trainings_of(plan, seed_of(plan, _root(self.asked, number)))
-        stored = self.run.state_of(number)
-        state = None if stored is None else State.unpacked(stored)
-        return Job((Trial(number, question.values, self._epochs(number), trainings, state),))
+        shortened = question.epochs is not None and question.epochs < self.space.epochs
+        trial = Trial(number, question.values, self._epochs(number), trainings, self._state(number), shortened)
+        return Job((trial,))
+
+    def _state(self, number: int) -> State | None:
+        """Where a trial goes on: where it stood itself, else where its parent ended; None: it begins anew."""
+        for one in (number, self.asked[number].parent):
+            stored = None if one is None else self.run.state_of(one)
+            if stored is not None:
+                with suppress(ZooError):
+                    return State.unpacked(stored)
+        return None
 
     def _epochs(self, number: int) -> int:
         question = self.asked[number]
@@ -239,7 +250,9 @@ class _Search:
 
     def _ends(self, outcome: Outcome) -> None:
         number = outcome.told.trial
-        self.ended[number] = outcome
+        if outcome.state is not None:
+            self.run.keep_state(number, outcome.state.packed())
+        self.ended[number] = replace(outcome, state=None)
         if number in self.began:
             self.took.append(time.monotonic() - self.began.pop(number))
         if number != len(self.scores):
@@ -256,10 +269,17 @@ class _Search:
             self.run.drop_aside(told.trial)
             self.scores.append(told.score)
             self.submitted = max(self.submitted, len(self.scores))
+            self.run.drop_states(self._wanted())
             self.watch.told(self.run, told)
+
+    def _wanted(self) -> set[int]:
+        """The trials whose states are kept: those that are not told, whom these go on from, and who may be promoted."""
+        open_ones = set(range(len(self.scores), len(self.asked)))
+        parents = {parent for number in open_ones if (parent := self.asked[number].parent) is not None}
+        return open_ones | parents | promotable(self.space, self.asked, self.scores)
 
 
 def _root(asked: Sequence[Question], number: int) -> int:
-    """The trial that a promoted one began as: it is run again from that one's seed, to more epochs, and so goes on."""
+    """The trial that a promoted one began as: it has that one's seed, and so goes on where it was, or begins as it."""
     parent = asked[number].parent
     return number if parent is None else _root(asked, parent)

@@ -41,46 +41,39 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Finished:
-    """What one training gave: the score of its best epoch, all epochs, that epoch's weights; or why it diverged."""
+class Stand:
+    """Where a training stands after an epoch: all epochs so far, the best one and its score, or why it diverged.
 
-    score: float | None
-    best_epoch: int | None
+    `weights` are those of the best epoch, of a trial's first training alone; `variables` the network's, seeds included,
+    and the optimizer's, in their order, where something may go on from here.
+    """
+
     logs: tuple[Mapping[str, float], ...]
+    best: float | None
+    best_epoch: int | None
     weights: Mapping[str, np.ndarray]
+    variables: tuple[np.ndarray, ...] = ()
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a trial stands after an epoch, so that it goes on bit by bit: in another process, or after a kill.
+    """Where each training of a trial stands that has begun: one that is killed or promoted goes on from it, bit by bit.
 
-    `ended` are the scores of the trainings before this one, whose first has its logs, best epoch and weights in
-    `first`; `variables` are the network's, seeds included, and the optimizer's, in their order.
+    Trainings with all epochs of their trial have ended; of a promoted trial, those behind them stand where its parent
+    left them.
     """
 
-    ended: tuple[float, ...]
-    first: Finished | None
-    logs: tuple[Mapping[str, float], ...]
-    best: float | None
-    best_epoch: int | None
-    weights: Mapping[str, np.ndarray]
-    variables: tuple[np.ndarray, ...]
+    trainings: tuple[Stand, ...]
 
     def packed(self) -> dict[str, np.ndarray]:
         """The state as named arrays, for a file."""
-        told: dict[str, Any] = {
-            "ended": self.ended,
-            "logs": self.logs,
-            "best": self.best,
-            "best_epoch": self.best_epoch,
-        }
-        arrays = {f"weights:{path}": array for path, array in self.weights.items()}
-        arrays |= {f"variable:{index:06d}": array for index, array in enumerate(self.variables)}
-        if self.first is not None:
-            told["first"] = {key: value for key, value in vars(self.first).items() if key != "weights"}
-            arrays |= {f"first:{path}": array for path, array in self.first.weights.items()}
-        return {**arrays, "told": np.array(json.dumps(told))}
+        told = [{"logs": one.logs, "best": one.best, "best_epoch": one.best_epoch} for one in self.trainings]
+        arrays = {"told": np.array(json.dumps(told))}
+        for index, one in enumerate(self.trainings):
+            arrays |= {f"{index}:weights:{path}": array for path, array in one.weights.items()}
+            arrays |= {f"{index}:variable:{place:06d}": array for place, array in enumerate(one.variables)}
+        return arrays
 
     @classmethod
     def unpacked(cls, arrays: Mapping[str, np.ndarray]) -> State:
@@ -89,27 +82,31 @@ class State:
         def named(kind: str) -> dict[str, np.ndarray]:
             return {key.removeprefix(kind): value for key, value in arrays.items() if key.startswith(kind)}
 
+        found = []
         try:
-            told = json.loads(str(arrays["told"]))
-            first = told.pop("first", None)
-            if first is not None:
-                first = Finished(**{**first, "logs": tuple(first["logs"]), "weights": named("first:")})
-            variables = tuple(value for _, value in sorted(named("variable:").items()))
-            ended, logs = tuple(told.pop("ended")), tuple(told.pop("logs"))
-            return cls(ended, first, logs, weights=named("weights:"), variables=variables, **told)
+            for index, one in enumerate(json.loads(str(arrays["told"]))):
+                variables = tuple(value for _, value in sorted(named(f"{index}:variable:").items()))
+                logs, weights = tuple(one["logs"]), named(f"{index}:weights:")
+                found.append(Stand(logs, one["best"], one["best_epoch"], weights, variables))
         except (KeyError, TypeError, ValueError) as error:
             raise ZooError(f"these arrays hold no state of a trial: {error!r}") from None
+        return cls(tuple(found))
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial to run: values, epochs, and its trainings, whose mean score is its own; `state` says where it stood."""
+    """A trial to run: values, epochs, and its trainings, whose mean score is its own.
+
+    `state` is where it goes on: where it stood itself, or where the trial ended that it was promoted from.
+    `promotable`: another one may go on from its end, which the outcome then holds.
+    """
 
     number: int
     values: Mapping[str, Any]
     epochs: int
     trainings: tuple[Training, ...]
     state: State | None = None
+    promotable: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,11 +128,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one trial, and the weights of the epoch that its score is from, by path; of its first training."""
+    """What became of one trial, and the weights of the epoch that its score is from, by path; of its first training.
+
+    `state` is where it ended, if it may be promoted.
+    """
 
     told: Told
     weights: Mapping[str, np.ndarray]
     look: Look | None = None
+    state: State | None = None
 
 
 @dataclass(frozen=True)
@@ -181,47 +182,55 @@ class Workshop:
         return [self._trial(trial, watch) for trial in job.trials]
 
     def _trial(self, trial: Trial, watch: Seen) -> Outcome:
-        number, values, state = trial.number, dict(trial.values), trial.state
-        scores = list(state.ended) if state else []
-        first = state.first if state else None
-        for index in range(len(scores), len(trial.trainings)):
-            try:
-                found = self._training(trial, index, first, tuple(scores), state, watch)
-            except ZooError as error:
-                if number == 0:  # the spec itself, not what a range makes of it
-                    raise
-                found = Finished(None, None, (), {}, f"it cannot be built: {error}")
-            state, first = None, first or found
-            if found.score is None:
+        number, values = trial.number, dict(trial.values)
+        before = trial.state.trainings if trial.state else ()
+        stands: list[Stand] = []
+
+        def seen(epoch: Epoch, now: Stand | None) -> None:
+            index = len(stands)
+            state = None if now is None else State((*stands, now, *before[index + 1 :]))
+            watch(number, replace(epoch, number=index * trial.epochs + epoch.number), state)
+
+        for index in range(len(trial.trainings)):
+            stand = before[index] if index < len(before) else None
+            if stand is None or len(stand.logs) < trial.epochs:
+                try:
+                    stand = self._training(trial, index, stand, seen)
+                except ZooError as error:
+                    if number == 0:  # the spec itself, not what a range makes of it
+                        raise
+                    stand = Stand((), None, None, {}, reason=f"it cannot be built: {error}")
+            stands.append(stand)
+            if stand.best is None:
                 which = f"training {index + 1} of {len(trial.trainings)}: " if len(trial.trainings) > 1 else ""
-                reason = which + found.reason
-                return Outcome(Told(number, values, "diverged", None, None, first.logs, reason), first.weights)
-            scores.append(found.score)
-        assert first is not None, "a trial has a training"
-        kept = tuple(scores) if len(scores) > 1 else ()
-        score = float(np.mean(scores))
-        return Outcome(
-            Told(number, values, "completed", score, first.best_epoch, first.logs, scores=kept), first.weights
-        )
+                reason, logs = which + stand.reason, stands[0].logs
+                return Outcome(Told(number, values, "diverged", None, None, logs, reason), stands[0].weights)
+        scores = tuple(one.best for one in stands if one.best is not None)
+        first, kept = stands[0], scores if len(scores) > 1 else ()
+        told = Told(number, values, "completed", float(np.mean(scores)), first.best_epoch, first.logs, scores=kept)
+        state = State(tuple(stands)) if self._keeps(trial) else None
+        return Outcome(told, first.weights, state=state)
+
+    def _keeps(self, trial: Trial) -> bool:
+        """Whether the end of a trial is kept. What a callback holds is in no state: then a promoted one begins anew."""
+        return trial.promotable and not self.callbacks
 
     def _training(
-        self,
-        trial: Trial,
-        index: int,
-        first: Finished | None,
-        ended: tuple[float, ...],
-        state: State | None,
-        watch: Seen,
-    ) -> Finished:
+        self, trial: Trial, index: int, stand: Stand | None, seen: Callable[[Epoch, Stand | None], None]
+    ) -> Stand:
         """Run one training of a trial, from its beginning or from where it stood."""
         training, plan = trial.trainings[index], self.plan
         built, program = self.bench(trial.values, training.seed, training.fold)
         reset(built, trial.values, training.seed)
+
+        def weights_now() -> Mapping[str, np.ndarray]:
+            return built.weights() if index == 0 else {}
+
         logs: list[Mapping[str, float]] = []
-        best, best_epoch, weights, reason = None, None, built.weights(), ""
-        if state is not None:
-            logs, best, best_epoch, weights = list(state.logs), state.best, state.best_epoch, dict(state.weights)
-            built.restore(state.variables)
+        best, best_epoch, weights, reason = None, None, weights_now(), ""
+        if stand is not None:
+            logs, best, best_epoch, weights = list(stand.logs), stand.best, stand.best_epoch, stand.weights
+            built.restore(stand.variables)
         since = time.monotonic()
         epochs = fit(
             program, training.seed, trial.epochs, plan.objective, plan.direction, after=len(logs), best=best,
@@ -229,17 +238,18 @@ class Workshop:
         )  # fmt: skip
         for epoch in epochs:
             logs.append(dict(epoch.logs))
-            reason, kept = epoch.diverged, None
+            reason, now = epoch.diverged, None
             if epoch.best:
-                best, best_epoch, weights = epoch.score, epoch.number, built.weights()
+                best, best_epoch, weights = epoch.score, epoch.number, weights_now()
             # What a callback holds is in no state: then a trial that is killed begins anew.
             if time.monotonic() - since >= PERIOD and not reason and not self.callbacks:
-                kept = State(ended, first, tuple(logs), best, best_epoch, weights, built.variables())
+                now = Stand(tuple(logs), best, best_epoch, weights, built.variables())
                 since = time.monotonic()
-            watch(trial.number, replace(epoch, number=index * trial.epochs + epoch.number), kept)
-        if reason or best is None:
-            return Finished(None, None, tuple(logs), weights, reason)
-        return Finished(best, best_epoch, tuple(logs), weights)
+            seen(epoch, now)
+        if reason:
+            return Stand(tuple(logs), None, None, weights, reason=reason)
+        variables = built.variables() if self._keeps(trial) else ()
+        return Stand(tuple(logs), best, best_epoch, weights, variables)
 
     def _called(self) -> Sequence[Any]:
         """The caller's callbacks for a training; of several, each has copies, and finds nothing left by another."""
