@@ -15,7 +15,7 @@ import pytest
 import zoo
 from zoo import files
 from zoo.runs import Run
-from zoo.training.programs import Resident
+from zoo.training.programs import Program
 from zoo.working import Job, Trial, Workshop, seed_of, trainings_of
 
 SMALL = {
@@ -82,13 +82,13 @@ def plain(tmp_path_factory):
 @pytest.fixture
 def trained(monkeypatch) -> list:
     """An entry for each epoch that is trained in this process."""
-    counted, usual = [], Resident.train
+    counted, usual = [], Program.train
 
     def train(self, order):
         counted.append(len(order))
         return usual(self, order)
 
-    monkeypatch.setattr(Resident, "train", train)
+    monkeypatch.setattr(Program, "train", train)
     return counted
 
 
