@@ -33,9 +33,22 @@ class Plain:
 
         return getattr(keras.layers, layer)(rate=float(value), **arguments)
 
+    def layer(self, name: str) -> Any:
+        """The class of a layer: Keras's, or one of ours."""
+        import keras
+
+        if hasattr(keras.layers, name):
+            return getattr(keras.layers, name)
+        from zoo import layers
+
+        return layers.find(name)
+
 
 class Adjustable(Plain):
-    """Lambda and p as knobs: those that a range filled are variables, by the range's name; the others plain numbers."""
+    """Lambda and p as knobs: those that a range filled are variables, by the range's name; the others plain numbers.
+
+    Layers that can be computed in fewer operations are: this is what trains.
+    """
 
     def __init__(self) -> None:
         self.knobs: dict[str, Knob] = {}
@@ -53,6 +66,12 @@ class Adjustable(Plain):
         if not isinstance(value, Filled):
             return super().dropout(layer, value, arguments)
         return ADJUSTABLE[layer](self._knob(value), **arguments)
+
+    def layer(self, name: str) -> Any:
+        """The class of a layer, the fused one where there is one."""
+        from zoo.layers.fused import FUSED
+
+        return FUSED.get(name) or super().layer(name)
 
     def _knob(self, value: Filled) -> Knob:
         from zoo.layers.adjustable import Knob
@@ -293,7 +312,6 @@ def make(
     portable: bool = False,
 ) -> keras.layers.Layer:
     """One layer from its class name and arguments, with lambda on each kernel that has no regulariser of its own."""
-    import keras
 
     entry = catalogue.catalogue()["layers"].get(layer)
     known = entry["arguments"] if entry else {}
@@ -310,15 +328,7 @@ def make(
         made["use_cudnn"] = False
     if dropout is not None:
         return how.dropout(layer, dropout, made)
-    return _class(layer, keras)(**made)
-
-
-def _class(layer: str, keras: Any) -> Any:
-    if hasattr(keras.layers, layer):
-        return getattr(keras.layers, layer)
-    from zoo import layers
-
-    return layers.find(layer)
+    return how.layer(layer)(**made)
 
 
 def _value(key: str, value: Any, l2: float | None, how: Plain, seed: int | None, portable: bool) -> Any:
