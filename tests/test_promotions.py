@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 import zoo
@@ -137,12 +138,13 @@ def test_states_are_few_while_a_search_goes_on_and_none_at_its_end(tmp_path, mon
     assert not list((tmp_path / "run" / "trials").glob("*"))
 
 
-@pytest.mark.parametrize("wrong", ["lost", "torn", "other arrays"])
+@pytest.mark.parametrize("wrong", ["lost", "torn", "other arrays", "other shapes"])
 def test_a_trial_whose_parents_state_cannot_be_read_begins_anew(wrong, plain, tmp_path, monkeypatch, trained):
     usual = Run.keep_state
 
     def keep_state(self, trial, state):
-        usual(self, trial, {"a": next(iter(state.values()))} if wrong == "other arrays" else state)
+        other = {"other arrays": {"a": np.zeros(2)}, "other shapes": {**state, "0:variable:000000": np.zeros(2)}}
+        usual(self, trial, other.get(wrong, state))
         path = self._state(trial)
         if wrong == "lost":
             path.unlink()
