@@ -7,16 +7,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 import zoo
-from zoo import files
+from zoo import files, working
+from zoo.meeting import meet
 from zoo.runs import Run
 from zoo.training.programs import Program
-from zoo.working import Job, Trial, Workshop, seed_of, trainings_of
+from zoo.working import Job, State, Trial, Workshop, seed_of, trainings_of
 
 SMALL = {
     "spec": 1,
@@ -137,12 +140,13 @@ def test_states_are_few_while_a_search_goes_on_and_none_at_its_end(tmp_path, mon
     assert not list((tmp_path / "run" / "trials").glob("*"))
 
 
-@pytest.mark.parametrize("wrong", ["lost", "torn", "other arrays"])
+@pytest.mark.parametrize("wrong", ["lost", "torn", "other arrays", "other shapes"])
 def test_a_trial_whose_parents_state_cannot_be_read_begins_anew(wrong, plain, tmp_path, monkeypatch, trained):
     usual = Run.keep_state
 
     def keep_state(self, trial, state):
-        usual(self, trial, {"a": next(iter(state.values()))} if wrong == "other arrays" else state)
+        other = {"other arrays": {"a": np.zeros(2)}, "other shapes": {**state, "0:variable:000000": np.zeros(2)}}
+        usual(self, trial, other.get(wrong, state))
         path = self._state(trial)
         if wrong == "lost":
             path.unlink()
@@ -213,3 +217,24 @@ def _promoted(folder: Path) -> int:
     except (OSError, zoo.ZooError):
         return 0
     return sum('"parent": null' not in line for line in asked)
+
+
+def test_a_promoted_trial_that_is_killed_goes_on_in_any_of_its_trainings(monkeypatch, trained):
+    monkeypatch.setattr(working, "PERIOD", 0.0)
+    rows, states = zoo.data("breast_cancer"), []
+    plan = meet(zoo.load(SMALL), rows.description, repeats=2)
+    shop, trainings = Workshop(plan, rows), trainings_of(plan, seed_of(plan, 1))
+    values = {name: one.default for name, one in plan.spec.ranges().items()}
+    parent = shop.work(Job((Trial(1, values, 1, trainings, promotable=True),)))[0]
+    child = Trial(2, values, 3, trainings, parent.state, promotable=True)
+    whole = shop.work(Job((child,)), lambda number, epoch, state: states.append(state))[0]
+
+    assert len(states) == 4
+    for ended, state in enumerate(states, 1):
+        trained.clear()
+        again = shop.work(Job((replace(child, state=State.unpacked(state.packed())),)))[0]
+        assert len(trained) == 4 - ended
+        assert again.told == whole.told
+        ours, theirs = again.state.packed(), whole.state.packed()
+        assert ours.keys() == theirs.keys()
+        assert all((ours[name] == theirs[name]).all() for name in ours)

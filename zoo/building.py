@@ -56,11 +56,14 @@ class Built:
         """All that training changes: the network's variables, seeds included, and the optimizer's, in their order."""
         return tuple(one.numpy() for one in (*self.network.variables, *self.network.optimizer.variables))
 
-    def restore(self, variables: Sequence[np.ndarray]) -> None:
-        """Put back what `variables` gave."""
+    def restore(self, variables: Sequence[np.ndarray]) -> bool:
+        """Put back what `variables` gave; tell whether it fits. What another version of Keras gave may not."""
         held = (*self.network.variables, *self.network.optimizer.variables)
+        if [tuple(one.shape) for one in held] != [one.shape for one in variables]:
+            return False
         for variable, value in zip(held, variables, strict=True):
             variable.assign(value)
+        return True
 
     def load(self, weights: Mapping[str, np.ndarray]) -> None:
         """Set all weights by path. Raises `ZooError` if they are another network's."""

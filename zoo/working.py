@@ -228,9 +228,8 @@ class Workshop:
 
         logs: list[Mapping[str, float]] = []
         best, best_epoch, weights, reason = None, None, weights_now(), ""
-        if stand is not None:
+        if stand is not None and built.restore(stand.variables):
             logs, best, best_epoch, weights = list(stand.logs), stand.best, stand.best_epoch, stand.weights
-            built.restore(stand.variables)
         since = time.monotonic()
         epochs = fit(
             program, training.seed, trial.epochs, plan.objective, plan.direction, after=len(logs), best=best,
