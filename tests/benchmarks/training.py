@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from tuning import HERE, SMALL, WORKLOADS, run, spread
 
-LARGE = "resnet20_cifar"
+LARGE = "resnet20"
 
 
 def theirs(workload: str, parts: str, epochs: int, batch: int) -> None:
@@ -29,7 +29,7 @@ def theirs(workload: str, parts: str, epochs: int, batch: int) -> None:
     if workload == LARGE:
         import zoo
 
-        model = zoo.build("resnet20_cifar", seed=0)  # a plain Keras model
+        model = zoo.build("resnet20", seed=0)  # a plain Keras model
     else:
         from opponent import WRITTEN
 
@@ -90,7 +90,7 @@ def main() -> None:
             model, name, _, batch = WORKLOADS[workload]
             data = (options.folder / f"{name}.npz").absolute()
             given = parts(workload, data, Path(folder))
-            spec = "resnet20_cifar" if workload == LARGE else HERE / f"{model}.yaml"
+            spec = "resnet20" if workload == LARGE else HERE / f"{model}.yaml"
             found: dict[str, list[float]] = {"training": [], "process": []}
             seconds: dict[str, list[float]] = {"theirs": [], "ours": []}
             for _ in range(options.rounds):

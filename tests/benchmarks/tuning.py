@@ -31,6 +31,9 @@ WORKLOADS = {
     "autoencoder_digits": ("autoencoder", "sk_digits", 16, 32),
     "cnn_mnist": ("cnn", "mnist_10k", 255, 128),
 }
+FAR = 1000
+"""Between the seeds of two rounds: keras-tuner counts a trial's seed on from that of its search."""
+
 SMALL = [name for name in WORKLOADS if name != "cnn_mnist"]
 
 
@@ -98,9 +101,9 @@ def best_product() -> float:
     return 2 * 2048**3 / min(times)
 
 
-def spread(values: list[float]) -> str:
+def spread(values: list[float], digits: int = 2) -> str:
     """A median with its extremes."""
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
 def main() -> None:
@@ -129,13 +132,16 @@ def main() -> None:
             work = flops(workload, options.epochs, data)
             found = ratios[workload] = {"search": [], "process": []}
             times = []
-            for seed in range(options.rounds):
+            best: tuple[list[float], list[float]] = [], []
+            for seed in range(0, FAR * options.rounds, FAR):
                 more = [*common, "--batch-size", batch, "--seed", seed]
                 theirs = run(HERE / "opponent.py", model, given, *more, "--steps-per-execution", steps)
                 ours = run(HERE / "ours.py", HERE / f"{model}.yaml", data, *more, "--workers", options.workers)
                 times.append(ours["search"])
                 for key, values in found.items():
                     values.append(theirs[key] / ours[key])
+                for scores, side in zip(best, (theirs, ours), strict=True):
+                    scores.append(side["best"])
                 print(
                     f"{workload:19} seed {seed}  opponent {theirs['search'] / options.trials:6.2f} s a trial "
                     f"({theirs['process']:.0f} s), best {theirs['best']:.4f}  ours "
@@ -146,6 +152,7 @@ def main() -> None:
             rate = options.trials * work / statistics.median(times)
             share = f"{rate / 1e9:.1f} GFLOP/s, {rate / most:.0%} of the best product"
             print(f"{workload:19} {work / 1e9:.2f} GFLOP a trial; ours {share}")
+            print(f"{workload:19} best score: opponent {spread(best[0], 4)}, ours {spread(best[1], 4)}")
             print(f"{workload:19} search {spread(found['search'])}x  process {spread(found['process'])}x", flush=True)
     for key in ("search", "process"):
         medians = [statistics.median(ratios[name][key]) for name in ratios if name in SMALL]
