@@ -72,14 +72,14 @@ def spec_of(model: keras.Model, name: str = "", folded: bool = True) -> dict[str
         unfolded, more = network.unfold(spec.fill()) if spec else (None, [])
         if problems := problems + more:
             raise ZooError(*problems)
-        wrong = _another_order(model, unfolded, whole.added) if unfolded and whole.added else ""
+        wrong = _another_order(model, unfolded, whole) if unfolded and whole.added else ""
         if not wrong:
             return folding.fold(flat) if folded else flat
     raise ZooError(wrong)
 
 
-def _another_order(model: Any, unfolded: network.Network, added: Mapping[str, str]) -> str:
-    """Why the weights would not copy in order, an empty text if they do; `added`: where a layer more stands, and why.
+def _another_order(model: Any, unfolded: network.Network, whole: _Import) -> str:
+    """Why the weights would not copy in order, an empty text if they do.
 
     Keras orders the layers by how far they are from the outputs, and a layer more in one of two branches changes that.
     """
@@ -90,10 +90,11 @@ def _another_order(model: Any, unfolded: network.Network, added: Mapping[str, st
         except ValueError as error:  # a name that Keras gives to what makes a mask is a layer's as well
             raise ZooError(f"Keras does not build `{model.name}` again: {str(error).splitlines()[0][:200]}") from error
     names = [_weighty(one) for one in (model, made)]
-    both = set(names[0]) & set(names[1])  # a chain at each step is several layers, of which one has its name
+    names[0] = [part for name in names[0] for part in whole.unrolled.get(name, [name])]
+    both = set(names[0]) & set(names[1])
     for one, other in zip(*([name for name in found if name in both] for found in names), strict=True):
         if one != other:
-            name, why = next(iter(added.items()))
+            name, why = next(iter(whole.added.items()))
             return (
                 f"the layer `{name}` {why}, for which a spec needs a layer more, and with that one the weights of "
                 f"`{other}` come before those of `{one}`; expected branches in which it changes no order"
@@ -149,6 +150,8 @@ class _Import:
     blocks: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     added: dict[str, str] = field(default_factory=dict)
+    unrolled: dict[str, list[str]] = field(default_factory=dict)
+    """The layers with weights, in order, that stand for a model at each step."""
 
     def spec(self, model: Any, name: str) -> dict[str, Any]:
         """The whole spec, flat."""
@@ -282,9 +285,16 @@ class _Body:
             if len(made) > 1:
                 self.several.add(id(operation))
                 self.whole.added[operation.name] = "does what two layers do"
+            names: list[str] = []
             for target, arguments, name, first in made:
                 self.classes.append(target)
-                self._item(target, {**arguments, **({"frozen": True} if frozen else {})}, name, call, first)
+                told = keras.tree.map_structure(lambda one, names=names: names[one] if type(one) is int else one, first)
+                self._item(target, {**arguments, **({"frozen": True} if frozen else {})}, name, call, told)
+                names.append(self.previous)
+            if len(made) > 1 and isinstance(operation, keras.layers.TimeDistributed):
+                called = {id(one.operation): name for one, name in zip(_calls(operation.layer), names, strict=True)}
+                parts = [called[id(one)] for one in operation.layer.layers if one.weights]
+                self.whole.unrolled[operation.name] = parts
         else:
             target, arguments, first, named = _operation(call)
             self._item(target, arguments, operation.name, replace(call, named=named), first)
@@ -634,28 +644,41 @@ def _layers(call: _Call, masked: bool, within: bool) -> Iterator[tuple[str, dict
 
 
 def _each_step(call: _Call, masked: bool) -> Iterator[tuple[str, dict[str, Any], str, Any]]:
-    """A chain of layers at each step is each of its layers at each step, one behind the other."""
+    """A model at each step is each of its layers at each step; those that join tensors join whole sequences.
+
+    What each is called on is `PREVIOUS`, or the numbers of those before it.
+    """
     import keras
 
     layer = call.operation
     inside, within = layer.layer, f"holds the model {layer.layer.name}"
     if _without_graph(inside):
-        raise _Refused(f"{within}, which has no graph of layers; expected a chain of them")
-    calls, before = _calls(inside), inside.inputs[0]
-    for one in calls:
-        alone = isinstance(one.operation, keras.layers.Layer) and not hasattr(one.operation, "layers")
-        straight = isinstance(one.first, keras.KerasTensor) and _key(one.first) == _key(before)
-        if one.refused or one.named or not alone or not straight or len(one.outputs) > 1:
-            raise _Refused(f"{within}, which is no chain of layers; in a spec a wrapper holds one layer")
-        before = one.outputs[0]
-    if len(inside.outputs) > 1 or _key(inside.outputs[0]) != _key(before) or not calls:
-        raise _Refused(f"{within}, which is no chain of layers; in a spec a wrapper holds one layer")
+        raise _Refused(f"{within}, which has no graph of layers; expected a graph of them")
     if masked or call.named:
         raise _Refused(f"{within} and is called with a mask; expected none, or a wrapper for each layer")
+    calls = _calls(inside)
+    if len(inside.inputs) > 1 or len(inside.outputs) > 1 or len({id(one.operation) for one in calls}) < len(calls):
+        raise _Refused(f"{within}, which has several inputs or outputs, or calls a layer twice; expected one of each")
+    made: dict[Key, Any] = {_key(inside.inputs[0]): call.first}
     for index, one in enumerate(calls):
-        held = _object("layer", keras.saving.serialize_keras_object(one.operation), False)
+        inner, kind = one.operation, type(one.operation).__name__
+        alone = isinstance(inner, keras.layers.Layer) and not hasattr(inner, "layers") and not hasattr(inner, "layer")
+        if one.refused or one.named or not alone or len(one.outputs) > 1:
+            raise _Refused(f"{within}, in which `{inner.name}` cannot stand at each step; expected layers alone")
+        first = keras.tree.map_structure(lambda tensor: made[_key(tensor)], one.first)
+        first = PREVIOUS if index and first == index - 1 else first
         name = layer.name if index == len(calls) - 1 else ""
-        yield "TimeDistributed", {"layer": held}, name, PREVIOUS if index else call.first
+        if kind in (*JOINED, "Concatenate"):
+            arguments = _arguments(inner, _entry(type(inner), inner))
+            if arguments.get("axis", -1) > 0:
+                arguments["axis"] += 1  # behind that of the steps
+            yield kind, arguments, name, first
+        elif isinstance(one.first, list):
+            raise _Refused(f"{within}, in which `{inner.name}` is called on several tensors; expected one, or a sum")
+        else:
+            held = _object("layer", keras.saving.serialize_keras_object(inner), False)
+            yield "TimeDistributed", {"layer": held}, name, first
+        made[_key(one.outputs[0])] = index
 
 
 def _behind(layer: Any) -> Any:
