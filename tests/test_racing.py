@@ -13,9 +13,10 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import zoo
-from zoo import racing, runs, selection
+from zoo import cli, racing, runs, selection
 from zoo.errors import ZooError
 from zoo.racing import rounds
 
@@ -107,8 +108,17 @@ def test_a_race_is_listed_under_its_name_once_it_has_a_winner(folder, tmp_path, 
     assert [(one.name, one.plan.spec.name, one.state) for one in runs.every()] == [
         ("mine", "wide", "finished"), ("other", "wide", "finished"),
     ]  # fmt: skip
-    (tmp_path / "runs" / "mine" / "race.json").write_text('{"plans": {}}')  # as before there is a winner
+    assert racing.unfinished() == []
+    state = tmp_path / "runs" / "mine" / "race.json"
+    held = json.loads(state.read_text())
+    del held["winner"]  # as before there is one
+    state.write_text(json.dumps(held))
+
     assert [one.name for one in runs.every()] == ["other"]
+    said = CliRunner().invoke(cli.zoo, ["runs", "--json"])
+    rows = {row["run"]: row for row in json.loads(said.stdout)}
+    assert rows["mine"]["spec"] == "race of 1" and rows["mine"]["state"] == "unfinished"
+    assert rows["mine"]["trials"] == "1/1" and 0 < rows["mine"]["best"] <= 1
 
 
 def test_two_workers_and_a_race_that_was_killed_give_the_table_of_one(folder, tmp_path):

@@ -604,6 +604,7 @@ def _cell(value: Any) -> str:
 @AS_JSON
 def runs(as_json: bool) -> None:
     """List the runs under runs/ with their state."""
+    from zoo import racing
     from zoo import runs as room
 
     rows: list[dict[str, Any]] = []
@@ -613,6 +614,13 @@ def runs(as_json: bool) -> None:
             "run": run.name, "spec": run.plan.spec.name, "data": run.plan.description.name,
             "trials": f"{len(run.told)}/{run.plan.trials}", "state": run.state, "objective": run.plan.objective,
             "best": best.score if best else None, "values": dict(best.values) if best else {},
+        })  # fmt: skip
+    for race in racing.unfinished():
+        leader, plan = race.table()[0] if race.raced else None, race.plans[0]
+        rows.append({
+            "run": race.folder.name, "spec": f"race of {len(race.plans)}", "data": plan.description.name,
+            "trials": f"{len(race.raced)}/{race.trainings}", "state": "unfinished", "objective": plan.objective,
+            "best": leader.score if leader else None, "values": {},
         })  # fmt: skip
     if as_json:
         console.say_json(rows)

@@ -6,6 +6,7 @@ round to three times the epochs. A round's results are in the race's journal; th
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import runs, statistics
+from zoo import meeting, runs, statistics
 from zoo.errors import ZooError
 from zoo.files import append_synced, finite, read_arrays, read_json, whole_lines, write_arrays, write_atomic, write_json
 from zoo.meeting import Plan
@@ -95,6 +96,11 @@ class Race:
         return self.plans[0].direction
 
     @property
+    def trainings(self) -> int:
+        """How many trainings all rounds are, if none fails."""
+        return sum(specs for specs, _ in rounds(len(self.plans), self.epochs))
+
+    @property
     def epochs(self) -> int:
         """The epochs of the last round."""
         return int(self.plans[0].spec.fill().train["epochs"])
@@ -149,6 +155,18 @@ def opened(folder: Path, plans: Sequence[Plan], fresh: bool) -> Race:
         write_json(folder / RACE, written)
     raced = [Raced(**json.loads(line)) for line in whole_lines(folder / JOURNAL)]
     return Race(folder, tuple(plans), raced)
+
+
+def unfinished() -> list[Race]:
+    """The races under `runs/` that have no winner yet, by name; what cannot be read is left out."""
+    found = []
+    for path in sorted(runs.HOME.glob(f"*/{RACE}")):
+        with contextlib.suppress(ZooError, KeyError, TypeError, ValueError):
+            held = read_json(path)
+            if "winner" not in held:
+                raced = [Raced(**json.loads(line)) for line in whole_lines(path.parent / JOURNAL)]
+                found.append(Race(path.parent, tuple(map(meeting.read, held["plans"].values())), raced))
+    return found
 
 
 def race(found: Race, place: Place, watch: Watch) -> None:
