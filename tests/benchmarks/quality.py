@@ -13,7 +13,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from tuning import HERE, SMALL, WORKLOADS, parts, run, spread
+from tuning import FAR, HERE, SMALL, WORKLOADS, parts, run, spread
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
             best = run(*ours, "--trials", options.long, "--oracle", "random", "--seed", 1000)["best"]
             near = best * (1.01 if model == "autoencoder" else 0.99)
             ratios = []
-            for seed in range(options.rounds):
+            for seed in range(FAR, FAR * options.rounds + 1, FAR):
                 more = ["--trials", options.trials, "--seed", seed, "--until", near]
                 theirs = run(HERE / "opponent.py", model, given, *same, *more, "--oracle", "random")
                 mine = run(*ours, *more, "--oracle", "hyperband")

@@ -32,7 +32,7 @@ WORKLOADS = {
     "cnn_mnist": ("cnn", "mnist_10k", 255, 128),
 }
 FAR = 1000
-"""Between the seeds of two rounds: keras-tuner counts a trial's seed on from that of its search."""
+"""Between the seeds of two rounds, as keras-tuner counts on from the seed of a search; 0 is random to it."""
 
 SMALL = [name for name in WORKLOADS if name != "cnn_mnist"]
 
@@ -133,7 +133,7 @@ def main() -> None:
             found = ratios[workload] = {"search": [], "process": []}
             times = []
             best: tuple[list[float], list[float]] = [], []
-            for seed in range(0, FAR * options.rounds, FAR):
+            for seed in range(FAR, FAR * options.rounds + 1, FAR):
                 more = [*common, "--batch-size", batch, "--seed", seed]
                 theirs = run(HERE / "opponent.py", model, given, *more, "--steps-per-execution", steps)
                 ours = run(HERE / "ours.py", HERE / f"{model}.yaml", data, *more, "--workers", options.workers)

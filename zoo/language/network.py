@@ -1069,11 +1069,20 @@ class _Unfolding:
                     self._wrong(path, f"`{name.name}` leads to no output", "every input to be used")
 
     def _idle(self, network: Network) -> None:
-        """Say that lambda is searched where every kernel that it reaches is frozen: all its values are one network."""
-        nodes = [one for one in network.walk() if isinstance(one.l2, Filled) and one.l2.name == "l2"]
-        if nodes and all(one.still for one in nodes) and "l2" not in _asked(self.spec.data):
-            wrong = "it is searched, and every kernel that it reaches is frozen"
-            self._wrong(("l2",), wrong, "a number, or a kernel that is trained")
+        """Say where lambda is searched and every kernel that it reaches is frozen: all its values are one network."""
+        searched: dict[str, list[Node]] = {}
+        for node in network.walk():
+            if isinstance(node.l2, Filled):
+                searched.setdefault(node.l2.name, []).append(node)
+        for name, nodes in searched.items():
+            if not all(one.still for one in nodes) or name in _asked(self.spec.data):
+                continue
+            wrong, expected = "every kernel that it reaches is frozen", "a number, or a kernel that is trained"
+            if name == "l2":
+                self._wrong(("l2",), f"it is searched, and {wrong}", expected)
+            else:
+                says = f"the range `{name}` is searched, and {wrong}"
+                self.problems.append(Problem(says, expected, "", nodes[0].path, nodes[0].mark))
 
     def _unread(self) -> None:
         reads = {"l2": "a layer with a kernel", "dropout": "a Dropout without a rate of its own"}
