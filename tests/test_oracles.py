@@ -7,9 +7,10 @@ import random
 import keras_tuner
 import pytest
 
+from zoo import oracles
 from zoo.errors import ZooError
 from zoo.language.ranges import Range
-from zoo.oracles import DONE, ORACLES, WAIT, Question, Space, check, promotable, suggest
+from zoo.oracles import DONE, ORACLES, WAIT, Asking, Question, Space, check, promotable, suggest
 
 RANGES = {
     "l2": Range(1e-3, min_value=1e-7, max_value=1e-2, sampling="log", zero=True),
@@ -56,6 +57,34 @@ def test_a_resumed_study_asks_what_an_uninterrupted_one_asks(oracle, ahead):
     for cut in cuts:
         for lag in (0, ahead):
             assert study(space(oracle, ahead), asked[:cut], told[: max(cut - lag, 0)]) == whole
+
+
+@pytest.mark.parametrize("oracle", sorted(ORACLES))
+@pytest.mark.parametrize("ahead", [1, 4])
+def test_an_oracle_that_goes_on_asks_what_a_fresh_one_asks(oracle, ahead, monkeypatch):
+    one, dice = space(oracle, ahead), random.Random(3)
+    made, usual = [], oracles._Replay.__init__
+    monkeypatch.setattr(oracles._Replay, "__init__", lambda self, space: made.append(1) or usual(self, space))
+    asking, asked, told, waits, ready = Asking(one), [], [], 0, 0
+    while len(asked) < one.trials:
+        ready = dice.randint(ready, len(told))  # results come at any time
+        question = asking.next(asked, told[:ready])
+        alone = len(made)
+        assert question == suggest(one, asked, told[:ready])
+        del made[alone:]
+        if question == DONE:
+            break
+        if question == WAIT:
+            waits += 1
+            told += [score(asked[len(told)])] if len(told) < len(asked) else []
+        else:
+            asked.append(question)
+
+    assert len(asked) > 8
+    assert len(made) <= 1 + waits
+    number = len(asked) - 2
+    assert asking.next(asked[:number], told[:number]) == suggest(one, asked[:number], told[:number])  # another past
+    asking.close()
 
 
 @pytest.mark.parametrize("oracle", sorted(ORACLES))

@@ -1,7 +1,7 @@
 """What to try next, asked of keras-tuner's oracles: a pure function of space, seed, number, and what was told.
 
 An oracle's own saved state cannot be trusted (after a reload it hands out old trials again, or dies), so none is
-written: for each question a fresh oracle is made and the journal's questions and answers are replayed into it.
+written: a fresh oracle is made and the journal's questions and answers are replayed into it.
 keras-tuner sees the unit interval; the ranges' own maps give the values. The private names of keras-tuner that this
 needs are touched in this room alone, and a contract test holds them.
 """
@@ -60,27 +60,55 @@ def suggest(space: Space, asked: Sequence[Question], told: Sequence[float | None
     0 .. k - `ahead`, whatever else is there; only where the oracle can ask nothing without the next result (Hyperband
     before a promotion, the grid always) is that result told too. So the answer does not depend on who finished first.
     """
-    number = len(asked)
-    baseline = _baselines(space)
-    if not space.ranges:
-        return Question({}, None, None, {}) if number == 0 else DONE
-    if number < len(baseline):
-        return _asked(space, baseline[number])
-    first = 0 if space.oracle == "bayesian" else len(baseline)
-    from threadpoolctl import threadpool_limits
+    asking = Asking(space)
+    try:
+        return asking.next(asked, told)
+    finally:
+        asking.close()
 
-    replay = _Replay(space)
-    # One thread: matrices of twenty rows gain nothing from more, and these would be taken from the trials.
-    with replay, warnings.catch_warnings(), threadpool_limits(limits=1, user_api="blas"):
-        warnings.simplefilter("ignore")  # the Gaussian process warns of bounds that nobody can act on
-        for k in range(first, number + 1):
+
+class Asking:
+    """Questions of a study one after another, each what `suggest` gives; the oracle goes on from the one before.
+
+    Where what was asked and told is not what this oracle saw, and after a WAIT, it is made anew.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.baseline = _baselines(space)
+        self.first = 0 if space.oracle == "bayesian" else len(self.baseline)
+        self._replay: _Replay | None = None
+        self._units: list[Mapping[str, Any]] = []
+
+    def next(self, asked: Sequence[Question], told: Sequence[float | None]) -> Question | str:
+        """The next question, or WAIT, or DONE: see `suggest`."""
+        number = len(asked)
+        if not self.space.ranges:
+            return Question({}, None, None, {}) if number == 0 else DONE
+        if number < len(self.baseline):
+            return _asked(self.space, self.baseline[number])
+        from threadpoolctl import threadpool_limits
+
+        # One thread: matrices of twenty rows gain nothing from more, and these would be taken from the trials.
+        with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="blas"):
+            warnings.simplefilter("ignore")  # the Gaussian process warns of bounds that nobody can act on
+            unit = self._unit(asked, told)
+        if isinstance(unit, str):
+            self.close()
+            return unit
+        return _asked(self.space, unit, len(self.baseline))
+
+    def _unit(self, asked: Sequence[Question], told: Sequence[float | None]) -> Mapping[str, Any] | str:
+        """The oracle's own values for the next question, or WAIT, or DONE."""
+        first, replay = self.first, self._at(asked, told)
+        for k in range(first + len(self._units), len(asked) + 1):
             replay.reseed(k)
-            while first + replay.told <= k - space.ahead:
+            while first + replay.told <= k - self.space.ahead:
                 if first + replay.told >= len(told):
                     return WAIT
                 replay.tell(told[first + replay.told])
-            recorded = asked[k].unit if k < number else None
-            unit = replay.ask(recorded if space.oracle == "bayesian" else None)
+            recorded = asked[k].unit if k < len(asked) else None
+            unit = replay.ask(recorded if self.space.oracle == "bayesian" else None)
             while unit == "IDLE":
                 if first + replay.told >= min(len(told), k):
                     return WAIT
@@ -92,7 +120,25 @@ def suggest(space: Space, asked: Sequence[Question], told: Sequence[float | None
                 raise ZooError(
                     f"the journal's trial {k} is not what this keras-tuner suggests; expected its version at the start"
                 )
-        return _asked(space, unit, len(baseline))
+            self._units.append(unit)
+        return self._units[-1]
+
+    def _at(self, asked: Sequence[Question], told: Sequence[float | None]) -> _Replay:
+        """The oracle after the questions that it was asked; a new one, if these are others, or it was told others."""
+        before = [one.unit for one in asked[self.first : self.first + len(self._units)]]
+        if self._replay is not None:
+            heard = list(told[self.first : self.first + self._replay.told])
+            if before != self._units or heard != self._replay.heard:
+                self.close()
+        if self._replay is None:
+            self._replay = _Replay(self.space)
+        return self._replay
+
+    def close(self) -> None:
+        """Let the oracle go."""
+        if self._replay is not None:
+            self._replay.close()
+        self._replay, self._units = None, []
 
 
 def promotable(space: Space, asked: Sequence[Question], told: Sequence[float | None]) -> frozenset[int]:
@@ -103,8 +149,9 @@ def promotable(space: Space, asked: Sequence[Question], told: Sequence[float | N
     """
     if space.oracle != "hyperband" or len(asked) >= space.trials:
         return frozenset()
-    with _Replay(space) as replay:
-        size = replay.oracle._get_size
+    replay = _Replay(space)
+    replay.close()
+    size = replay.oracle._get_size
     rounds: dict[tuple[int, int, int], list[int]] = {}
     last, begun = (0, -1), {}  # of each trial its bracket: how many began before, and keras-tuner's number of it
     for number, question in enumerate(asked):
@@ -263,6 +310,7 @@ class _Replay:
         import keras_tuner
 
         self.space, self.told = space, 0
+        self.heard: list[float | None] = []
         self.oracle = ORACLES[space.oracle](
             space,
             objective=keras_tuner.Objective("score", space.direction),
@@ -313,6 +361,7 @@ class _Replay:
         """Tell the next result. A diverged trial counts as the worst so far, so that its region is not tried again."""
         trial = self.trials[self.told]
         self.told += 1
+        self.heard.append(score)
         worst = min if self.space.direction == "max" else max
         if score is None and self.scores:
             score = worst(self.scores)
@@ -324,10 +373,7 @@ class _Replay:
             trial.status = "COMPLETED"
         self.oracle.end_trial(trial)
 
-    def __enter__(self) -> _Replay:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         """Let the oracle go: keras-tuner keeps every oracle it ever locked."""
         from keras_tuner.src.engine import oracle as engine
 

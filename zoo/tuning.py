@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from zoo.errors import ZooError
 from zoo.judging import judge
-from zoo.oracles import DONE, Question, Space, promotable, suggest
+from zoo.oracles import DONE, Asking, Question, Space, promotable
 from zoo.places import Here, Place
 from zoo.runs import KEPT_WEIGHTS, Again, Run, Told
 from zoo.seeding import derive
@@ -119,6 +119,7 @@ class _Search:
         self.run, self.workshop, self.place, self.watch, plan = run, workshop, place, watch, run.plan
         epochs = plan.spec.fill().train["epochs"]
         self.space = Space(plan.spec.ranges(), plan.oracle, plan.direction, plan.trials, epochs, plan.seed, plan.ahead)
+        self.asking = Asking(self.space)
         self.asked = [Question(**payload["question"]) for payload in run.asked]
         self.scores = [one.score for one in run.told]
         self.submitted = len(self.scores)
@@ -153,6 +154,7 @@ class _Search:
                     self._hear(self.answer.result())
         finally:
             thinking.shutdown(wait=False, cancel_futures=True)
+            self.asking.close()
         self.run.drop_states(())
         if self.until is not None:
             self.run.cut()
@@ -176,7 +178,7 @@ class _Search:
         wanted = len(self.asked) < self.run.plan.trials and len(self.asked) - self.submitted < 1 and not self.exhausted
         if wanted and self.answer is None and len(self.scores) >= self.waits_for:
             self.known = len(self.scores)
-            self.answer = thinking.submit(suggest, self.space, list(self.asked), list(self.scores))
+            self.answer = thinking.submit(self.asking.next, list(self.asked), list(self.scores))
             self.answer.add_done_callback(lambda _: self.place.wake())  # a worker may be free by then
 
     def _hear(self, answer: Question | str) -> None:
