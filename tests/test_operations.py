@@ -8,6 +8,7 @@ import pytest
 
 import zoo
 from zoo import ejecting, importing
+from zoo.errors import ZooError
 from zoo.language import catalogue, network, writing
 from zoo.lowering import Plain, lower
 from zoo.measuring import counted
@@ -22,11 +23,14 @@ VALUES = {
 }  # fmt: skip
 """A value of each argument that an operation must be given."""
 
+TWO = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]
+
 OTHERS = {
     "transpose": {"axes": [0, 2, 1]}, "expand_dims": {"axis": 1}, "tile": {"repeats": [1, 1, 2]},
     "rot90": {"axes": [1, 2]}, "swapaxes": {"axis1": 1, "axis2": 2}, "diagonal": {"axis1": 1, "axis2": 2},
     "trace": {"axis1": 1, "axis2": 2}, "take": {"indices": [0, 2], "axis": 1}, "digitize": {"bins": [0.2, 0.5]},
-    "ldexp": {"x2": 2}, "tensordot": {"x2": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]], "axes": 1},
+    "ldexp": {"x2": 2}, "tensordot": {"x2": TWO, "axes": 1}, "dot": {"x2": TWO},
+    **{key: {"q": 0.5, "axis": 1} for key in ("percentile", "quantile", "nanpercentile", "nanquantile")},
 }  # fmt: skip
 """Arguments of operations that take other values than most."""
 
@@ -149,6 +153,109 @@ def test_the_spec_written_out_says_the_same_operations():
     assert again.without_values() == made.without_values()
 
 
+TOGETHER = {
+    "a mean over the rows": ("mean", {"axis": -2, "keepdims": True}),
+    "a sum that goes on": ("cumsum", {"axis": -2}),
+    "rows turned around": ("flip", {"axis": -2}),
+    "rows moved on": ("roll", {"shift": 1, "axis": -2}),
+    "rows of another size": ("reshape", {"newshape": [-1, 2, 2]}),
+    "a fixed number of rows": ("reshape", {"newshape": [2, 4]}),
+    "rows twice": ("tile", {"repeats": [2, 1]}),
+    "room around the rows": ("pad", {"pad_width": 1}),
+    "a triangle": ("tril", {}),
+    "one of the rows": ("get_item", {"key": "..., 0, :"}),
+    "numbers for two rows": ("multiply", {"x2": [[2.0], [3.0]]}),
+    "numbers for three rows": ("multiply", {"x2": [[2.0], [3.0], [4.0]]}),
+    "rows and rows": ("matmul", {"from": ["input", "input"]}),
+    "what is not there": ("take", {"indices": [99], "axis": 1}),
+    "more than there are": ("top_k", {"k": 99}),
+}
+
+
+@pytest.mark.parametrize("what", TOGETHER)
+def test_an_operation_that_takes_rows_together_or_cannot_run_is_refused_where_it_is_built(what):
+    name, given = TOGETHER[what]
+    made = flat(spec_of({f"ops.{name}": {"name": "made", **given}}, shape=(8,), outputs=["made"]))
+
+    with pytest.raises(ZooError) as caught:
+        lower(made, Plain())
+    assert caught.value.problems[0].path.startswith("layers[0].ops.")
+
+
+def test_three_channels_and_sizes_that_are_not_known_before_are_no_rows():
+    for item, shape in (
+        ({"ops.multiply": {"x2": [1.0, 2.0, 3.0]}}, (3,)),
+        ({"ops.add": {"x2": [[1.0], [2.0], [3.0]]}}, (3, 3)),
+        ({"ops.get_item": {"key": ":, 2:"}}, (None, 4)),
+        ({"ops.cholesky": {}}, (4, 4)),
+    ):
+        lower(
+            flat(spec_of({**item}, {"Flatten": {}} if None not in shape else "GlobalMaxPooling1D", shape=shape)),
+            Plain(),
+        )
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda x: x / keras.ops.max(x), "is the operation Max over all axes, the rows' among them"),
+        (lambda x: x - keras.ops.mean(x, axis=-2, keepdims=True), "takes rows together"),
+        (lambda x: keras.ops.reshape(x, (-1, 4)), "takes rows together"),
+        (lambda x: x * np.float16(0.1), "holds float16 under x2"),
+        (lambda x: keras.ops.cast(x, "int32") * np.int64(2654435761), "holds int64 under x2"),
+        (lambda x: keras.ops.cast(x, "uint8") - np.array([10] * 8, "uint8"), "holds uint8 under x2"),
+        (lambda x: keras.ops.where(x > 0, x, float("-inf")), "such as -1e9 for -inf"),
+    ],
+)
+def test_what_would_come_back_otherwise_is_not_imported(call, says):
+    source = keras.Input((8,))
+    with pytest.raises(ZooError, match=says):
+        importing.spec_of(keras.Model(source, keras.layers.Dense(2)(keras.ops.cast(call(source), "float32"))))
+
+
+def test_true_and_false_and_large_numbers_beside_their_like_come_back():
+    source = keras.Input((4,))
+    chosen = keras.ops.where(source > 0, np.array([True, False, True, True]), False)
+    large = keras.ops.cast(source, "int64") * np.array([3, 5, 7, 9]) + 10
+    first, second = keras.ops.unstack(keras.ops.reshape(source, (-1, 2, 2)), axis=1)
+    model = keras.Model(source, [chosen, large, first, second])
+    again = lower(flat(zoo.load(importing.spec_of(model))), Plain())
+    assert_equal(model, again, np.random.default_rng(0).normal(size=(5, 4)).astype("float32"))
+
+
+def test_a_layer_that_two_models_share_is_not_imported():
+    dense = keras.layers.Dense(8, name="both")
+    inner = keras.Input((8,))
+    inside = keras.Model(inner, keras.ops.relu(dense(inner)), name="inside")
+    source = keras.Input((8,))
+
+    with pytest.raises(ZooError, match="the layer `both` is called in two models"):
+        importing.spec_of(keras.Model(source, dense(inside(source))))
+
+
+def test_weights_are_loaded_into_a_network_that_begins_with_an_operation(tmp_path):
+    source = keras.Input((8,))
+    model = keras.Model(source, keras.layers.Dense(3, activation="softmax", name="last")(source * 2.0 + 1.0))
+    model.save(tmp_path / "model.keras")
+    again = zoo.build(importing.spec_of(model), weights=str(tmp_path / "model.keras"))
+
+    assert_equal(model, again, rows((8,), "float32"))
+
+
+def test_an_ejected_text_with_masks_has_no_name_twice():
+    items = [
+        {"Embedding": {"input_dim": 9, "output_dim": 8, "mask_zero": True, "name": "e"}},
+        "ops.tanh",
+        {"Concatenate": {"from": ["e", "previous"]}},
+        {"LSTM": 4},
+    ]
+    made = flat(spec_of(*items, shape=(6,), dtype="int32", family="rnn", outputs=["lstm"]))
+    space: dict = {"__name__": "ejected"}
+    exec(compile(ejecting.eject(made), "ejected.py", "exec"), space)
+
+    assert kinds(space["build"]()) == kinds(lower(made, Plain()))
+
+
 def test_an_operation_has_the_name_that_the_spec_gives_it():
     model = lower(flat(spec_of("ops.relu", {"ops.relu": {"name": "last"}}, "ops.relu", outputs=["relu_1"])), Plain())
 
@@ -171,10 +278,19 @@ def test_values_of_an_operation_are_searched_as_any_others():
     assert set(spec.ranges()) == {"layers[1].ops.leaky_relu.negative_slope"}
 
 
-def test_flops_of_products_are_counted():
-    square = spec_of({"ops.matmul": {"from": ["input", "input"]}}, outputs=["matmul"])
-    einsum = spec_of({"ops.einsum": {"subscripts": "bij,bjk->bik", "from": ["input", "input"]}}, outputs=["einsum"])
-    unknown = spec_of({"ops.cdist": {"from": ["input", "input"]}}, outputs=["cdist"])
+FLOPS = {
+    "a product": ({"ops.matmul": {"from": ["input", "input"]}}, 2 * 4**3),
+    "a product by its letters": ({"ops.einsum": {"subscripts": "bij,bjk->bik", "from": ["input", "input"]}}, 2 * 4**3),
+    "a constant before it": ({"ops.matmul": {"x1": [[1.0] * 4] * 2}}, 2 * 2 * 4 * 4),
+    "a transposition": ({"ops.einsum": {"subscripts": "bij->bji"}}, 0),
+    "a sum": ({"ops.add": {"from": ["input", "input"]}}, 0),
+    "distances": ({"ops.cdist": {"from": ["input", "input"]}}, None),
+}
 
-    assert counted(square.fill()) == counted(einsum.fill()) == (0, 0, 2 * 4**3)
-    assert counted(unknown.fill())[2] is None
+
+@pytest.mark.parametrize("what", FLOPS)
+def test_flops_of_products_are_counted(what):
+    item, flops = FLOPS[what]
+    ((target, body),) = item.items()
+
+    assert counted(spec_of({target: {**body, "name": "made"}}, outputs=["made"]).fill()) == (0, 0, flops)

@@ -6,7 +6,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from zoo import layers as ours
@@ -15,7 +15,7 @@ from zoo.language import catalogue
 BASE = {"activity_regularizer": None, "trainable": True, "dtype": None}
 """Arguments that every layer takes through its base class."""
 
-CODE = ("f", "fun", "function", "pyfunc", "body", "body_fun", "cond", "branches")
+CODE = ("f", "true_fn", "fun", "function", "pyfunc", "body", "body_fun", "cond", "branches")
 """Arguments of operations that are functions, which a spec cannot hold."""
 
 UNFIT = (
@@ -24,12 +24,14 @@ UNFIT = (
     "convert_to_tensor", "corrcoef", "correlate", "ctc_decode", "ctc_loss", "custom_gradient", "depthwise_conv",
     "diag", "diagflat", "dsplit", "eig", "flipud", "fold", "full", "geomspace", "histogram", "hsplit", "in_top_k",
     "inner", "isclose", "kaiser", "kron", "linspace", "logspace", "lstsq", "lu_factor", "meshgrid", "moveaxis",
-    "ndim", "nonzero", "outer", "polar", "ravel", "rearrange", "scatter", "scatter_update", "searchsorted",
+    "ndim", "nonzero", "outer", "polar", "psnr", "ravel", "rearrange", "scatter", "scatter_update", "searchsorted",
     "segment_max", "segment_min", "segment_prod", "segment_sum", "select", "separable_conv", "size", "slice",
     "slice_update", "sparse_categorical_crossentropy", "trapezoid", "unfold", "unique", "unravel_index", "vander",
     "vdot", "view", "view_as_complex", "view_as_real", "vsplit", "vstack",
 )  # fmt: skip
 """Operations that are no function of each row alone, want what no row is, or whose answer a line could not state."""
+
+UNFIT_SAYS = "it is no function of each row alone, or its answer cannot be told from the text"
 
 LISTS = ("concatenate", "dstack", "hstack", "stack", "vstack", "fft", "fft2", "ifft2", "irfft", "istft")
 """Operations whose first argument is a list of tensors."""
@@ -50,7 +52,8 @@ def generate() -> dict[str, Any]:
     known = {name: _signature(thing, BASE) for name, thing in names.items() if name not in catalogue.REFUSED}
     return {
         "layers": known,
-        "ops": _operations(keras.ops),
+        "ops": (operations := _operations(keras.ops)),
+        "ops refused": _refused(keras.ops, operations),
         "aliases": {name: real for name, real in aliases.items() if real in known},
         "optimizers": _module(keras.optimizers, keras.optimizers.Optimizer),
         "schedules": _module(keras.optimizers.schedules, keras.optimizers.schedules.LearningRateSchedule),
@@ -97,6 +100,16 @@ def _operations(module: Any) -> dict[str, Any]:
     return found
 
 
+def _refused(module: Any, known: Collection[str]) -> dict[str, str]:
+    """The other functions of `keras.ops`, and why none is an item."""
+    found = {}
+    for name, function in sorted(vars(module).items()):
+        if inspect.isfunction(function) and name not in known:
+            runs = set(CODE) & set(inspect.signature(function).parameters)
+            found[name] = "it calls Python code, which a spec may not hold" if runs else UNFIT_SAYS
+    return {name: why for name, why in found.items() if name != "abs"}  # which is ops.absolute under another name
+
+
 def _operation(function: Any) -> type | None:
     """The class of the operation that a function of `keras.ops` makes of symbolic tensors, if it is one."""
     import keras
@@ -128,7 +141,7 @@ def _parameters(parameters: Mapping[str, inspect.Parameter], kind: Any) -> dict[
         arguments[name] = default if isinstance(default, (bool, int, float, str)) and not across else None
         if name in of_call and (kind.__name__, name) != ("GetItem", "key"):
             tensors.append(name)
-            needed += [name] * bare
+            needed += [name] * (bare or kind.__name__ == "Where")  # which without a choice counts rows
         elif bare or across:
             required.append(name)
     return {"arguments": arguments, "required": required, "tensors": tensors, "needed": needed}

@@ -468,10 +468,12 @@ class _File:
 
 def _taken_names(network: Network) -> list[_Parts]:
     """Lines that have Keras not call an operation as a layer is called: it counts operations from one on."""
-    nodes = list(network.walk())
-    operations = [catalogue.operation(one.layer) for one in nodes if catalogue.is_operation(one.layer)]
+    nodes, known = list(network.walk()), catalogue.catalogue()["ops"]
+    there = [known[one.layer.removeprefix(catalogue.OPERATIONS)] for one in nodes if catalogue.is_operation(one.layer)]
+    masked = any(one.layer == "Masking" or one.arguments.get("mask_zero") for one in nodes)
+    operations = known.values() if masked else there  # Keras joins masks by operations of its own
     lines = list[_Parts]()
-    for kind in sorted({snake_case(one["kind"]) for one in operations if isinstance(one, dict)}):
+    for kind in sorted({snake_case(one["kind"]) for one in operations}):
         found = [
             re.fullmatch(rf"{kind}(?:_(\d+))?", one.name) for one in nodes if not catalogue.is_operation(one.layer)
         ]

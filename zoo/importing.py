@@ -17,7 +17,7 @@ import math
 import re
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ from zoo.language.items import GROUP
 from zoo.language.network import owner, snake_case
 from zoo.language.objects import OURS, WRAPPED, kernels
 from zoo.language.spec import NAME, NAMES
-from zoo.lowering import Plain, lower
+from zoo.lowering import Plain, lower, together
 
 if TYPE_CHECKING:
     import keras
@@ -150,6 +150,8 @@ class _Import:
     blocks: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     added: dict[str, str] = field(default_factory=dict)
+    owners: dict[int, int] = field(default_factory=dict)
+    """The model that a layer with weights was first called in."""
     unrolled: dict[str, list[str]] = field(default_factory=dict)
     """The layers with weights, in order, that stand for a model at each step."""
 
@@ -273,6 +275,10 @@ class _Body:
         operation = call.operation
         if call.refused:
             raise _Refused(call.refused)
+        if getattr(operation, "weights", ()) and self.whole.owners.setdefault(id(operation), id(self)) != id(self):
+            raise _Refused(
+                "is called in two models, one inside the other or beside it; expected its calls in one model"
+            )
         if self.training is not None and _is_trained(operation):
             call = replace(call, named={**call.named, "training": self.training})
         if id(operation) in self.made:
@@ -297,6 +303,8 @@ class _Body:
                 self.whole.unrolled[operation.name] = parts
         else:
             target, arguments, first, named = _operation(call)
+            if wrong := together(list(call.outputs)):
+                raise _Refused(f"takes rows together, which know nothing of one another: {wrong}")
             self._item(target, arguments, operation.name, replace(call, named=named), first)
         self.made.setdefault(id(operation), self.previous)
 
@@ -821,7 +829,8 @@ def _value(key: str, value: Any, twice: bool = False) -> Any:
         raise _Refused(f"has {key}={value!r}, which a spec reads as an expression")
     if value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    raise _Refused(f"has a {key} that cannot be written in a spec: {str(value)[:60]}")
+    finite = "; expected a finite number, such as -1e9 for -inf" if isinstance(value, float) else ""
+    raise _Refused(f"has a {key} that cannot be written in a spec: {str(value)[:60]}{finite}")
 
 
 def _sized_value(made: list[Any]) -> Any:
@@ -887,6 +896,16 @@ def _operation(call: _Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]]:
             several = list(value)
         elif hasattr(value, "shape") or key in entry["required"] or value != entry["arguments"].get(key):
             constants[key] = _index(value) if (kind, key) == ("GetItem", "key") else _constant(key, value)
+    if kind == "Unstack":
+        constants["num"] = len(call.outputs)
+    if across := [key for key in entry["required"] if constants.get(key, 0) is None]:
+        raise _Refused(
+            f"is the operation {kind} over all axes, the rows' among them; expected a number as `{across[0]}`"
+        )
+    kinds = {one.dtype for one in (*tensors.values(), *several) if isinstance(one, keras.KerasTensor)}
+    for key, value in given.items():
+        if key in constants and (odd := _odd_type(value, kinds)):
+            raise _Refused(f"holds {odd} under {key}; expected float32, int32, true and false, or Python's own numbers")
     constants = {key: constants[key] for key in entry["arguments"] if key in constants}
     if several:
         if not all(isinstance(one, keras.KerasTensor) for one in several):
@@ -900,6 +919,23 @@ def _operation(call: _Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]]:
         made = [tensors[key] for key in row]
         return target, constants, made if len(made) > 1 else made[0], {}
     return target, constants, tensors[row[0]], {key: one for key, one in tensors.items() if key != row[0]}
+
+
+def _odd_type(value: Any, beside: Collection[str]) -> str:
+    """The type of a constant whose numbers another type would change, an empty text if none would.
+
+    Text holds the numbers alone: they come back as float32 or int32, beside tensors of these types.
+    """
+    import keras
+    import numpy as np
+
+    if isinstance(value, (bool, int, float, str, list, tuple, slice, type(None))):
+        return ""
+    found = np.asarray(keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else value)
+    kind = str(found.dtype)
+    if kind == "int64" and set(beside) == {"int64"} and np.abs(found).max(initial=0) < 2**31:
+        return ""
+    return "" if kind in ("float32", "float64", "int32", "bool") else kind
 
 
 def _constant(key: str, value: Any) -> Any:

@@ -150,6 +150,8 @@ def _laid_out(
             on = " and ".join(str(tuple(tensors[one].shape)) for one in node.read())
             said = f"{node.layer} `{name}`" if node.path.startswith("blocks.") else node.layer  # which of its calls
             wrong = f"Keras refuses {said} on {on}: {_first_sentence(error)}"
+            if isinstance(error, _Together):
+                wrong = f"{said} on {on} takes rows together, which know nothing of one another: {error}"
             raise ZooError(Problem(wrong, "", "", node.path, node.mark)) from error
         layers[node.name] = made
         results = keras.tree.flatten(results)  # the states of several cells come in lists of their own
@@ -221,9 +223,75 @@ def _operation(node: Node) -> Callable[..., Any]:
         else:
             made = function(**constants, **dict(zip(free, given, strict=False)), **named)
         keras.tree.flatten(made)[0]._keras_history.operation.name = node.name
+        if wrong := together(made):
+            raise _Together(wrong)
         return made
 
     return called
+
+
+class _Together(ValueError):
+    """An operation that takes the rows of a batch together."""
+
+
+def together(made: Any) -> str:
+    """Why what an operation made of symbolic tensors is no function of each row alone; an empty text if it is one.
+
+    Its shape does not tell (an axis of -2 is the rows' in a table), so it is tried: on three rows, and on each of them.
+    Raises what the operation raises on rows that its shapes promised to take.
+    """
+    import keras
+    import numpy as np
+
+    answers = keras.tree.flatten(made)
+    operation, _, _ = answers[0]._keras_history
+    given = operation._inbound_nodes[-1].arguments
+    if type(operation).__module__.endswith(".linalg"):  # random matrices are not what all of these take
+        return ""
+    tensors = [one for one in keras.tree.flatten([list(given.args), given.kwargs]) if _is_symbolic(one)]
+    if not tensors or any(one.shape[:1] != (None,) for one in tensors):
+        return "" if tensors and all(one.shape[:1] != (None,) for one in tensors) else "it answers no rows"
+    is_open = any(None in one.shape[1:] for one in tensors)
+    dice = np.random.default_rng(0)
+    rows = {id(one): _some(one, dice, 3) for one in tensors}
+
+    def run(which: slice) -> list[Any]:
+        def found(one: Any) -> Any:
+            return keras.ops.convert_to_tensor(rows[id(one)][which]) if _is_symbolic(one) else one
+
+        args, kwargs = keras.tree.map_structure(found, (list(given.args), dict(given.kwargs)))
+        return [np.asarray(one) for one in keras.tree.flatten(operation.call(*args, **kwargs))]
+
+    try:
+        whole, alone = run(slice(None)), [run(slice(row, row + 1)) for row in range(3)]
+    except Exception:
+        if is_open or any(not one.dtype.startswith("float") for one in tensors):
+            return ""  # sizes that only data know, or numbers that mean something
+        raise
+    for index, answer in enumerate(whole):
+        if answer.shape[:1] != (3,):
+            return f"three rows get an answer of the shape {answer.shape}"
+        for row in range(3):
+            one = alone[row][index]
+            if one.shape != answer[row : row + 1].shape or not np.allclose(
+                one.astype("float64"), answer[row : row + 1].astype("float64"), rtol=1e-3, atol=1e-5, equal_nan=True
+            ):
+                return "what a row gets depends on the rows beside it"
+    return ""
+
+
+def _is_symbolic(value: Any) -> bool:
+    import keras
+
+    return isinstance(value, keras.KerasTensor)
+
+
+def _some(tensor: Any, dice: Any, rows: int) -> Any:
+    """Some rows of a tensor's shape and type, with 4 for each size that is open."""
+    shape = (rows, *(4 if size is None else size for size in tensor.shape[1:]))
+    if tensor.dtype.startswith("float"):
+        return dice.random(shape).astype(tensor.dtype)
+    return dice.integers(0, 2, shape).astype(tensor.dtype)
 
 
 def _constant(layer: str, key: str, value: Any) -> Any:

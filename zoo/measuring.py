@@ -86,7 +86,7 @@ def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Ro
         first = _first(flat, node)
         if catalogue.is_operation(node.layer):
             done = next(one for one in model.operations if one.name == first)._inbound_nodes[0]
-            macs = _products(node.layer, [tuple(one.shape[1:]) for one in done.input_tensors], done)
+            macs = _products(node.layer, done)
             flops = None if macs is None else 2 * macs * often
             yield Row(within + node.name, node, tuple(done.output_tensors[0].shape[1:]), 0, 0, flops)
             continue
@@ -104,27 +104,32 @@ def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Ro
         yield Row(within + node.name, node, shape, sizes[0], sizes[1], flops)
 
 
-SUMMED = ("matmul", "dot", "tensordot")
-"""Operations that sum products over the last axis of the first tensor."""
+SUMMED = ("matmul", "dot")
+"""Operations that sum products over the last axis of their first argument."""
 
-UNKNOWN = ("dot_product_attention", "cdist", "fft", "fft2", "ifft2", "irfft", "istft", "rfft", "stft")
+UNKNOWN = ("dot_product_attention", "cdist", "fft", "fft2", "ifft2", "irfft", "istft", "rfft", "stft", "tensordot")
 """Operations whose multiply-adds are not counted here, as those of linear algebra."""
 
 
-def _products(operation: str, reads: list[Shape], call: Any) -> int | None:
+def _products(operation: str, call: Any) -> int | None:
     """The multiply-adds of an operation for one row; None: unknown."""
+    import numpy as np
+
     name = operation.removeprefix(catalogue.OPERATIONS)
     shape = tuple(call.output_tensors[0].shape[1:])
+    given = inspect.signature(call.operation.call).bind(*call.arguments.args, **call.arguments.kwargs).arguments
     if name == "einsum":
         read, _, answer = call.operation.subscripts.replace(" ", "").partition("->")
+        if "." in read or "," not in read:  # a sum, or a transposition, multiplies nothing
+            return None if "." in read else 0
         sizes = dict[str, int | None]()
-        for letters, tensor in zip(read.split(","), call.input_tensors, strict=False):
-            sizes |= dict(zip(letters, tensor.shape, strict=False))
-        # The rows are the first letter of the answer; a letter that is not known, or `...`, leaves the count open.
-        return _times(*(sizes[one] for one in sizes if one != answer[:1])) if "." not in read else None
+        for letters, tensor in zip(read.split(","), next(iter(given.values())), strict=True):
+            sizes |= dict(zip(letters, np.shape(tensor) if not hasattr(tensor, "shape") else tensor.shape, strict=True))
+        return _times(*(sizes[one] for one in sizes if one != answer[:1]))  # the rows stand first
     if name in SUMMED:
-        return _times(_places(shape), (reads[0] or (None,))[-1])
-    linear = getattr(call.operation, "__module__", "").endswith(".linalg")
+        first = next(iter(given.values()))
+        return _times(_places(shape), (first.shape if hasattr(first, "shape") else np.shape(first))[-1])
+    linear = type(call.operation).__module__.endswith(".linalg")
     return None if linear or name in UNKNOWN else 0
 
 

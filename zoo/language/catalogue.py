@@ -223,6 +223,8 @@ def operation(target: str) -> dict[str, Any] | tuple[str, str, str]:
     if name in known:
         found: dict[str, Any] = known[name]
         return found
+    if name in catalogue()["ops refused"]:
+        return f"`{target}` is refused: {catalogue()['ops refused'][name]}", "another operation, or a layer", ""
     close = "absolute" if name == "abs" else nearest(name, known)
     return f"no operation `{target}`", "a function of keras.ops that makes tensors of tensors", close and f"ops.{close}"
 
@@ -242,9 +244,11 @@ def takes_list(target: str) -> bool:
 
 
 def type_of(values: list[Any]) -> str:
-    """The type of numbers beside tensors: float32 if one has a point, else int32."""
-    found = (type_of(one) if isinstance(one, list) else one for one in values)
-    return "float32" if any(one == "float32" or isinstance(one, float) for one in found) else "int32"
+    """The type of numbers beside tensors: float32 if one has a point, bool for true and false, else int32."""
+    found = [type_of(one) if isinstance(one, list) else type(one).__name__ for one in values]
+    if {"float", "float32"} & set(found):
+        return "float32"
+    return "bool" if found and {"bool"} == set(found) else "int32"
 
 
 _PAIRS = ("eig", "eigh", "fft", "fft2", "ifft2", "moments", "qr", "rfft", "slogdet", "stft", "top_k")
@@ -254,10 +258,10 @@ _PAIRS = ("eig", "eigh", "fft", "fft2", "ifft2", "moments", "qr", "rfft", "slogd
 def _parts(name: str, arguments: Mapping[str, Any]) -> int:
     """How many tensors an operation answers."""
     if name == "unstack":
-        return int(arguments.get("num") or 1)
+        return num if type(num := arguments.get("num")) is int and num > 0 else 1
     if name == "split":
         cut = arguments.get("indices_or_sections")
-        return len(cut) + 1 if isinstance(cut, list) else int(cut or 1)
+        return len(cut) + 1 if isinstance(cut, list) else cut if type(cut) is int and cut > 0 else 1
     if name == "svd":
         return 1 if arguments.get("compute_uv") is False else 3
     return 2 if name in _PAIRS and not (name == "qr" and arguments.get("mode") == "r") else 1

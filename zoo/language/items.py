@@ -249,7 +249,8 @@ class _Reader:
                 outputs = body.get("outputs", [])
                 if "outputs" in body and not _are_outputs(outputs):
                     self._wrong((*here, "outputs"), f"{shown(outputs)} is not accepted", "a list of tensors, each once")
-                    outputs, self.whole = [], False
+                    outputs = list(dict.fromkeys(map(str, outputs))) if isinstance(outputs, list) else []
+                    self.whole = False
                 nested = bool(body.get("nested", False))
                 self.blocks[name] = Block(
                     name, dict(parameters), required, dict(let), tuple(inputs), nested, outputs=tuple(outputs)
@@ -466,6 +467,8 @@ class _Reader:
                 wrong, expected, hint = f"no block `{target}`", f"one of {listed(self.blocks)}", close or hint
             elif not hint:
                 wrong, expected = f"no block `{target}`", "a block under `blocks`, or the name of a Keras layer"
+            if isinstance(catalogue.operation(target), dict) and not close:
+                hint = f"{catalogue.OPERATIONS}{target}"
             self._wrong(path, wrong, expected, hint)
         if entry is None:
             self.whole = False
@@ -482,6 +485,8 @@ class _Reader:
             if "l2" not in own and objects.kernels(target, arguments):
                 self.reads.add("l2")
                 self.under[-1].kernels = True
+            if catalogue.is_operation(target) and own.get("frozen") is not None:
+                self._wrong((*path, "frozen"), "nothing reads it", "a layer with weights")
             needless = "l2" in own and own["l2"] is not None and entry is not objects.GAUSSIAN
             if needless and not objects.kernels(target, arguments):
                 expected = "a layer with a kernel that has no regularizer of its own"
@@ -538,6 +543,7 @@ class _Reader:
         """The arguments, and the words of ours among them, checked; a lone value is the one required argument."""
         known = entry["arguments"]
         ours = ("l2",) if entry is objects.GAUSSIAN else OURS
+        words = [one for one in ours if one not in ("l2", "frozen")] if "tensors" in entry else ours
         usual = () if block else self.defaults.get(target) or ()
         meant = {nearest(key, known) for key in usual if key not in known}
         required = [key for key in entry["required"] if key not in usual and key not in meant]
@@ -561,7 +567,7 @@ class _Reader:
             self._told(_of_block(target, arguments, known, required, path))
         else:
             told = {**entry, "required": required}
-            self._told(objects.arguments(target, arguments, told, path, ours=ours, defaults=self.defaults))
+            self._told(objects.arguments(target, arguments, told, path, ours=words, defaults=self.defaults))
         return arguments, own
 
     def _source(self, raw: Any, path: Path, scope: _Scope, call: Sequence[str] | None = None) -> Source:

@@ -516,6 +516,10 @@ class _Unfolding:
         What is named in `from` takes its place in the order, as far as there is no gap before it.
         """
         layer, path = item.target, (*item.path, "from")
+        for key in call:
+            if key in arguments:
+                self._wrong((*path, key), f"`{key}` is given as an argument as well", "one of the two")
+                self.whole = False
         free, needed = catalogue.operands(layer, {**arguments, **call})
         several = catalogue.takes_list(layer) or any(name.startswith("*") for name in free)
         if call and needed:  # what is said of none is `previous`
@@ -593,7 +597,11 @@ class _Unfolding:
         if not block.outputs:
             return (inside.previous,)
         here = ("blocks", block.name, "outputs")
-        return tuple(self._tensor(one, inside, (*here, index)) for index, one in enumerate(block.outputs))
+        found = tuple(self._tensor(one, inside, (*here, index)) for index, one in enumerate(block.outputs))
+        for index, one in enumerate(found):
+            if one in found[:index] and self.whole:
+                self._wrong((*here, index), f"{shown(block.outputs[index])} stands there twice", "each tensor once")
+        return found
 
     def _block_inputs(
         self, name: str, inputs: tuple[str, ...], given: tuple[str, ...], call: dict[str, Any], path: Path
@@ -1109,7 +1117,10 @@ class _Unfolding:
 
 def _as_computed(text: Any, wrong: str) -> str:
     """What is wrong with a value that a text came to."""
-    return f"`{text}` is {wrong.removesuffix(' is not accepted')}" if isinstance(text, str) else wrong
+    if not isinstance(text, str):
+        return wrong
+    plain = wrong.removesuffix(" is not accepted")
+    return f"`{text}` is {plain}" if plain != wrong or not wrong.startswith("`") else f"`{text}`: {wrong}"
 
 
 def _is_chain(network: Network) -> bool:

@@ -203,6 +203,8 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
         return None if is_lambda(value) else (wrong, LAMBDA, "")
     if holds(value):
         return None
+    if "tensors" in entry and (unfit := _unfit(name, key, value, entry)):
+        return wrong, unfit, ""
     if value is None:
         free = not required and not isinstance(default, (bool, int, float))
         return None if free else (wrong, "a value", "")
@@ -237,6 +239,29 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
     if catalogue.module_of(key) == "layers":
         return wrong, "a layer, such as LSTM: {units: 64}", ""
     return (wrong, "a plain value", "") if isinstance(value, Mapping) else None
+
+
+_TEXTS = ("dtype", "key", "subscripts", "padding", "data_format", "mode", "method", "side", "window")
+"""Arguments of operations that are texts."""
+
+
+def _unfit(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> str:
+    """What an argument of an operation must be, if its value is none such."""
+    if key in entry["tensors"]:
+        return "" if _are_numbers(value) else "a number, a list of numbers, or a tensor in `from`"
+    if key.startswith(("axis", "axes")) and not _are_whole(value):
+        return "a whole number, or a list of them; the rows' axis is 0"
+    if isinstance(value, str) and key not in _TEXTS and not isinstance(entry["arguments"].get(key), str):
+        return "a number"
+    return ""
+
+
+def _are_numbers(value: Any) -> bool:
+    return all(map(_are_numbers, value)) and value != [] if isinstance(value, list) else isinstance(value, (int, float))
+
+
+def _are_whole(value: Any) -> bool:
+    return all(map(_are_whole, value)) and value != [] if isinstance(value, list) else type(value) is int
 
 
 @functools.cache

@@ -298,6 +298,15 @@ def _definitions() -> dict[str, Schema]:
         "rate": _either({"type": "number", "minimum": 0, "exclusiveMaximum": 1}, EXPRESSION, _ref("range")),
         "count": _either(COUNT, EXPRESSION, _ref("range")),
         "number": _either(number, EXPRESSION, _ref("range")),
+        "operand": _either(
+            {"type": ["number", "boolean"]}, {"type": "array", "minItems": 1}, EXPRESSION, _ref("range")
+        ),
+        "axis of an operation": _either(
+            axis := {"type": "integer", "not": {"const": 0}},
+            {"type": "array", "minItems": 1, "items": _either(axis, {"type": "array"}, EXPRESSION)},
+            EXPRESSION,
+            _ref("range"),
+        ),
         "boolean": _either({"type": "boolean"}, EXPRESSION, _ref("range")),
         "table": {
             "type": "object",
@@ -601,6 +610,12 @@ def _argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
     if key == "seed":
         return _ref("seed")
     operation = catalogue.is_operation(name)
+    if operation and key in entry["tensors"]:
+        return _ref("operand")
+    if operation and key.startswith(("axis", "axes")) and name != "ops.transpose":
+        return _ref("axis of an operation")
+    if operation and not isinstance(default, str) and isinstance(default, (int, float)):
+        return _ref("number")
     if operation and key == "axes" and name == "ops.transpose":
         return _either({"type": "array", "prefixItems": [{"const": 0}]}, EXPRESSION, _ref("range"))
     if operation and key == "dtype":
