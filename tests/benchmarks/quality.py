@@ -16,6 +16,10 @@ from pathlib import Path
 from tuning import FAR, HERE, SMALL, WORKLOADS, parts, run, spread
 
 
+PARTS = 10
+"""So many of Hyperband's trials, of which most are of few epochs, may stand against one whole one."""
+
+
 def main() -> None:
     """Run all rounds and print a line each."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -41,7 +45,7 @@ def main() -> None:
             for seed in range(FAR, FAR * options.rounds + 1, FAR):
                 more = ["--trials", options.trials, "--seed", seed, "--until", near]
                 theirs = run(HERE / "opponent.py", model, given, *same, *more, "--oracle", "random")
-                mine = run(*ours, *more, "--oracle", "hyperband")
+                mine = run(*ours, *more, "--trials", PARTS * options.trials, "--oracle", "hyperband")
                 reached = all(one["until"] is not None for one in (theirs, mine))
                 ratios += [theirs["until"] / mine["until"]] if reached else []
                 print(
