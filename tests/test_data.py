@@ -364,11 +364,24 @@ def test_an_npz_with_a_test_part_keeps_it(tmp_path):
     np.testing.assert_array_equal(loaded.test().y, LABELS[60:])
 
 
-def test_a_test_part_without_targets_is_left_out(tmp_path):
-    loaded = dataset.load(saved(tmp_path, x_train=ROWS, y_train=LABELS, x_test=ROWS[:7]))
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"x_test": ROWS[:7]}, "holds `x_test` without `y_test`; expected both, or `x_test` under another name"),
+        ({"y_test": LABELS[:7]}, "holds `y_test` without `x_test`"),
+        ({"x_val": ROWS[:7], "y_val": LABELS[:7]}, "holds `x_val`, which nothing reads: the validation part is split"),
+        ({"y_validation": LABELS[:7]}, "holds `y_validation`, which nothing reads"),
+    ],
+)
+def test_a_part_that_nothing_would_read_is_refused(tmp_path, more, says):
+    arrays = {"x_train": ROWS, "y_train": LABELS, **more}
+    for source in (saved(tmp_path, **arrays), arrays):
+        with pytest.raises(ZooError, match=says):
+            dataset.load(source)
 
-    assert loaded.description.rows["test"] == 18
-    assert loaded.test().y is not None
+
+def test_rows_without_targets_may_have_a_test_part_without_them(tmp_path):
+    assert len(dataset.load({"x_train": ROWS, "x_test": ROWS[:7]}).test()) == 7
 
 
 @pytest.mark.parametrize("kind", ["U", "S", "O"])
@@ -511,7 +524,10 @@ WRONG = {
         r"x_train holds uint8, x_test float64; expected one type, scaled alike",
     ),
     "one row": ({"x_train": ROWS[:1], "y_train": LABELS[:1]}, r"no rows are left for the \w+ part; expected more rows"),
-    "equal rows": ({"x_train": np.ones((90, 5)), **Y}, r"no rows are left for the \w+ part; expected more rows"),
+    "equal rows": (
+        {"x_train": np.ones((90, 5)), **Y},
+        r"of \d+ rows so many are equal, .* none is left for the \w+ part; expected",
+    ),
     "pickled rows": ({"x_train": np.array([{}] * 90), **Y}, r"holds pickled objects, which could run code; expected"),
 }
 

@@ -238,6 +238,12 @@ def test_a_strangers_folder_is_refused_an_earlier_export_is_replaced_and_nothing
     for _ in range(2):
         assert zoo.export(run, tmp_path / "served") == tmp_path / "served"
     assert sorted(os.listdir(tmp_path)) == ["mine", "served"]
+    (tmp_path / "served" / "README.txt").write_text("keep me too")
+    with pytest.raises(
+        zoo.ZooError, match=r"README.txt was not made by zoo, and .* would be replaced; expected it to be"
+    ):
+        zoo.export(run, tmp_path / "served")
+    assert (tmp_path / "served" / "README.txt").read_text() == "keep me too"
 
 
 def test_an_unfinished_run_is_not_exported(tmp_path):

@@ -318,6 +318,23 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
     assert files(tmp_path) == ["notes", "thesis/chapter1.tex"]
 
 
+@pytest.mark.parametrize("odd", ["notes.txt", "weights/letter.txt", "mine/run.json.txt", "plan.json"])
+def test_a_run_is_not_emptied_where_it_holds_what_is_not_zoos(tmp_path, odd):
+    run = made(tmp_path / "run")
+    run.keep_weights(0, {"w": np.zeros(1)})
+    path = run.folder / odd
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('{"project": "mine"}')
+    before = files(run.folder)
+
+    with (
+        pytest.raises(ZooError, match=r"was not made by zoo, and .*run would be emptied; expected another folder"),
+        runs.opened(run.folder, plan_of(), fresh=True),
+    ):
+        pass
+    assert files(run.folder) == before and path.read_text() == '{"project": "mine"}'
+
+
 @pytest.mark.parametrize("left", [(), ("lock",), ("lock", ".plan.json.part")])
 def test_what_a_run_that_was_killed_at_once_leaves_is_no_stranger(tmp_path, left):
     (tmp_path / "run").mkdir()

@@ -231,3 +231,12 @@ def test_the_end_of_a_range_is_told_in_words_of_the_language():
 
     with pytest.raises(ZooError, match="its `if` is false where `on` is false; expected"):
         selection.load(spec)
+
+
+def test_a_spec_that_is_changed_keeps_the_places_of_its_file(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("spec: 1\nname: mine\nfamily: mlp\nclasses: 3\ninput: {shape: [8]}\nlayers: [Dense: 4]\n")
+    found = selection.load(selection.load(str(path)), {"classes": 5})
+
+    assert found.source == selection.load(str(path)).source and found.facts["classes"] == 5
+    assert found.place(("layers", 0, "Dense")).line == 6

@@ -722,3 +722,7 @@ def _log(error: Exception) -> Path:
     with os.fdopen(handle, "w") as file:
         file.write("\n".join(lines) + "".join(traceback.format_exception(error)))
     return Path(name)
+
+
+if __name__ == "__main__":
+    main()

@@ -112,8 +112,8 @@ def _spread(run: Run, scored: list[Told], noise: float) -> Iterator[str]:
         )
     elif len(alike) > 1:
         yield (
-            f"{len(alike)} of {len(scored)} trials cannot be told from the best: they lie within two standard errors "
-            f"({2 * noise:.3g}) of {rows}."
+            f"{len(alike) - 1} of the other {len(scored) - 1} trials cannot be told from the best: they lie within two "
+            f"standard errors ({2 * noise:.3g}) of {rows}."
         )
 
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,11 +109,21 @@ def locked(path: Path, busy: str) -> Iterator[None]:
         os.close(handle)
 
 
-def check_target(target: Path, ours: str) -> None:
+def foreign(folder: Path, ours: Collection[str]) -> Path | None:
+    """The first thing in a folder that is not of these names; inside folders, an ending is as good as a name."""
+    ends = tuple(name for name in ours if name.startswith("."))
+    for path in sorted(folder.rglob("*")):
+        own = path.name in ours or (path.parent != folder and path.name.endswith(ends)) or path.name.startswith(".")
+        if not own:
+            return path
+    return None
+
+
+def check_target(target: Path, ours: str, beside: Collection[str] = ()) -> None:
     """Raise `ZooError` if `new_folder` could not write there; nothing is made yet.
 
-    A folder that stands there already is replaced only if it is empty or holds a file named `ours`; anything else
-    is the user's.
+    A folder that stands there already is replaced only if it is empty or holds a file named `ours` and nothing but
+    what is named with it; anything else is the user's.
     """
     if target.name in ("", ".."):
         raise ZooError(f"{target} is a folder that stands there already; expected the name of a new one")
@@ -121,18 +131,20 @@ def check_target(target: Path, ours: str) -> None:
         target.is_dir() and (not any(target.iterdir()) or os.path.exists(target / ours))
     ):
         raise ZooError(f"{target} is there and was not made by zoo; expected a new folder or an earlier export")
+    if beside and target.is_dir() and (odd := foreign(target, {ours, *beside})) is not None:
+        raise ZooError(f"{odd} was not made by zoo, and {target} would be replaced; expected it to be moved elsewhere")
     above = next(folder for folder in target.absolute().parents if os.path.exists(folder))
     if not (above.is_dir() and os.access(above, os.W_OK)):
         raise ZooError(f"{target} cannot be made: {above} is no folder that can be written")
 
 
 @contextmanager
-def new_folder(target: Path, ours: str) -> Iterator[Path]:
+def new_folder(target: Path, ours: str, beside: Collection[str] = ()) -> Iterator[Path]:
     """A temporary folder beside `target` that takes its name when the block ends well, and is gone when it does not.
 
     Raises `ZooError` where `check_target` does.
     """
-    check_target(target, ours)
+    check_target(target, ours, beside)
     target.parent.mkdir(parents=True, exist_ok=True)
     room = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:

@@ -28,6 +28,7 @@ from zoo.errors import Problem, ZooError, listed, nearest
 from zoo.files import (
     append_synced,
     finite,
+    foreign,
     locked,
     read_arrays,
     read_json,
@@ -345,7 +346,8 @@ def read_at(folder: Path) -> Run:
         plan = meeting.read(read_json(folder / PLAN))
         events = [_event(line) for line in whole_lines(folder / JOURNAL)]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ZooError(Problem(f"{folder} cannot be read: {error!r}", "a run that this zoo wrote")) from None
+        lacks = f"`{error.args[0]}` is missing in it" if isinstance(error, KeyError) else str(error)
+        raise ZooError(Problem(f"{folder} cannot be read: {lacks}", "a run that this zoo wrote")) from None
     return Run(folder, plan, events)
 
 
@@ -433,11 +435,45 @@ def _same_environment(run: Run, accept: bool) -> None:
             )
 
 
+_OWN = (
+    PLAN, JOURNAL, LOCK, RACE, "race.csv", "spec.yaml", "trials.csv", "epochs.csv", "best.yaml", "run.json", "weights",
+    "trials", "confirm", "evidence.npz", "verdict.json", ".npz",
+)  # fmt: skip
+"""What stands in a run's folder, or a race's, and in the folders in it."""
+
+
 def clear(folder: Path) -> None:
-    """Empty a run's folder, the lock excepted: another process may be waiting on it."""
+    """Empty a run's folder, the lock excepted: another process may be waiting on it.
+
+    Raises `ZooError`, with nothing removed, if it holds what is not zoo's.
+    """
+    exports = [path for path in folder.rglob("exports") if path.is_dir()]
+    inside = {path.name for path in exports} | {child.name for one in exports for child in one.rglob("*")}
+    winners = {path.parent.name for path in folder.glob(f"*/{PLAN}")} if os.path.isfile(folder / RACE) else set()
+    odd = foreign(folder, {*_OWN, *inside, *winners})
+    whole = [_is_plan(path) for path in folder.glob(PLAN)] + [_is_race(path) for path in folder.glob(RACE)]
+    if odd is None and not all(whole):
+        odd = folder / (PLAN if (folder / PLAN).exists() else RACE)
+    if odd is not None:
+        raise ZooError(f"{odd} was not made by zoo, and {folder} would be emptied; expected another folder: --run NAME")
     for path in folder.iterdir():
         if path.name != LOCK:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _is_plan(path: Path) -> bool:
+    """Whether a file is a plan, or the torn one of a process that was killed."""
+    with contextlib.suppress(ZooError, ValueError):
+        held = read_json(path)
+        return isinstance(held, dict) and {"spec", "data", "oracle"} <= held.keys()
+    return False
+
+
+def _is_race(path: Path) -> bool:
+    with contextlib.suppress(ZooError, ValueError):
+        held = read_json(path)
+        return isinstance(held, dict) and "plans" in held
+    return False
 
 
 def _event(line: str) -> dict[str, Any]:

@@ -199,6 +199,7 @@ def load(source: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, An
     A variant in a file is `path.yaml:name`. Raises `ZooError` with every problem of the spec, its body unfolded at the
     defaults of its ranges included.
     """
+    before = source if isinstance(source, Spec) else None
     if isinstance(source, Spec):
         if not changes:
             return source
@@ -215,6 +216,8 @@ def load(source: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, An
             raise ZooError(f"{source} holds {len(variants)} specs; expected one of them: {which}")
         found, problems = reading.read(content, shown, changes or {}, variant, _extended)
     if found is not None:
+        if before is not None:  # it keeps its places, but for what was changed
+            found = replace(found, source=before.source, marks={**before.marks, **found.marks})
         problems = problems + body_problems(found)
     if problems or found is None:
         raise ZooError(*problems)

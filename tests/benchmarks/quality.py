@@ -15,7 +15,6 @@ from pathlib import Path
 
 from tuning import FAR, HERE, SMALL, WORKLOADS, parts, run, spread
 
-
 PARTS = 10
 """So many of Hyperband's trials, of which most are of few epochs, may stand against one whole one."""
 

@@ -17,6 +17,9 @@ from zoo.datasets.mapped import Array, each, joined, mapped, pieces, some
 from zoo.datasets.sources import ARRAYS, Rows
 from zoo.errors import ZooError
 
+FEWEST = 20
+"""So many different rows are enough for three parts."""
+
 VALIDATION_SHARE = TEST_SHARE = 0.2
 """Shares of the rows that validate and test; a source's own test part is taken as it is."""
 
@@ -225,6 +228,10 @@ def _described(
     parts = {"train": train, "validation": validation, "test": test}
     for part, rows in parts.items():
         if not len(rows):
+            count, lacks = sum(map(len, parts.values())), f"none is left for the {part} part"
+            if count >= FEWEST:
+                says = f"{name}: of {count:,} rows so many are equal, which stay together, that {lacks}"
+                raise ZooError(f"{says}; expected more rows that differ")
             raise ZooError(f"{name}: no rows are left for the {part} part; expected more rows")
     if task == "classification" and train.y is not None:
         absent = sorted(set(range(len(classes))) - set(np.unique(train.y).tolist()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -78,8 +79,14 @@ def _co2() -> Rows:
 def arranged(arrays: Mapping[str, Any], where: str) -> Rows:
     """The rows in named arrays: x_train, and y_train, x_test, y_test and classes if there are any.
 
-    A test part without targets beside a training part with them judges nothing, and is left out.
+    Raises `ZooError` for half of a test part, which judges nothing, and for a validation part, which nothing reads.
     """
+    held = [key for key in arrays if re.fullmatch(r"[xy]_val(id|idation)?", str(key))]
+    if held:
+        raise ZooError(
+            f"{where} holds `{held[0]}`, which nothing reads: the validation part is split off the training rows; "
+            "expected its rows among those of x_train and y_train, or another name"
+        )
     if "x_train" not in arrays:
         close = nearest("x_train", map(str, arrays))
         raise ZooError(
@@ -89,8 +96,9 @@ def arranged(arrays: Mapping[str, Any], where: str) -> Rows:
     classes = arrays.get("classes")
     labels = tuple(map(str, as_text(classes))) if classes is not None and classes.ndim == 1 else ()
     test = (arrays.get("x_test"), arrays.get("y_test"))
-    if test[0] is None or (test[1] is None and "y_train" in arrays):
-        test = (None, None)
+    if (test[0] is None) != (test[1] is None) and (test[0] is None or "y_train" in arrays):
+        has, lacks = ("y_test", "x_test") if test[0] is None else ("x_test", "y_test")
+        raise ZooError(f"{where} holds `{has}` without `{lacks}`; expected both, or `{has}` under another name")
     return Rows(arrays["x_train"], arrays.get("y_train"), *test, classes=labels)
 
 

@@ -23,6 +23,12 @@ from zoo.tasks import Endpoint
 from zoo.working import seed_of
 
 ARTIFACT = "artifact.json"
+BESIDE = (
+    "probes.npz", "saved_model.pb", "fingerprint.pb", "variables", "variables.index",
+    "variables.data-00000-of-00001", "assets",
+)  # fmt: skip
+"""What stands beside it in an export."""
+
 BATCHES = (1, 3, 64)
 
 
@@ -37,7 +43,7 @@ def export(run: Run, target: Path) -> dict[str, Any]:
     _same_model(run, built, evidence)
     labels = {} if run.plan.spec.label is None else {run.plan.spec.label: evidence["y"]}
     probes = _probes(endpoints, evidence["x"], labels)
-    with new_folder(target, ours=ARTIFACT) as folder:
+    with new_folder(target, ARTIFACT, BESIDE) as folder:
         _write(built, endpoints, folder)
         np.savez_compressed(folder / "probes.npz", **probes)
         verdict = _verified(folder)
