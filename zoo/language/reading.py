@@ -403,6 +403,10 @@ def _check(data: dict[str, Any], marks: Marks) -> Iterator[Problem]:
         yield from _family(data, marks, meant)
 
 
+OF_THE_TASK = ("loss", "losses", "metrics")
+"""What Keras users write first, and what follows from the task."""
+
+
 def _keys(
     data: dict[str, Any], fields: dict[str, tuple[Test, str]], path: Path, marks: Marks, what: str
 ) -> Iterator[Problem]:
@@ -410,6 +414,9 @@ def _keys(
         here = (*path, key)
         if key in LATER and not path:
             yield problem_at(marks, here, f"`{key}` is kept for a later version of the language", "a spec without it")
+        elif key in OF_THE_TASK and key not in fields:
+            wrong = "no such key: losses and metrics are the task's, and the likelihood says an autoencoder's loss"
+            yield problem_at(marks, here, wrong, "`task`, or zoo.build and a compile of your own")
         elif key not in fields:
             inside = {inner: f"{outer}.{inner}" for outer, keys in _INSIDE.items() for inner in keys if not path}
             inside |= {} if path else {"learning_rate": "train.optimizer.Adam.learning_rate"}

@@ -110,7 +110,8 @@ def written_out(spec: Spec, network: Network, names: Mapping[str, Any]) -> dict[
         body |= {"head": items[split:]} if split < len(items) else {}
         if "outputs" in spec.data:
             body["outputs"] = list(network.outputs)
-    train = {"train": told.pop("train")} if "train" in told else {}
+    told.pop("train", None)
+    train = {"train": _plain(spec.train)}
     told |= _read_by(train, spec, names)
     for key, used in (("l2", written.l2_used), ("dropout", written.dropout_used)):
         if not used and key not in expressions.asked(train):
