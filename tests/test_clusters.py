@@ -227,7 +227,7 @@ def test_a_trial_of_a_dead_worker_goes_on_where_it_stood_elsewhere(workshop, mac
 
     def watch(number, epoch, state):
         seen.append(epoch.number)
-        if state is not None and len(state.logs) >= 3 and first.poll() is None:
+        if state is not None and len(state.trainings[-1].logs) >= 3 and first.poll() is None:
             machines.end(first)
             machines.worker()
 
