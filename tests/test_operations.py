@@ -201,6 +201,10 @@ def test_three_channels_and_sizes_that_are_not_known_before_are_no_rows():
         (lambda x: x / keras.ops.max(x), "is the operation Max over all axes, the rows' among them"),
         (lambda x: x - keras.ops.mean(x, axis=-2, keepdims=True), "takes rows together"),
         (lambda x: keras.ops.reshape(x, (-1, 4)), "takes rows together"),
+        (
+            lambda x: keras.ops.take(x, [99], axis=1),
+            r"the layer `take\w*` cannot be computed: indices\[0\] = 99 is not in \[0, 8\)",
+        ),
         (lambda x: x * np.float16(0.1), "holds float16 under x2"),
         (lambda x: keras.ops.cast(x, "int32") * np.int64(2654435761), "holds int64 under x2"),
         (lambda x: keras.ops.cast(x, "uint8") - np.array([10] * 8, "uint8"), "holds uint8 under x2"),

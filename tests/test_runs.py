@@ -318,7 +318,7 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
     assert files(tmp_path) == ["notes", "thesis/chapter1.tex"]
 
 
-@pytest.mark.parametrize("odd", ["notes.txt", "weights/letter.txt", "mine/run.json.txt", "plan.json"])
+@pytest.mark.parametrize("odd", ["notes.txt", ".gitignore", "weights/letter.txt", "weights/.mine", "plan.json"])
 def test_a_run_is_not_emptied_where_it_holds_what_is_not_zoos(tmp_path, odd):
     run = made(tmp_path / "run")
     run.keep_weights(0, {"w": np.zeros(1)})

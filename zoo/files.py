@@ -113,8 +113,10 @@ def foreign(folder: Path, ours: Collection[str]) -> Path | None:
     """The first thing in a folder that is not of these names; inside folders, an ending is as good as a name."""
     ends = tuple(name for name in ours if name.startswith("."))
     for path in sorted(folder.rglob("*")):
-        own = path.name in ours or (path.parent != folder and path.name.endswith(ends)) or path.name.startswith(".")
-        if not own:
+        name = path.name
+        if name.startswith(".") and name.endswith(".part"):  # what a writer that was killed left
+            name = name[1:].removesuffix(".part")
+        if name not in ours and (path.parent == folder or not name.endswith(ends)):
             return path
     return None
 

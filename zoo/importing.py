@@ -31,7 +31,7 @@ from zoo.language.items import GROUP
 from zoo.language.network import owner, snake_case
 from zoo.language.objects import OURS, WRAPPED, kernels
 from zoo.language.spec import NAME, NAMES
-from zoo.lowering import Plain, lower, together
+from zoo.lowering import Plain, first_sentence, lower, together
 
 if TYPE_CHECKING:
     import keras
@@ -303,7 +303,11 @@ class _Body:
                 self.whole.unrolled[operation.name] = parts
         else:
             target, arguments, first, named = _operation(call)
-            if wrong := together(list(call.outputs)):
+            try:
+                wrong = together(list(call.outputs))
+            except Exception as error:  # whatever an operation raises on rows that it was said to take
+                raise _Refused(f"cannot be computed: {first_sentence(error)}") from error
+            if wrong:
                 raise _Refused(f"takes rows together, which know nothing of one another: {wrong}")
             self._item(target, arguments, operation.name, replace(call, named=named), first)
         self.made.setdefault(id(operation), self.previous)

@@ -149,7 +149,7 @@ def _laid_out(
         except Exception as error:
             on = " and ".join(str(tuple(tensors[one].shape)) for one in node.read())
             said = f"{node.layer} `{name}`" if node.path.startswith("blocks.") else node.layer  # which of its calls
-            wrong = f"Keras refuses {said} on {on}: {_first_sentence(error)}"
+            wrong = f"Keras refuses {said} on {on}: {first_sentence(error)}"
             if isinstance(error, _Together):
                 wrong = f"{said} on {on} takes rows together, which know nothing of one another: {error}"
             raise ZooError(Problem(wrong, "", "", node.path, node.mark)) from error
@@ -362,8 +362,10 @@ def weights_by_path(model: Any, within: str = "") -> Iterator[tuple[str, Any]]:
                 yield within + variable.path, variable
 
 
-def _first_sentence(error: Exception) -> str:
+def first_sentence(error: Exception) -> str:
+    """What Keras or TensorFlow says first of what is wrong, without colours and names of kernels."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras colours its messages, for terminals and files alike
+    plain = re.sub(r"\{\{function_node [^}]*\}\}\s*|\s*\[Op:\w+\]( name:\s*)?", "", plain)
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("Exception encountered")] or [type(error).__name__]
     return lines[0][:300].rstrip(".")
@@ -433,5 +435,5 @@ def optimizer(value: Any, place: Mark | None = None) -> keras.optimizers.Optimiz
     try:
         return _value("optimizer", {name: given}, None, Plain(), None, False)
     except Exception as error:
-        wrong = f"Keras refuses {name}: {_first_sentence(error)}"
+        wrong = f"Keras refuses {name}: {first_sentence(error)}"
         raise ZooError(Problem(wrong, "", "", f"train.optimizer.{name}", place)) from error
