@@ -282,17 +282,20 @@ def test_a_figure_that_is_no_mean_over_rows_has_an_interval_too(tmp_path):
 
 
 def test_a_budget_ends_a_study_with_the_last_trial_that_fits_in(tmp_path):
-    options = {"oracle": "random", "run": tmp_path / "run", "workers": 1, "budget": 6.0}
-    found = zoo.tune(SMALL, "breast_cancer", **options)
+    options = {"oracle": "random", "run": tmp_path / "run", "workers": 1}
+    budget, found = 4.0, None
+    while found is None or len(found.trials) < 2:  # however slow the machine is
+        budget *= 1.5
+        found = zoo.tune(SMALL, "breast_cancer", **options, budget=budget)
+        assert runs.read_at(tmp_path / "run").state == "finished"
     trials = len(found.trials)
 
-    assert trials > 1
     assert found.run.plan.trials == trials
-    assert runs.read_at(tmp_path / "run").state == "finished"
-    assert 0 < runs.read_at(tmp_path / "run").spent() <= 7.0
+    begun, told = ([one["time"] for one in found.run.events if one["kind"] == kind] for kind in ("begun", "told"))
+    assert told[-2] - begun[-1] < budget
     fixed = zoo.tune(SMALL, "breast_cancer", trials=3, oracle="random", run=tmp_path / "fixed")
     assert [one.score for one in found.run.told][:3] == [one.score for one in fixed.run.told]
-    more = zoo.tune(SMALL, "breast_cancer", **{**options, "budget": 9.0})
+    more = zoo.tune(SMALL, "breast_cancer", **options, budget=1.5 * budget)
     assert len(more.trials) >= trials
     assert [one.score for one in more.run.told][:trials] == [one.score for one in found.run.told]
 

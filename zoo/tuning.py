@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import statistics
 import sys
 import time
 from collections.abc import Sequence
@@ -168,8 +169,8 @@ class _Search:
         """Whether another trial would not end in the time that there is; the first one is always run."""
         if self.until is None or not self.scores:
             return False
-        longest = sum(self.took) / len(self.took) if self.took else 0.0
-        return time.monotonic() + longest > self.until
+        usual = statistics.median(self.took) if self.took else 0.0
+        return time.monotonic() + usual > self.until
 
     # Questions
 
@@ -256,9 +257,16 @@ class _Search:
             self.run.keep_state(number, outcome.state.packed())
         self.ended[number] = replace(outcome, state=None)
         if number in self.began:
-            self.took.append(time.monotonic() - self.began.pop(number))
+            self.took.append(self._without_trace(number, time.monotonic() - self.began.pop(number)))
         if number != len(self.scores):
             self.run.set_aside(outcome.told, outcome.weights)
+
+    def _without_trace(self, number: int, seconds: float) -> float:
+        """What a trial took, as its later epochs say where its first one held the trace."""
+        epochs = self._epochs(number) * self.run.plan.trainings
+        if self.first is None or self.first[0] != number or epochs == 1:
+            return seconds
+        return (time.monotonic() - self.first[1]) * epochs / (epochs - 1)
 
     def _tell(self) -> None:
         """Tell what has its turn."""
