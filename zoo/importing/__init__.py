@@ -1,0 +1,548 @@
+"""A Keras model to a spec in plain data: `lowering.py` backwards, then folded.
+
+Functional and sequential models, their nested models as blocks, calls of one layer again as `reuse`. Building the spec
+gives the same layers under the same names in the same order, so that weights copy in order; inputs may be called
+otherwise and stand elsewhere, and what Keras has no layer for may get one. What a spec cannot say is refused with a
+sentence that names the layer.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import json
+import re
+import warnings
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import ZooError, listed
+from zoo.importing.graphs import (
+    Call,
+    Key,
+    Refused,
+    calls_of,
+    is_trained,
+    key_of,
+    masked_among,
+    masked_inside,
+    masked_of,
+    operation_of,
+    without_graph,
+)  # fmt: skip
+from zoo.importing.saying import PREVIOUS, layers_of, operation_said
+from zoo.language import catalogue, folding, network, reading
+from zoo.language.families import DTYPES, KINDS, kinds
+from zoo.language.items import GROUP
+from zoo.language.network import owner, snake_case
+from zoo.language.objects import OURS, WRAPPED, kernels
+from zoo.language.spec import NAME, NAMES
+from zoo.lowering import Plain, first_sentence, lower, together
+
+if TYPE_CHECKING:
+    import keras
+
+Item = Any
+"""An item of a body as the language writes it: a class alone, or a mapping of one key."""
+
+FIRST = ("query", "inputs", "sequences")
+"""First arguments of calls for which the language puts no `previous` when they are named."""
+
+
+def spec_of(model: keras.Model, name: str = "", folded: bool = True) -> dict[str, Any]:
+    """The spec of a functional or sequential model, as plain data that `zoo.load` takes.
+
+    `name` is the spec's (default: the model's own). Without `folded`, every layer stands on a line of its own.
+    Raises `ZooError` with every layer that no spec can say.
+    """
+    wrong = ""
+    for within in (False, True):
+        whole = _Import(within)
+        flat = whole.spec(model, name)
+        spec, problems = reading.read(flat, "the imported spec", {})
+        unfolded, more = network.unfold(spec.fill()) if spec else (None, [])
+        if problems := problems + more:
+            raise ZooError(*problems)
+        wrong = _another_order(model, unfolded, whole) if unfolded and whole.added else ""
+        if not wrong:
+            return folding.fold(flat) if folded else flat
+    raise ZooError(wrong)
+
+
+def _another_order(model: Any, unfolded: network.Network, whole: _Import) -> str:
+    """Why the weights would not copy in order, an empty text if they do.
+
+    Keras orders the layers by how far they are from the outputs, and a layer more in one of two branches changes that.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a layer drops a mask, which is what it is there for
+        try:
+            made = lower(unfolded, Plain())
+        except ValueError as error:  # a name that Keras gives to what makes a mask is a layer's as well
+            raise ZooError(f"Keras does not build `{model.name}` again: {str(error).splitlines()[0][:200]}") from error
+    names = [_weighty(one) for one in (model, made)]
+    names[0] = [part for name in names[0] for part in whole.unrolled.get(name, [name])]
+    both = set(names[0]) & set(names[1])
+    for one, other in zip(*([name for name in found if name in both] for found in names), strict=True):
+        if one != other:
+            name, why = next(iter(whole.added.items()))
+            return (
+                f"the layer `{name}` {why}, for which a spec needs a layer more, and with that one the weights of "
+                f"`{other}` come before those of `{one}`; expected branches in which it changes no order"
+            )
+    return ""
+
+
+def _weighty(model: Any) -> list[str]:
+    """The names of the layers with weights, in order, those of models inside the model among them."""
+    found: list[str] = []
+    for layer in model.layers:
+        found += _weighty(layer) if hasattr(layer, "layers") else [layer.name] * bool(layer.weights)
+    return found
+
+
+def read(path: Path) -> keras.Model:
+    """The model of a `.keras` file, read without running code that it may hold. Raises `ZooError` if it cannot be."""
+    import keras
+
+    importlib.import_module("zoo.layers.published")  # so that a file with layers of ours is read
+    if path.suffix != ".keras" or not path.is_file():
+        raise ZooError(f"{path} is no model; expected the path of a file that Keras saved as .keras")
+    if not zipfile.is_zipfile(path):  # Keras would say that it is not there
+        raise ZooError(f"{path} holds no model: it is no zip archive; expected a file that Keras saved as .keras")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever a file makes it stumble over
+        says = str(error).strip() or type(error).__name__
+        unknown = re.search(r"Could not locate (?:class|function) '(\w+)'", says)
+        if unknown:
+            raise ZooError(f"{path} holds {unknown[1]}, which is none of Keras's own; expected its layers") from error
+        if "`Lambda`" in says:
+            raise ZooError(f"{path} holds a Lambda: {catalogue.REFUSED['Lambda']}") from error
+        raise ZooError(f"Keras cannot read {path}: {says.splitlines()[0][:200]}") from error
+
+
+@dataclass
+class _Import:
+    """What the bodies of one model share: the blocks made so far, what was refused, and where a layer more stands.
+
+    Layers that are activations stand behind the layers that hold them, or `within` them.
+    """
+
+    within: bool = False
+    blocks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    added: dict[str, str] = field(default_factory=dict)
+    owners: dict[int, int] = field(default_factory=dict)
+    """The model that a layer with weights was first called in."""
+    unrolled: dict[str, list[str]] = field(default_factory=dict)
+    """The layers with weights, in order, that stand for a model at each step."""
+
+    def spec(self, model: Any, name: str) -> dict[str, Any]:
+        """The whole spec, flat."""
+        if wrong := without_graph(model):
+            raise ZooError(wrong)
+        if not calls_of(model):
+            raise ZooError(f"`{model.name}` has no layers; expected at least one")
+        inputs = [_input(tensor) for tensor in model.inputs]
+        kind = kinds(inputs[0])[0]  # what a single input is called, unless a layer is
+        taken = {one.name for one in model.layers} - {operation_of(model.inputs[0]).name}
+        single = len(inputs) == 1 and kind not in taken
+        names = ["input"] if single else _input_names(model)
+        body = _Body(self, model, names, {kind} if single else set())
+        outputs = body.run()
+        if self.refused:
+            raise ZooError(*self.refused)
+        if unread := [one for one in names if one not in body.read and one not in outputs]:
+            raise ZooError(f"the input `{unread[0]}` leads to no output; expected every input to be used")
+        task, facts = _task(model)
+        if "vocabulary" in facts:
+            inputs[0]["vocabulary"] = facts.pop("vocabulary")
+        cut = _head(body.items) if task and outputs == [body.previous] else 0
+        layers, head = body.items[: cut or None], _sized(body.items[cut:], facts) if cut else []
+        blocks = self.blocks.values()
+        knobs = _knobs([*layers, *head, *(one for block in blocks for one in block["layers"])])
+        for block in blocks:
+            block["layers"] = list(map(_bare, block["layers"]))
+        return {
+            "spec": 1,
+            "name": name or _spec_name(model.name),
+            "family": _family(body.classes),
+            "task": task or "regression",
+            "summary": f"Imported from the Keras model {model.name}.",
+            **facts,
+            **({"input": inputs[0]} if single else {"inputs": dict(zip(names, inputs, strict=True))}),
+            **knobs,
+            **({"blocks": self.blocks} if blocks else {}),
+            "layers": list(map(_bare, layers)),
+            **({"head": list(map(_bare, head))} if head else {"outputs": outputs}),
+        }
+
+
+# Bodies: a model's graph to items
+
+
+class _Body:
+    """The items of one model: the whole one, or one inside."""
+
+    def __init__(
+        self, whole: _Import, model: Any, inputs: Sequence[str], used: Iterable[str] = (), frozen: bool = False,
+        training: bool | None = None, masked: Iterable[Key] = (),
+    ) -> None:  # fmt: skip
+        self.whole, self.model, self.frozen = whole, model, frozen
+        self.items: list[Item] = []
+        self.classes: list[str] = []
+        self.names = {key_of(tensor): name for tensor, name in zip(model.inputs, inputs, strict=True)}
+        self.unknown: dict[Key, str] = {}  # outputs that the language does not know, and whose
+        self.used = {*inputs, *used}
+        self.previous = inputs[0]
+        self.read: set[str] = set()
+        self.made: dict[int, str] = {}  # layers that stand already, and what they are called
+        self.several: set[int] = set()  # layers for which two stand
+        self.trained: dict[int, dict[str, bool]] = {}  # models inside that stand already, and their `training`
+        self.training = training
+        self.calls = calls_of(model)
+        self.masked = masked_of(self.calls, masked)
+
+    def run(self) -> list[str]:
+        """Make the items of all calls, and name the tensors that the model answers. What cannot be said is noted."""
+        self.future = {call.operation.name for call in self.calls}
+        for call in self.calls:
+            try:
+                self._call(call)
+            except Refused as refused:
+                self.whole.refused.append(f"the layer `{call.operation.name}` {refused}")
+                self.names |= {key_of(one): self.previous for one in call.outputs}
+        try:
+            return [self._name_of(one) for one in self.model.outputs]
+        except Refused as refused:
+            self.whole.refused.append(f"the model {refused}")
+            return []
+
+    def _name_of(self, tensor: Any) -> str:
+        if key_of(tensor) in self.unknown:
+            layer = self.unknown[key_of(tensor)]
+            raise Refused(f"reads an output of `{layer}` beside its first, which the language does not know")
+        return self.names[key_of(tensor)]
+
+    def _call(self, call: Call) -> None:
+        import keras
+
+        operation = call.operation
+        if call.refused:
+            raise Refused(call.refused)
+        if getattr(operation, "weights", ()) and self.whole.owners.setdefault(id(operation), id(self)) != id(self):
+            raise Refused("is called in two models, one inside the other or beside it; expected its calls in one model")
+        if self.training is not None and is_trained(operation):
+            call = replace(call, named={**call.named, "training": self.training})
+        if id(operation) in self.made:
+            self._again(call)
+        elif isinstance(operation, keras.Model):
+            self._model(call)
+        elif isinstance(operation, keras.layers.Layer):
+            frozen = not operation.trainable and operation.weights and not self.frozen
+            made = list(layers_of(call, bool(masked_among(call.first, self.masked)), self.whole.within))
+            if len(made) > 1:
+                self.several.add(id(operation))
+                self.whole.added[operation.name] = "does what two layers do"
+            names: list[str] = []
+            for target, arguments, name, first in made:
+                self.classes.append(target)
+                told = keras.tree.map_structure(lambda one, names=names: names[one] if type(one) is int else one, first)
+                self._item(target, {**arguments, **({"frozen": True} if frozen else {})}, name, call, told)
+                names.append(self.previous)
+            if len(made) > 1 and isinstance(operation, keras.layers.TimeDistributed):
+                called = {id(one.operation): name for one, name in zip(calls_of(operation.layer), names, strict=True)}
+                parts = [called[id(one)] for one in operation.layer.layers if one.weights]
+                self.whole.unrolled[operation.name] = parts
+        else:
+            target, arguments, first, named = operation_said(call)
+            try:
+                wrong = together(list(call.outputs))
+            except Exception as error:  # whatever an operation raises on rows that it was said to take
+                raise Refused(f"cannot be computed: {first_sentence(error)}") from error
+            if wrong:
+                raise Refused(f"takes rows together, which know nothing of one another: {wrong}")
+            self._item(target, arguments, operation.name, replace(call, named=named), first)
+        self.made.setdefault(id(operation), self.previous)
+
+    def _item(
+        self, target: str, arguments: dict[str, Any], name: str, call: Call, first: Any, outputs: int | None = None
+    ) -> None:
+        """Write an item: its name where it would not have it anyway, `from` where it is not called on `previous`."""
+        name = name or self._new_name(snake_case(target))
+        if wrong := _no_name(name):
+            raise Refused(f"cannot be called so in a spec{wrong}")
+        source, begin = self._source(call, first)
+        words = {} if self._is_usual(target, name) else {"name": name}
+        words |= {} if source is None else {"from": source}
+        known = catalogue.outputs(target, arguments, call.named) if outputs is None else outputs
+        self._write({target: {**words, **arguments}}, begin, name, call, known)
+
+    def _write(self, item: Item, begin: str, name: str, call: Call, outputs: int) -> None:
+        self.items.append({"from": begin, "layers": [item]} if begin else item)
+        self.used.add(name)
+        self.names |= {key_of(one): f"{name}.{index}" if index else name for index, one in enumerate(call.outputs)}
+        self.unknown |= {key_of(one): name for one in call.outputs[outputs:]}
+        self.previous = name
+
+    def _source(self, call: Call, first: Any) -> tuple[Any, str]:
+        """What `from` says, None where nothing must be said; and the tensor that a group around the item begins at."""
+        tensors = self._tensors(first)
+        if not call.named:
+            return (None if tensors == "previous" else tensors), ""
+        if isinstance(tensors, list):
+            if call.argument not in FIRST:
+                raise Refused(f"is called on a list and on {listed(call.named)}; expected one tensor first")
+            return {call.argument: tensors, **self._named(call)}, ""
+        # Were the first tensor named as well, Keras would go through them in another order, and so would the weights.
+        begin = "" if tensors == "previous" else tensors
+        return self._named(call, begin), begin
+
+    def _named(self, call: Call, begin: str = "") -> dict[str, Any]:
+        """What goes by name; in a group that begins at a tensor, `previous` is that one."""
+        before, self.previous = self.previous, begin or self.previous
+        named = {key: self._tensors(value) for key, value in call.named.items()}
+        self.previous = before
+        return named
+
+    def _tensors(self, value: Any) -> Any:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, list):
+            return [self._tensors(one) for one in value]
+        if value is PREVIOUS:
+            return "previous"
+        name = value if isinstance(value, str) else self._name_of(value)
+        self.read.add(owner(name))
+        return "previous" if name == self.previous else name
+
+    def _new_name(self, base: str) -> str:
+        """A name for what the model has no name for; no layer has it, before or after."""
+        return next(one for one in _numbered(base) if one not in self.used | self.future)
+
+    def _is_usual(self, target: str, name: str) -> bool:
+        """Whether an item goes by this name without being given it."""
+        usual = snake_case(target.removeprefix(catalogue.OPERATIONS))
+        return name == next(one for one in _numbered(usual) if one not in self.used)
+
+    def _again(self, call: Call) -> None:
+        """A layer that stands already, called once more."""
+        layer = self.made[id(call.operation)]
+        if id(call.operation) in self.several:
+            raise Refused("is called again, and two layers stand for it")
+        if id(call.operation) in self.trained and call.named != self.trained[id(call.operation)]:
+            raise Refused("is a model called with and without `training`; expected the same in each call")
+        if id(call.operation) in self.trained:
+            call = replace(call, named={})
+        source, begin = self._source(call, call.first)
+        name = self._new_name(snake_case(layer))
+        words = {"layer": layer, **({} if source is None else {"from": source})}
+        words |= {} if self._is_usual(layer, name) else {"name": name}
+        self._write({"reuse": words}, begin, name, call, len(call.outputs))
+
+    def _model(self, call: Call) -> None:
+        """A model inside the model: a block with `nested: true`, and its call."""
+        model = call.operation
+        if wrong := without_graph(model):
+            raise Refused(f"is a model inside the model: {wrong}")
+        if not set(call.named) <= {"training"}:
+            raise Refused(f"is a model called with {listed(call.named)}; expected its inputs alone")
+        inputs = ["input"] if len(model.inputs) == 1 else _input_names(model)
+        frozen = self.frozen or not model.trainable
+        # A block has no `training`: what is said of the model is said of the layers in it.
+        training, masked = call.named.get("training"), masked_inside(model, self.calls, self.masked)
+        inside = _Body(self.whole, model, inputs, frozen=frozen, training=training, masked=masked)
+        outputs = inside.run()
+        if not inside.items:
+            raise Refused("is a model inside the model that has no layers")
+        if not set(inputs) <= inside.read | set(outputs):
+            raise Refused("is a model inside the model with an input that leads to no output")
+        block = {**({} if len(inputs) == 1 else {"inputs": inputs}), "nested": True, "layers": inside.items}
+        block |= {} if outputs == [inside.previous] else {"outputs": outputs}
+        if len(set(outputs)) < len(outputs):
+            raise Refused("is a model inside the model that answers a tensor twice")
+        name = self._block_name(model.name, block)
+        self.whole.blocks[name] = block
+        self.classes += inside.classes
+        self.trained[id(model)] = call.named
+        call = replace(call, named={})
+        words = {"frozen": True} if frozen and not self.frozen else {}
+        self._item(name, words, model.name, call, call.first, len(outputs))
+
+    def _block_name(self, name: str, block: dict[str, Any]) -> str:
+        """A name for a block, or that of an equal one."""
+        base = re.sub(r"[^a-z0-9_]", "_", snake_case(name))
+        base = base if re.match("[a-z_]", base) else f"model_{base}"
+        known = self.whole.blocks
+        for found in _numbered(base):
+            free = found not in known and found not in (*GROUP, *OURS, "let", "reuse")
+            if free or json.dumps(known.get(found)) == json.dumps(block):
+                return found
+        raise AssertionError
+
+
+def _no_name(name: str) -> str:
+    """Why a layer cannot be called so in a spec, an empty text if it can."""
+    if not NAME.fullmatch(name):
+        return f"; expected {NAMES}"
+    if owner(name) != name:
+        return f", where `{name}` is an output of `{owner(name)}`; expected a name without a number behind a dot"
+    return ", where it is a word of the language; expected another name" if name in ("previous", "input") else ""
+
+
+def _numbered(base: str) -> Iterator[str]:
+    """The names that Keras gives one after another: `dense`, `dense_1`, `dense_2`, ..."""
+    return itertools.chain([base], (f"{base}_{count}" for count in itertools.count(1)))
+
+
+# What stands around the layers
+
+
+def _input(tensor: Any) -> dict[str, Any]:
+    """An input's shape and type. Raises `ZooError` for one that no spec can state."""
+    name, shape = operation_of(tensor).name, list(tensor.shape[1:])
+    if len(shape) not in KINDS:
+        raise ZooError(f"the input `{name}` has {len(shape)} sizes; expected {min(KINDS)} to {max(KINDS)}")
+    if tensor.shape[0] is not None:
+        raise ZooError(f"the input `{name}` takes batches of {tensor.shape[0]} rows alone; expected any number")
+    if tensor.dtype not in DTYPES or getattr(tensor, "sparse", False):
+        kind = "sparse" if getattr(tensor, "sparse", False) else tensor.dtype
+        raise ZooError(f"the input `{name}` is {kind}; expected one of {listed(DTYPES)}")
+    return {"shape": shape, **({"dtype": tensor.dtype} if tensor.dtype != "float32" else {})}
+
+
+def _input_names(model: Any) -> list[str]:
+    """What the inputs are called: as in the model, but for names that the language has no place for."""
+    taken = {one.name for one in model.layers}
+    names: list[str] = []
+    for one in map(operation_of, model.inputs):
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", one.name).lstrip("_-") or "input"
+        while name in ("previous", "input", *names) or (name != one.name and name in taken):
+            name += "_1"
+        names.append(name)
+    return names
+
+
+def _task(model: Any) -> tuple[str, dict[str, int]]:
+    """What the network is for, as its first output tells: its shape and its last activation; nothing if no task is."""
+    import keras
+
+    output = model.outputs[0]
+    shape, layer = tuple(output.shape[1:]), operation_of(output)
+    while isinstance(layer, keras.Model):
+        layer = operation_of(layer.outputs[0])
+    activation = getattr(layer, "activation", None) or layer
+    activation = getattr(activation, "__name__", type(activation).__name__.lower())
+    last, before = shape[-1] if shape else None, tuple(model.inputs[0].shape[1:])
+    if last and len(shape) == 1 and activation == "softmax":
+        return "classification", {"classes": last}
+    if last and len(shape) == len(before) == 3 and activation == "softmax" and shape[:2] == before[:2]:
+        return "segmentation", {"classes": last}
+    if activation == "sigmoid" and shape == (1,):
+        return "binary", {}
+    if last and len(shape) == 1 and activation == "sigmoid":
+        return "multilabel", {"classes": last}
+    if last and len(shape) == 2 and activation == "softmax" and shape[:1] == before:
+        return "language", {"vocabulary": last}
+    if len(shape) == 2 and None not in shape:
+        return "forecasting", {"horizon": shape[0], "features": shape[1]}
+    return ("regression", {"targets": last}) if last and len(shape) == 1 else ("", {})
+
+
+LAST = ("Activation", "Softmax", "ops.softmax", "ops.sigmoid")
+"""What may stand behind the last `Dense`."""
+
+
+def _head(items: list[Item]) -> int:
+    """Where the head begins: at the last `Dense` with its activation, else at the last item; 0 for nowhere."""
+    cut = last = len(items) - 1
+    while cut > 0 and any(one in items[cut] and "from" not in items[cut][one] for one in LAST):
+        cut -= 1
+    return cut if "Dense" in items[cut] else last
+
+
+def _sized(head: list[Item], facts: Mapping[str, int]) -> list[Item]:
+    """The head, its units the spec's `classes` or `targets`, so that data that know better are taken at their word."""
+    first = head[0].get("Dense")
+    for key in ("classes", "targets"):
+        if first and facts.get(key) == first["units"]:
+            return [{"Dense": {**first, "units": f"${key}"}}, *head[1:]]
+    return head
+
+
+def _family(classes: Iterable[str]) -> str:
+    """The family that the layers are of."""
+    found = set(classes)
+    if found & {*catalogue.STATES, "RNN", "Bidirectional"}:
+        return "rnn"
+    return "cnn" if any("Conv" in one or "Pooling" in one for one in found) else "mlp"
+
+
+def _spec_name(name: str) -> str:
+    made = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).lstrip("_.-")
+    return made or "imported"
+
+
+# Lambda and p
+
+
+def _knobs(items: list[Item]) -> dict[str, float]:
+    """The spec's `l2` and `dropout`: what all kernels and all dropout layers have in common, taken out of them."""
+    bodies = [(target, body) for item in items for target, body in _bodies(item)]
+    found: dict[str, float] = {}
+    every = [body.get(key) for target, body in bodies for key in _kernel_keys(target)]
+    lambdas = {json.dumps(one) for one in every}
+    if len(lambdas) == 1 and isinstance(every[0], dict) and list(every[0]) == ["L2"]:
+        found["l2"] = every[0]["L2"]["l2"]
+        for target, body in bodies:
+            for key in _kernel_keys(target):
+                del body[key]
+    elif any(kernels(target, body) for target, body in bodies):
+        found["l2"] = 0
+    dropouts = [body for item in items for target, body in _bodies(item, wrapped=False) if target in catalogue.DROPOUTS]
+    rates = {body["rate"] for body in dropouts}
+    if len(rates) == 1:
+        found["dropout"] = rates.pop()
+        for body in dropouts:
+            del body["rate"]
+    return found
+
+
+def _kernel_keys(target: str) -> list[str]:
+    known = catalogue.catalogue()["layers"].get(target, {"arguments": ()})["arguments"]
+    return [key for key in catalogue.KERNELS if key in known]
+
+
+def _bodies(item: Item, wrapped: bool = True) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The layers of an item with their arguments, those that it wraps included."""
+    if "layers" in item:
+        for one in item["layers"]:
+            yield from _bodies(one, wrapped)
+        return
+    target, body = next(iter(item.items()))
+    if not target[:1].isupper():
+        return
+    yield target, body
+    for key in WRAPPED if wrapped else ():
+        if key in body:
+            held = body[key] if isinstance(body[key], list) else [body[key]]
+            inner = [{one: {}} if isinstance(one, str) else one for one in held]
+            body[key] = inner if isinstance(body[key], list) else inner[0]
+            for one in inner:
+                yield from _bodies(one)
+
+
+def _bare(item: Item) -> Item:
+    """An item without empty braces."""
+    if "layers" in item:
+        return {**item, "layers": [_bare(one) for one in item["layers"]]}
+    target, body = next(iter(item.items()))
+    for key in WRAPPED if target != "reuse" else ():
+        if key in body:
+            inner = body[key]
+            body = {**body, key: list(map(_bare, inner)) if isinstance(inner, list) else _bare(inner)}
+    return {target: body} if body else target

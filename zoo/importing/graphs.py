@@ -1,0 +1,234 @@
+"""The graph of a Keras model as calls in order: what is called on what, and which tensors carry masks."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoo.errors import listed
+
+Key = tuple[int, int, int]
+"""What tells a tensor from all others: its layer or operation, the call of it, and which of its outputs."""
+
+JOINED = ("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average")
+"""Layers that hand a mask on only where all tensors that they are called on have one."""
+
+
+class Refused(Exception):
+    """Why a layer cannot be said; told together with the others."""
+
+
+@dataclass
+class Call:
+    """One call of a layer or an operation: on what, and with what by name; `bound` is all that an operation gets."""
+
+    operation: Any
+    outputs: list[Any]
+    first: Any
+    named: dict[str, Any] = field(default_factory=dict)
+    argument: str = "inputs"
+    refused: str = ""
+    bound: Mapping[str, Any] = field(default_factory=dict)
+
+
+def without_graph(model: Any) -> str:
+    """Why a model has no graph of layers, an empty text if it has one."""
+    import keras
+
+    name = type(model).__name__
+    if not isinstance(model, keras.Model) or type(model).__module__.split(".")[0] != "keras":
+        return f"`{name}` is a class of its own; expected a functional or a sequential model of Keras"
+    try:
+        found = model.inputs
+    except AttributeError:  # a sequential model says so in this way
+        found = None
+    return "" if found else f"`{model.name}` has no input yet; expected a sequential model with an `Input`"
+
+
+def key_of(tensor: Any) -> Key:
+    """What tells a tensor from all others."""
+    operation, node, index = tensor._keras_history
+    return id(operation), node, index
+
+
+def operation_of(tensor: Any) -> Any:
+    """The layer or operation that made a tensor."""
+    return tensor._keras_history.operation
+
+
+def calls_of(model: Any) -> list[Call]:
+    """The calls of a model's graph, each after those whose tensors it reads, depth first from the outputs.
+
+    This orders the text only: the order of a model's weights follows from its graph.
+    """
+    inputs = {key_of(one) for one in model.inputs}
+    made, order = dict[tuple[int, int], Call](), list[Call]()
+    waiting = [(tensor, False) for tensor in reversed(model.outputs)]
+    done = set[tuple[int, int]]()
+    while waiting:
+        tensor, ready = waiting.pop()
+        operation, node, _ = tensor._keras_history
+        key = (id(operation), node)
+        if key in done or key_of(tensor) in inputs:
+            continue
+        if key not in made:
+            made[key] = _call_of(operation._inbound_nodes[node])
+        if ready:
+            done.add(key)
+            order.append(made[key])
+        else:
+            waiting.append((tensor, True))
+            # What is named comes before what it is called on, which then is `previous`.
+            read = [*keras_tensors(made[key].named), *keras_tensors(made[key].first)]
+            waiting += [(one, False) for one in reversed(read)]
+    return order
+
+
+def masked_of(calls: Sequence[Call], inputs: Iterable[Key]) -> set[Key]:
+    """The tensors that carry a mask when the model is called, or may; its inputs with a mask are given.
+
+    The graph does not tell: what a model inside hands on, Keras sees only when it is called.
+    """
+    import keras
+
+    found = set(inputs)
+    for call in calls:
+        operation = call.operation
+        if isinstance(operation, keras.Model):
+            inside = [] if without_graph(operation) else calls_of(operation)
+            within = masked_of(inside, masked_inside(operation, [call], found))
+            pairs = zip(call.outputs, operation.outputs if inside else [], strict=False)
+            found |= {key_of(one) for one, inner in pairs if key_of(inner) in within}
+        elif isinstance(operation, keras.layers.Layer) and _hands_on(call, found):
+            apart = isinstance(operation, keras.layers.Bidirectional) and operation.merge_mode is None
+            found |= {key_of(one) for one in call.outputs[: 2 if apart else 1]}  # states have none
+    return found
+
+
+def masked_inside(model: Any, calls: Iterable[Call], masked: set[Key]) -> set[Key]:
+    """The inputs of a model inside the model that get a mask in one of these calls."""
+    given = [keras_tensors(call.first) for call in calls if call.operation is model]
+    return {
+        key_of(one) for each in given for one, got in zip(model.inputs, each, strict=False) if key_of(got) in masked
+    }
+
+
+def masked_among(value: Any, masked: set[Key]) -> list[Any]:
+    """Those of the tensors in a value that carry a mask."""
+    return [one for one in keras_tensors(value) if key_of(one) in masked]
+
+
+def _hands_on(call: Call, masked: set[Key]) -> bool:
+    """Whether what a layer answers carries a mask: one of its own, or that of what it is called on."""
+    import keras
+
+    layer = call.operation
+    if isinstance(layer, keras.layers.Embedding):
+        return bool(layer.mask_zero) and not call.named.get("reverse")
+    if isinstance(layer, keras.layers.Masking):
+        return True
+    one_for_all = isinstance(layer, (keras.layers.GlobalAveragePooling1D, keras.layers.Dot))
+    if one_for_all or not layer.supports_masking or not getattr(layer, "return_sequences", True):
+        return False
+    given, carry = keras_tensors(call.first), len(masked_among(call.first, masked))
+    if type(layer).__name__ in JOINED:
+        return carry == len(given)
+    return carry > 0 or "mask" in call.named
+
+
+def is_trained(operation: Any) -> bool:
+    """Whether a layer may do otherwise in training."""
+    import keras
+
+    return isinstance(operation, keras.layers.Layer) and (
+        isinstance(operation, keras.Model) or "training" in inspect.signature(operation.call).parameters
+    )
+
+
+def keras_tensors(value: Any) -> list[Any]:
+    """The tensors in a value, in order."""
+    import keras
+
+    return [one for one in keras.tree.flatten(value) if isinstance(one, keras.KerasTensor)]
+
+
+def _call_of(node: Any) -> Call:
+    """What a node of the graph says, without the masks that Keras hands on by itself and what is at its default."""
+    import keras
+
+    operation, given = node.operation, node.arguments
+    outputs, everything = list(node.outputs), [*given.args, *given.kwargs.values()]
+    signature = inspect.signature(operation.call)
+    if not isinstance(operation, keras.layers.Layer):
+        return Call(operation, outputs, everything, bound=signature.bind(*given.args, **given.kwargs).arguments)
+    try:
+        bound = signature.bind(*given.args, **given.kwargs).arguments
+        (argument, first), *more = bound.items()
+        call = Call(operation, outputs, _first(operation, first), argument=argument)
+        for key, value in more:
+            usual = signature.parameters[key].default
+            at_default = value is None or (isinstance(value, bool) and value == usual)
+            if not at_default and not _is_handed_on(key, value, bound):
+                call.named[key] = _told(key, value)
+    except TypeError:
+        return Call(operation, outputs, everything, refused=f"is called with {listed(given.kwargs)}, unlike any layer")
+    except Refused as refused:
+        return Call(operation, outputs, everything, refused=str(refused))
+    return call
+
+
+def _first(operation: Any, value: Any) -> Any:
+    """What a layer is called on: a tensor, or a list of them."""
+    import keras
+
+    found = list(value) if isinstance(value, (list, tuple)) else [value]
+    if isinstance(operation, keras.Model):
+        by_name = isinstance(value, dict) and not isinstance(operation.input, dict)
+        found = [value[one.name] for one in operation.inputs] if by_name else keras.tree.flatten(value)
+        return found if len(found) > 1 else found[0]
+    if not found or not all(isinstance(one, keras.KerasTensor) for one in found):
+        raise Refused("is called on something else than tensors; expected a tensor, or a list of them")
+    return found if isinstance(value, (list, tuple)) else value
+
+
+def _told(key: str, value: Any) -> Any:
+    """What goes by an argument's name: a boolean, a tensor, or a list of them."""
+    import keras
+
+    several = list(value) if isinstance(value, (list, tuple)) else [value]
+    if isinstance(value, bool):
+        return value
+    if not several or not all(isinstance(one, keras.KerasTensor) for one in several):
+        raise Refused(f"is called with {key}={str(value)[:60]}; expected a tensor, a list of them, true or false")
+    return several if isinstance(value, (list, tuple)) else value
+
+
+def _is_handed_on(key: str, value: Any, bound: Mapping[str, Any]) -> bool:
+    """Whether a mask is the one that Keras takes from the tensor itself (of an `Embedding`, a `Masking`)."""
+    import keras
+
+    masked = next(iter(bound.values())) if key == "mask" else bound.get(key.removesuffix("_mask"))
+    if masked is None or not key.endswith("mask"):
+        return False
+    masks = keras.tree.flatten(value)
+    usual = [getattr(one, "_keras_mask", None) for one in keras.tree.flatten(masked)]
+    return len(masks) == len(usual) and all(_same(*pair) for pair in zip(masks, usual, strict=True))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values of a graph are one: equal constants, one tensor, or equal operations of equal values."""
+    import keras
+
+    if not isinstance(one, keras.KerasTensor) or not isinstance(other, keras.KerasTensor):
+        return type(one) is type(other) and bool(one == other)
+    if key_of(one) == key_of(other):
+        return True
+    operations = [operation_of(one), operation_of(other)]
+    if isinstance(operations[0], keras.layers.Layer) or type(operations[0]) is not type(operations[1]):
+        return False
+    given = [found._inbound_nodes[at].arguments for found, at, _ in (one._keras_history, other._keras_history)]
+    read = [keras.tree.flatten([list(each.args), each.kwargs]) for each in given]
+    settings = [{k: v for k, v in vars(found).items() if k in ("axis", "keepdims")} for found in operations]
+    return settings[0] == settings[1] and len(read[0]) == len(read[1]) and all(map(_same, *read))

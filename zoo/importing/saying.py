@@ -1,0 +1,384 @@
+"""One call of a layer or of an operation as items say it: class and arguments, in the language's words."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from zoo import layers as ours
+from zoo.importing.graphs import JOINED, Call, Key, Refused, calls_of, key_of, without_graph
+from zoo.language import catalogue
+from zoo.language.expressions import is_expression
+from zoo.language.network import snake_case
+
+UNSAID = ("name", "trainable", "dtype")
+"""What the config of every layer holds, and is said otherwise."""
+
+SIZED = ("kernel_size", "strides", "pool_size", "dilation_rate", "size", "padding", "cropping")
+"""Arguments for which one number stands for a row of equal ones."""
+
+MOST = 10_000
+"""So many numbers may a constant of an operation hold."""
+
+PREVIOUS = object()
+"""In the place of a tensor: that of the item before, where two items stand for one layer."""
+
+
+def layers_of(call: Call, masked: bool, within: bool) -> Iterator[tuple[str, dict[str, Any], str, Any]]:
+    """What stands for a layer: its class, its arguments, its name, what it is called on. Mostly one, itself.
+
+    What it is called on may be `masked`. An activation that is a layer stands behind, or `within` where it can.
+    """
+    layer = call.operation
+    made = _published(call)
+    if made is not None:
+        if masked and any(target not in ours.PUBLIC for target, *_ in made):
+            raise Refused(f"is a {type(layer).__name__}, which drops the mask of what it is called on; expected none")
+        yield from made
+        return
+    if type(layer).__name__ == "TimeDistributed" and hasattr(layer.layer, "layers"):
+        yield from _each_step(call, masked)
+        return
+    behind = _behind(layer)
+    arguments = _arguments(layer, _entry(type(layer), layer), behind=behind is not None)
+    if arguments.get("attention_axes") == list(range(1, len(getattr(call.first, "shape", ())) - 1)):
+        del arguments["attention_axes"]  # found when it was built, from the query
+    kind = type(behind).__name__
+    held = {} if behind is None else _arguments(behind, _entry(type(behind), behind))
+    alters = kind == "Softmax" and masked and layer.supports_masking  # behind the layer it would compute with the mask
+    if alters or (within and kind in catalogue.SLOPED):
+        behind, arguments["activation"] = None, {kind: held}
+    yield type(layer).__name__, arguments, layer.name, call.first
+    if behind is not None:
+        yield kind, held, "", PREVIOUS
+
+
+def _each_step(call: Call, masked: bool) -> Iterator[tuple[str, dict[str, Any], str, Any]]:
+    """A model at each step is each of its layers at each step; those that join tensors join whole sequences.
+
+    What each is called on is `PREVIOUS`, or the numbers of those before it.
+    """
+    import keras
+
+    layer = call.operation
+    inside, within = layer.layer, f"holds the model {layer.layer.name}"
+    if without_graph(inside):
+        raise Refused(f"{within}, which has no graph of layers; expected a graph of them")
+    if masked or call.named:
+        raise Refused(f"{within} and is called with a mask; expected none, or a wrapper for each layer")
+    calls = calls_of(inside)
+    if len(inside.inputs) > 1 or len(inside.outputs) > 1 or len({id(one.operation) for one in calls}) < len(calls):
+        raise Refused(f"{within}, which has several inputs or outputs, or calls a layer twice; expected one of each")
+    made: dict[Key, Any] = {key_of(inside.inputs[0]): call.first}
+    for index, one in enumerate(calls):
+        inner, kind = one.operation, type(one.operation).__name__
+        alone = isinstance(inner, keras.layers.Layer) and not hasattr(inner, "layers") and not hasattr(inner, "layer")
+        if one.refused or one.named or not alone or len(one.outputs) > 1:
+            raise Refused(f"{within}, in which `{inner.name}` cannot stand at each step; expected layers alone")
+        first = keras.tree.map_structure(lambda tensor: made[key_of(tensor)], one.first)
+        first = PREVIOUS if index and first == index - 1 else first
+        name = layer.name if index == len(calls) - 1 else ""
+        if kind in (*JOINED, "Concatenate"):
+            arguments = _arguments(inner, _entry(type(inner), inner))
+            if arguments.get("axis", -1) > 0:
+                arguments["axis"] += 1  # behind that of the steps
+            yield kind, arguments, name, first
+        elif isinstance(one.first, list):
+            raise Refused(f"{within}, in which `{inner.name}` is called on several tensors; expected one, or a sum")
+        else:
+            held = _object("layer", keras.saving.serialize_keras_object(inner), False)
+            yield "TimeDistributed", {"layer": held}, name, first
+        made[key_of(one.outputs[0])] = index
+
+
+def _behind(layer: Any) -> Any:
+    """The layer that a layer holds as its activation: in a spec it stands behind; None if it holds none."""
+    import keras
+
+    held = getattr(layer, "activation", None)
+    if not isinstance(held, keras.layers.Layer):
+        return None
+    name = type(held).__name__
+    kind = type(layer).__name__
+    if kind not in ("Activation", "Dense", "EinsumDense") and ("Conv" not in kind or "LSTM" in kind):
+        raise Refused(f"has the layer {name} as its activation, which no layer behind it can be")
+    weighty = held.weights or not held.built  # what has none is built from its beginning
+    if weighty or layer.activity_regularizer:
+        what = "weights" if weighty else "an activity regularizer before it"
+        raise Refused(f"has the layer {name} as its activation, with {what}; expected {name} as a layer behind it")
+    return held
+
+
+def _published(call: Call) -> list[tuple[str, dict[str, Any], str, Any]] | None:
+    """Layers that `keras.applications` makes for itself, said by layers that everybody has."""
+    layer, first = call.operation, call.first
+    if not type(layer).__module__.startswith("keras.src.applications"):
+        return None
+    _float32(layer)
+    kind, name = type(layer).__name__, layer.name
+    if kind == "LayerScale":
+        return [("LayerScale", {"init_values": layer.init_values}, name, first)]
+    if kind == "StochasticDepth":
+        noise = [None, *[1] * (len(first.shape) - 1)]
+        return [("Dropout", {"rate": layer.drop_path_rate, "noise_shape": noise}, name, first)]
+    if kind == "CustomScaleLayer":
+        return [("Rescaling", {"scale": layer.scale}, "", first[1]), ("Add", {}, name, [first[0], PREVIOUS])]
+    return None
+
+
+def _entry(kind: type, layer: Any) -> Mapping[str, Any]:
+    """What the catalogue says of a layer's class. Raises for what no spec can hold."""
+    import keras
+
+    name = kind.__name__
+    entry = catalogue.entry("layers", name)
+    if name in catalogue.REFUSED and kind.__module__.split(".")[0] == "keras":
+        raise Refused(f"is a {name}: {catalogue.REFUSED[name]}")
+    known = getattr(keras.layers, name, None) or (ours.find(name) if name in ours.PUBLIC else None)
+    if isinstance(entry, tuple) or kind is not known:
+        raise Refused(f"is a {name}, which is no layer of Keras; expected layers that everybody has")
+    _float32(layer)
+    if getattr(layer, "stateful", False):
+        raise Refused("keeps its state from batch to batch; expected `stateful` to be false")
+    return entry
+
+
+def _float32(layer: Any) -> None:
+    policy = layer.dtype_policy.name
+    if policy != "float32":
+        raise Refused(f"computes in {policy}; expected float32, the type that every spec is built in")
+
+
+def _arguments(layer: Any, entry: Mapping[str, Any], twice: bool = False, behind: bool = False) -> dict[str, Any]:
+    """The arguments of a layer that differ from Keras's defaults, in the order of its signature.
+
+    Its activation is not among them where it stands `behind`.
+    One default may follow from another argument (`strides` from `pool_size`), so a layer is made with what was found.
+    """
+    kind, config, order = type(layer), _config(layer), list(entry["arguments"])
+    config |= {"activation": "linear"} if behind else {}
+    found: dict[str, Any] = {}
+    given: dict[str, Any] = {"name": layer.name}  # or else Keras would count it, and the user's next layers after it
+
+    def take(key: str) -> None:
+        found[key] = _value(key, config[key], kind.__name__ == "Bidirectional")
+        given[key] = _made_of(config[key])
+
+    for key in entry["required"]:
+        take(key)
+    usual = _usual(kind, given, {})
+    for key in sorted(config, key=lambda key: order.index(key) if key in order else len(order)):
+        skipped = key in UNSAID or (twice and key == "zero_output_for_mask")  # which `Bidirectional` sets by itself
+        if skipped or key in given or _unnamed({key: config[key]})[key] == usual.get(key):
+            continue
+        if key not in order:
+            raise Refused(f"has {key}={config[key]!r}, which is no argument of {kind.__name__}")
+        take(key)
+        usual = _usual(kind, given, usual)
+    return {key: found[key] for key in order if key in found}
+
+
+def _config(layer: Any) -> dict[str, Any]:
+    try:
+        return layer.get_config()
+    except NotImplementedError as error:
+        what = re.search(r"[\w.]*?(\w+) object", str(error))
+        raise Refused(f"has a {what[1] if what else 'part'} that does not tell its config") from None
+
+
+def _usual(kind: type, given: Mapping[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """The config of a layer with these arguments; that of before where they go only with others still to come."""
+    try:
+        return _unnamed(kind(**given).get_config())
+    except (TypeError, ValueError):
+        return before
+
+
+def _made_of(value: Any) -> Any:
+    """The object of a config; values are as they are."""
+    import keras
+
+    # A copy: reading a config may change it.
+    named = isinstance(value, dict) and "class_name" in value
+    return keras.saving.deserialize_keras_object(copy.deepcopy(value)) if named else value
+
+
+def _unnamed(value: Any) -> Any:
+    """A config as configs are compared: without the names in it, lists for tuples, and one axis for a list of one."""
+    if isinstance(value, dict) and value.get("class_name") != "DTypePolicy":
+        made = {key: _unnamed(one) for key, one in value.items() if key != "name"}
+        axis = made.get("axis")
+        return made | ({"axis": axis[0]} if isinstance(axis, list) and len(axis) == 1 else {})
+    return [_unnamed(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _value(key: str, value: Any, twice: bool = False) -> Any:
+    """A value of a config as a spec writes it; `twice` in a layer that goes both ways."""
+    if isinstance(value, dict) and "class_name" in value:
+        return _object(key, value, twice)
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        if any(isinstance(one, dict) for one in value):
+            raise Refused(f"holds several objects under {key}, which a spec cannot write")
+        made = [_value(key, one) for one in value]
+        if key == "axis" and len(made) == 1:
+            return made[0]
+        return _sized_value(made) if key in SIZED else made
+    if isinstance(value, str) and key.endswith("activation") and value not in catalogue.words("activation"):
+        raise Refused(f"has the activation {value}, which is none of Keras's")
+    if isinstance(value, str) and is_expression(value):
+        raise Refused(f"has {key}={value!r}, which a spec reads as an expression")
+    if value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    finite = "; expected a finite number, such as -1e9 for -inf" if isinstance(value, float) else ""
+    raise Refused(f"has a {key} that cannot be written in a spec: {str(value)[:60]}{finite}")
+
+
+def _sized_value(made: list[Any]) -> Any:
+    """One number for equal ones: 3 for [3, 3], and for [[3, 3], [3, 3]]."""
+    made = [one[0] if isinstance(one, list) and len(set(one)) == 1 else one for one in made]
+    single = all(one == made[0] for one in made) and not isinstance(made[0], list)
+    return made[0] if single else made
+
+
+def _object(key: str, value: Mapping[str, Any], twice: bool) -> Any:
+    """An initialiser, regulariser, constraint or wrapped layer as a name or a named object."""
+    import keras
+    import numpy as np
+
+    module, kind, config = catalogue.module_of(key), str(value["class_name"]), value["config"]
+    if kind == "StackedRNNCells" and key == "cell":
+        return [_object(key, one, twice) for one in config["cells"]]
+    if module == "layers":
+        looked_up = catalogue.entry("layers", kind)
+        if isinstance(looked_up, tuple):
+            if kind in ("Sequential", "Functional"):
+                raise Refused(f"holds a {kind}, a model; in a spec a wrapper holds one layer")
+            raise Refused(f"holds a {kind}, which no wrapper can hold in a spec")
+        inner = _made_of(value)
+        arguments = _arguments(inner, _entry(type(inner), inner), twice)
+        arguments |= {} if inner.trainable else {"trainable": False}
+        return {kind: arguments} if arguments else kind
+    entry = catalogue.catalogue().get(module, {}).get(kind)
+    if key.endswith("activation") and kind in catalogue.catalogue()["layers"]:
+        raise Refused(f"holds the layer {kind} as its {key}, which a spec cannot write")
+    if entry is None or not str(value.get("module", "")).startswith("keras") or not isinstance(config, Mapping):
+        what = config if kind == "function" else kind.strip("_")
+        raise Refused(f"has the {key} {what}, which is none of Keras's own")
+    class_ = getattr(getattr(keras, module), kind)
+    usual = class_(**{one: config[one] for one in entry["required"]}).get_config()
+    given = {one: _value(one, got) for one, got in config.items() if one in entry["required"] or usual.get(one) != got}
+    if kind == "L2" or kind in catalogue.UNABLE:  # lambda is looked for; the others cannot be made without arguments
+        given = {one: _value(one, got) for one, got in config.items()}
+    word = snake_case(kind)
+    if module == "regularizers":  # they hold tensors, which make 0.10000000149011612 of 0.1
+        given = {one: float(str(np.float32(got))) if isinstance(got, float) else got for one, got in given.items()}
+    return {kind: given} if given else word if word in catalogue.words(key) else kind
+
+
+def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]]:
+    """An operation of `keras.ops` as an item: what it is, its constants, its tensors, and those that go by name."""
+    import keras
+
+    operation, kind = call.operation, type(call.operation).__name__
+    found = {entry["kind"]: name for name, entry in reversed(catalogue.catalogue()["ops"].items())}
+    if kind not in found or not type(operation).__module__.startswith("keras."):
+        known = "which is none of keras.ops that a spec knows"
+        raise Refused(f"is the operation {kind}, {known}; expected a function of rows that makes tensors of tensors")
+    target, entry = f"{catalogue.OPERATIONS}{found[kind]}", catalogue.catalogue()["ops"][found[kind]]
+    config = {key: value for key, value in operation.get_config().items() if key in entry["arguments"]}
+    given = {**{key: entry["arguments"][key] for key in entry["tensors"] if key in entry["arguments"]}, **call.bound}
+    constants, tensors = dict[str, Any](), dict[str, Any]()
+    several = list[Any]()
+    for key, value in {**config, **given}.items():
+        if isinstance(value, keras.KerasTensor):
+            tensors[key] = value
+        elif f"*{key}" in entry["tensors"] or (key in entry["tensors"] and catalogue.takes_list(target)):
+            several = list(value)
+        elif hasattr(value, "shape") or key in entry["required"] or value != entry["arguments"].get(key):
+            constants[key] = _index(value) if (kind, key) == ("GetItem", "key") else _constant(key, value)
+    if kind == "Unstack":
+        constants["num"] = len(call.outputs)
+    if across := [key for key in entry["required"] if constants.get(key, 0) is None]:
+        raise Refused(
+            f"is the operation {kind} over all axes, the rows' among them; expected a number as `{across[0]}`"
+        )
+    kinds = {one.dtype for one in (*tensors.values(), *several) if isinstance(one, keras.KerasTensor)}
+    for key, value in given.items():
+        if key in constants and (odd := _odd_type(value, kinds)):
+            raise Refused(f"holds {odd} under {key}; expected float32, int32, true and false, or Python's own numbers")
+    constants = {key: constants[key] for key in entry["arguments"] if key in constants}
+    if several:
+        if not all(isinstance(one, keras.KerasTensor) for one in several):
+            raise Refused(f"is the operation {kind} on something else than tensors; expected a list of them")
+        return target, constants, several, {}
+    free = catalogue.operands(target, constants)[0]
+    row = list(itertools.takewhile(lambda key: key in tensors, free))
+    if not row:
+        raise Refused(f"is the operation {kind} without a tensor as its first argument")
+    if len(row) == len(tensors):
+        made = [tensors[key] for key in row]
+        return target, constants, made if len(made) > 1 else made[0], {}
+    return target, constants, tensors[row[0]], {key: one for key, one in tensors.items() if key != row[0]}
+
+
+def _odd_type(value: Any, beside: Collection[str]) -> str:
+    """The type of a constant whose numbers another type would change, an empty text if none would.
+
+    Text holds the numbers alone: they come back as float32 or int32, beside tensors of these types.
+    """
+    import keras
+    import numpy as np
+
+    if isinstance(value, (bool, int, float, str, list, tuple, slice, type(None))):
+        return ""
+    found = np.asarray(keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else value)
+    kind = str(found.dtype)
+    if kind == "int64" and set(beside) == {"int64"} and np.abs(found).max(initial=0) < 2**31:
+        return ""
+    return "" if kind in ("float32", "float64", "int32", "bool") else kind
+
+
+def _constant(key: str, value: Any) -> Any:
+    """A constant of an operation as a spec writes it."""
+    import keras
+    import numpy as np
+
+    if not isinstance(value, (bool, int, float, str, list, tuple, type(None))):
+        value = np.asarray(keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else value)
+        if value.size > MOST:
+            raise Refused(f"holds {value.size:,} numbers under {key}; expected {MOST:,} at most")
+        value = [_short(one) for one in value] if value.ndim else _short(value)
+    return _value(key, value)
+
+
+def _short(value: Any) -> Any:
+    """Numbers of an array by their texts, which for float32 are the shorter ones."""
+    if getattr(value, "ndim", 0):
+        return [_short(one) for one in value]
+    return float(str(value)) if value.dtype.kind == "f" else value.item()
+
+
+def _index(key: Any) -> str:
+    """An index as Python's brackets hold it."""
+
+    def one(part: Any) -> str:
+        if isinstance(part, slice):
+            bounds = [part.start, part.stop, *([part.step] if part.step is not None else [])]
+            if all(bound is None or isinstance(bound, int) for bound in bounds):
+                return ":".join("" if bound is None else str(bound) for bound in bounds)
+        elif part is ...:
+            return "..."
+        elif part is None or (isinstance(part, int) and not isinstance(part, bool)):
+            return str(part)
+        raise Refused("has an index that is no number and no slice; expected those")
+
+    text = ", ".join(map(one, key if isinstance(key, (list, tuple)) else [key]))
+    if not catalogue.KEY.fullmatch(text):
+        raise Refused(f"takes [{text}] of its tensor, some of the rows of a batch; expected all of them, [:, ...]")
+    return text
