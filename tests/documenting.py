@@ -98,7 +98,8 @@ def kinds() -> list[str]:
 
 
 def keys_of_train() -> list[str]:
-    rows = [[*row, f"`{item(TRAIN[key]) if isinstance(TRAIN[key], dict) else TRAIN[key]}`"] for key, row in zip(
+    usual = {key: f"`{item(one) if isinstance(one, dict) else one}`" for key, one in TRAIN.items()}
+    rows = [[*row, usual.get(key, "the task's")] for key, row in zip(
         reading.TRAINING, described(reading.TRAINING, {}), strict=True)]  # fmt: skip
     return table(["key", "accepts", "default"], [[row[0], *row[2:]] for row in rows])
 
@@ -274,6 +275,19 @@ def family_rows() -> list[str]:
     return table(["family", "", "body", "tasks, the first unless `task` says otherwise"], rows)
 
 
+def losses() -> list[str]:
+    """The losses that a task may be trained on, with their arguments."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for task, names in families.LOSSES.items():
+        groups.setdefault(names, []).append(task)
+    known = catalogue.catalogue()["losses"]
+    rows = []
+    for names, of in groups.items():
+        said = [{name: known[name]["arguments"]} if known[name]["arguments"] else name for name in sorted(names)]
+        rows.append([code(of), ", ".join(f"`{item(one)}`" for one in said)])
+    return table(["task", "`loss`, its arguments at their defaults"], rows)
+
+
 def likelihoods() -> list[str]:
     said = {
         "bernoulli": ("values between 0 and 1", "-(x log r + (1 - x) log(1 - r))"),
@@ -432,6 +446,7 @@ MADE: dict[str, Made] = {
     "own layers": own_layers,
     "tasks": tasks,
     "families": family_rows,
+    "losses": losses,
     "likelihoods": likelihoods,
     "errors": errors,
     "specs": of_the_readme,

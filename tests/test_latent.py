@@ -240,3 +240,86 @@ def test_a_trained_autoencoder_reloads_and_goes_on(name, tmp_path):
         assert (one.numpy() == other.numpy()).all()
     assert again.fit(x, targets, epochs=1, verbose=0).history["loss"][0] > -np.inf
     assert again.get_layer("decoder") is not None
+
+
+# Contraction
+
+CONTRACTED = {
+    "spec": 1,
+    "name": "contracted",
+    "family": "ae",
+    "input": {"shape": [5]},
+    "l2": 0,
+    "penalties": {"contractive": 0.3},
+    "encoder": [],
+    "latent": {"Dense": {"units": 3, "activation": "sigmoid"}},
+    "decoder": [],
+}
+
+
+def jacobian(kernel, bias, x):
+    """The squared norm of the Jacobian of one sigmoid layer at each row, in closed form."""
+    code = 1 / (1 + np.exp(-(x.astype("float64") @ kernel + bias)))
+    return ((code * (1 - code)) ** 2 @ (kernel.astype("float64") ** 2).sum(axis=0)), code
+
+
+def test_a_contraction_is_the_norm_of_the_jacobian_in_the_loss():
+    model = zoo.build(CONTRACTED)
+    model.set_weights([rng.normal(size=one.shape) for one in model.get_weights()])
+    kernel, bias = model.get_layer("encoder").get_weights()
+    x = np.repeat(X, 4000, axis=0)
+    meant = jacobian(kernel, bias, X)[0].mean()
+    loss, mse, contraction = (
+        model.evaluate(x, x, batch_size=len(x), verbose=0, return_dict=True)[key]
+        for key in ("loss", "mse", "contraction")
+    )
+
+    assert contraction == pytest.approx(meant, rel=0.02)
+    assert mse == pytest.approx(float(np.mean((model.predict(X, verbose=0) - X) ** 2)), rel=1e-4)
+    assert loss == pytest.approx(mse + 0.3 * contraction, rel=1e-2)
+
+
+def test_a_contraction_is_learnt_from_and_no_answer_knows_it(tmp_path):
+    plain = {key: value for key, value in CONTRACTED.items() if key != "penalties"}
+    found = {}
+    for weight in (0.0, 1.0):
+        model = zoo.build({**CONTRACTED, "penalties": {"contractive": weight}})
+        assert [one.shape for one in model.get_weights()] == [one.shape for one in zoo.build(plain).get_weights()]
+        model.fit(X, X, epochs=150, verbose=0)
+        found[weight] = jacobian(*model.get_layer("encoder").get_weights(), X)[0].mean()
+        model.save(tmp_path / "model.keras")
+        again = keras.models.load_model(tmp_path / "model.keras")
+        np.testing.assert_array_equal(again.predict(X, verbose=0), model.predict(X, verbose=0))
+        again.fit(X, X, epochs=1, verbose=0)
+
+    assert found[1.0] < 0.7 * found[0.0]
+
+
+def test_the_weight_of_a_contraction_is_searched_and_the_export_has_none_of_it(tmp_path):
+    weight = {"min_value": 1e-4, "max_value": 1e-1, "sampling": "log", "default": 1e-3}
+    rows = rng.normal(size=(80, 5)).astype("float32")
+    spec = {**CONTRACTED, "penalties": {"contractive": weight}}
+    study = zoo.tune(spec, {"x_train": rows}, trials=3, epochs=2, oracle="random", run=tmp_path / "run", workers=1)
+    folder = study.export(tmp_path / "out")
+
+    assert set(study.values) == {"penalties.contractive"}
+    assert len({one["score"] for one in study.trials}) == 3
+    assert zoo.predict(folder, rows[:4], endpoint="encode")["code"].shape == (4, 3)
+    assert len(study.run.plan.spec.written()["penalties"]) == 1
+
+
+def test_a_conditional_autoencoder_is_contracted_in_its_rows_alone():
+    spec = {
+        **{key: value for key, value in CONTRACTED.items() if key != "input"},
+        "inputs": {"x": {"shape": [5]}, "label": {"shape": [], "dtype": "int32", "classes": 4}},
+        "encoder": [{"CategoryEncoding": {"num_tokens": 4, "output_mode": "one_hot", "from": "label", "name": "hot"}},
+                    {"Concatenate": {"from": ["x", "hot"]}}],
+    }  # fmt: skip
+    model = zoo.build(spec)
+    label = np.arange(6, dtype="int32") % 4
+    kernel, bias = model.get_layer("encoder").get_weights()
+    many = [np.repeat(X, 4000, axis=0), np.repeat(label, 4000)]
+    meant = jacobian(kernel[:5], np.eye(4)[label] @ kernel[5:] + bias, X)[0].mean()
+    found = model.evaluate(many, many[0], batch_size=24_000, verbose=0, return_dict=True)["contraction"]
+
+    assert found == pytest.approx(meant, rel=0.02)

@@ -35,7 +35,7 @@ BEYOND = {
         "two_heads", "unread_input", "operation_by_another_name", "operation_lacks_a_tensor",
         "operation_on_one_of_many", "operation_on_too_many", "operation_once_more", "operation_that_prepares",
         "block_that_answers_what_is_not_there", "block_that_answers_no_third", "nested_block_that_answers_no_third",
-        "block_that_leaves_one_out",
+        "block_that_leaves_one_out", "contraction_of_ids", "contraction_under_noise",
     ), "graph"),
     **dict.fromkeys((
         "name_in_a_loop", "name_of_the_head", "name_of_the_latent", "name_taken_twice", "block_with_one_name_twice",
@@ -52,6 +52,7 @@ BEYOND = {
         "gaussian_that_is_computed", "let_in_a_circle", "let_of_itself", "let_without_a_value", "loop_over_rows",
         "name_that_is_a_subtraction", "nothing_left_of_a_list",
         "range_too_low_for_a_block", "repeat_that_is_computed", "several_in_graph",
+        "contraction_that_is_computed", "loss_that_cannot_be_computed",
         "training_that_cannot_be_computed", "unknown_name", "words_that_are_computed",
     ), "values"),
     **dict.fromkeys((

@@ -23,9 +23,10 @@ from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
 from zoo import importing, selection
-from zoo.errors import Problem, ZooError, joined, listed
+from zoo.errors import Problem, ZooError, joined, listed, plainly
 from zoo.language import catalogue, folding, network, reading
 from zoo.language.expressions import is_expression
+from zoo.language.families import LOSSES
 from zoo.language.network import Network
 from zoo.language.objects import WRAPPED, is_lambda, is_rate
 from zoo.language.parsing import Path, shown, written
@@ -57,6 +58,7 @@ COUNTED = re.compile(r"(functional|sequential|model)(_\d+)?")
 
 LOGITS = {
     "SparseCategoricalCrossentropy": "softmax", "CategoricalCrossentropy": "softmax", "BinaryCrossentropy": "sigmoid",
+    "CategoricalFocalCrossentropy": "softmax", "BinaryFocalCrossentropy": "sigmoid",
 }  # fmt: skip
 """Losses that may be told `from_logits=True`, and the activation that the model then leaves to them."""
 
@@ -66,11 +68,12 @@ def adopt(source: keras.Model | Build | str | File, name: str = "") -> Spec:
 
     `name` is the spec's (default: the model's, the file's or the function's own). The optimizer of a compiled model
     becomes `train.optimizer`; where its loss is told `from_logits=True`, the activation that it computes stands last.
-    Other losses and metrics are the task's. A function takes `l2` and `dropout` by name, or one of them, everything
-    else at a default. What follows them becomes an expression, and each gets a range around the function's own default.
+    What else its loss was told becomes `train.loss`; metrics are the task's. A function takes `l2` and `dropout` by
+    name, or one of them, everything else at a default. What follows them becomes an expression, and each gets a range
+    around the function's own default.
     Weights begin anew, but in a file with frozen layers, which is where they begin then.
-    Raises `ZooError` with a sentence for what no spec can say: models without a graph, layers of one's own, optimizers
-    of one's own, frozen layers in memory, and functions that make other layers for other values.
+    Raises `ZooError` with a sentence for what no spec can say: models without a graph, layers, optimizers and losses of
+    one's own, frozen layers in memory, and functions that make other layers for other values.
     """
     import keras
 
@@ -138,10 +141,26 @@ def _own_name(model: Any, otherwise: str = "") -> str:
 
 @dataclass(frozen=True)
 class _Compiled:
-    """The optimizer of a compiled model, as Keras serialises it, and the activation that its loss computes."""
+    """The optimizer and the loss of a compiled model, as Keras serialises them."""
 
     optimizer: Mapping[str, Any] | None = None
-    activation: str = ""
+    loss: Any = None
+
+    @property
+    def activation(self) -> str:
+        """The activation that the loss computes, an empty text for none."""
+        if not isinstance(self.loss, Mapping):
+            return ""
+        name, config = str(self.loss.get("class_name")), self.loss.get("config")
+        return LOGITS.get(name, "") if isinstance(config, Mapping) and config.get("from_logits") is True else ""
+
+    @property
+    def train(self) -> Data:
+        """How the model is trained, as a spec writes it."""
+        if not self.optimizer:
+            return {}
+        loss = _loss(self.loss)
+        return {"train": {"optimizer": _optimizer(self.optimizer), **({"loss": loss} if loss else {})}}
 
 
 def _compiled(model: Any) -> _Compiled:
@@ -150,8 +169,11 @@ def _compiled(model: Any) -> _Compiled:
     if not model.compiled or model.optimizer is None:
         return _Compiled()
     loss = model.loss
-    given = loss.get_config() if type(loss).__name__ in LOGITS else {}
-    return _Compiled(keras.saving.serialize_keras_object(model.optimizer), _of_loss(type(loss).__name__, given))
+    if isinstance(loss, str) or callable(loss):
+        told = keras.losses.serialize(keras.losses.get(loss))
+        hidden = getattr(loss, "_fn_kwargs", {})  # Keras 3.15 leaves the delta of Huber out of its config
+        loss = {**told, "config": {**told["config"], **hidden}} if hidden and isinstance(told, dict) else told
+    return _Compiled(keras.saving.serialize_keras_object(model.optimizer), loss)
 
 
 def _compiled_in(path: File) -> _Compiled:
@@ -163,21 +185,14 @@ def _compiled_in(path: File) -> _Compiled:
     optimizer, loss = given.get("optimizer"), given.get("loss")
     if isinstance(optimizer, str):
         optimizer = keras.saving.serialize_keras_object(keras.optimizers.get(optimizer))
-    if not isinstance(loss, Mapping):
-        return _Compiled(optimizer)
-    return _Compiled(optimizer, _of_loss(str(loss.get("class_name")), loss.get("config")))
-
-
-def _of_loss(name: str, config: Any) -> str:
-    """The activation that a loss computes, an empty text for none."""
-    return LOGITS.get(name, "") if isinstance(config, Mapping) and config.get("from_logits") is True else ""
+    return _Compiled(optimizer, loss)
 
 
 def _data(model: Any, compiled: _Compiled, name: str) -> Data:
-    """The flat spec of a model as data, with its optimizer and its last activation."""
+    """The flat spec of a model as data, with its optimizer, its loss and its last activation."""
     data = importing.spec_of(_answering(model, compiled.activation), name, folded=False)
     data["summary"] = f"Taken over from the Keras model {model.name}."
-    return {**data, **({"train": {"optimizer": _optimizer(compiled.optimizer)}} if compiled.optimizer else {})}
+    return {**data, **compiled.train}
 
 
 def _answering(model: Any, activation: str) -> Any:
@@ -205,6 +220,40 @@ def _optimizer(given: Mapping[str, Any]) -> Data:
     usual, rate = known[kind]["arguments"], config["learning_rate"]
     differ = {key: config[key] for key, one in usual.items() if key in config and config[key] != one}
     return {kind: {**differ, "learning_rate": _schedule(rate) if isinstance(rate, Mapping) else _short(rate)}}
+
+
+TASKS_OWN = ("SparseCategoricalCrossentropy", "CategoricalCrossentropy", "BinaryCrossentropy")
+"""Losses that need no words, as each of them is what a task has that asks for its activation."""
+
+
+def _loss(given: Any) -> Data | str | None:
+    """A loss as a spec writes it: what differs from Keras's defaults; None where the task's own is as good."""
+    known, fits = catalogue.catalogue()["losses"], sorted({name for names in LOSSES.values() for name in names})
+    if given is None:
+        return None
+    if isinstance(given, Mapping) and given.get("class_name") == "function":
+        given = str(given.get("config"))
+    if isinstance(given, str):
+        plain = {plainly(name): name for name in known}
+        name, config = plain.get(plainly(given), catalogue.SHORT.get(given, given)), dict[str, Any]()
+    elif isinstance(given, Mapping) and given.get("registered_name") == "zoo>OfClasses":
+        return _loss(given["config"]["loss"])
+    elif isinstance(given, Mapping) and (_is_keras(given) or given.get("registered_name") == "zoo>Huber"):
+        name, config = str(given["class_name"]), given["config"]
+    else:
+        own = given.get("registered_name") if isinstance(given, Mapping) else ""
+        name, config = own if isinstance(own, str) and own else "several losses", {}
+    if name not in fits:
+        wrong = f"the model is compiled with {name}, which is no loss of a spec"
+        raise ZooError(f"{wrong}; expected one of {', '.join(fits)}, or a model that is not compiled")
+    usual = {"reduction": ("sum_over_batch_size", "mean"), "axis": (-1, None)}
+    for key, values in usual.items():
+        if key in config and config[key] not in values:
+            wrong = f"the model's loss {name} has {key}={config[key]!r}, which no spec can say"
+            raise ZooError(f"{wrong}; expected {key}={values[0]!r}, or a model that is not compiled")
+    arguments = known[name]["arguments"]
+    differ = {key: config[key] for key, one in arguments.items() if key in config and config[key] != one}
+    return {name: differ} if differ else None if name in TASKS_OWN else name
 
 
 def _schedule(given: Mapping[str, Any]) -> Data:

@@ -16,7 +16,7 @@ from zoo.language import catalogue, network
 from zoo.language.network import Network, Node, owner
 from zoo.language.ranges import Filled
 from zoo.language.spec import Spec
-from zoo.lowering import Adjustable, Plain, lower, optimizer, seeds, weights_by_path
+from zoo.lowering import Adjustable, Plain, loss, lower, optimizer, seeds, weights_by_path
 from zoo.meeting import Plan
 from zoo.preparing import prepare_model
 from zoo.seeding import Beginning
@@ -113,10 +113,13 @@ def build(
     _begin(model, begin)
     if bare:
         return Built(plan, model, flat, getattr(how, "knobs", {}), None, begin=begin)
+    trained, compiled = training(plan, values), plan.works.compiled()
+    if "loss" in trained:
+        compiled["loss"] = plan.works.trained_on(loss(trained["loss"], plan.spec.place(("train", "loss"))))
     model.compile(
-        optimizer=optimizer(training(plan, values)["optimizer"], plan.spec.place(("train", "optimizer"))),
+        optimizer=optimizer(trained["optimizer"], plan.spec.place(("train", "optimizer"))),
         jit_compile=False if adjustable else "auto",  # the engine's own loop is compiled as a whole
-        **plan.works.compiled(),
+        **compiled,
     )
     model.optimizer.build(model.trainable_variables)
     prepare = _prepare(plan)

@@ -15,6 +15,9 @@ from zoo.language import catalogue
 BASE = {"activity_regularizer": None, "trainable": True, "dtype": None}
 """Arguments that every layer takes through its base class."""
 
+ANSWERED = ("from_logits", "axis", "reduction", "name", "dtype")
+"""Arguments of losses that follow from the task."""
+
 CODE = ("f", "true_fn", "fun", "function", "pyfunc", "body", "body_fun", "cond", "branches")
 """Arguments of operations that are functions, which a spec cannot hold."""
 
@@ -56,6 +59,7 @@ def generate() -> dict[str, Any]:
         "ops refused": _refused(keras.ops, operations),
         "aliases": {name: real for name, real in aliases.items() if real in known},
         "optimizers": _module(keras.optimizers, keras.optimizers.Optimizer),
+        "losses": _losses(keras.losses),
         "schedules": _module(keras.optimizers.schedules, keras.optimizers.schedules.LearningRateSchedule),
         "initializers": _module(keras.initializers, keras.initializers.Initializer),
         "regularizers": _module(keras.regularizers, keras.regularizers.Regularizer),
@@ -76,6 +80,14 @@ def _classes(module: Any, base: type) -> dict[str, type]:
 
 def _module(module: Any, base: type) -> dict[str, Any]:
     return {name: _signature(thing, {}) for name, thing in _classes(module, base).items() if thing.__name__ == name}
+
+
+def _losses(module: Any) -> dict[str, Any]:
+    """The losses, without the arguments that the task answers, or that say how rows and classes are gone over."""
+    found = _module(module, module.Loss)
+    for one in found.values():
+        one["arguments"] = {key: default for key, default in one["arguments"].items() if key not in ANSWERED}
+    return found
 
 
 def _activations(module: Any) -> list[str]:

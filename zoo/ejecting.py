@@ -335,7 +335,7 @@ class _File:
         reused = {node.reuses for node in network.nodes}
         layers: dict[str, str] = {}
         for node in network.nodes:
-            if catalogue.is_operation(node.layer):
+            if node.operation:
                 lines.append((f"{self._answers(node, names, read)} = ", *self._operation(node, names)))
                 continue
             if node.reuses:
@@ -367,7 +367,7 @@ class _File:
     def _given(self, node: Node, names: _Names) -> list[_Parts]:
         """What a layer is called on: tensors, or one list of them, and what goes by the names of the call."""
         inputs = [names.give(_tensor(one)) for one in node.inputs]
-        alone = catalogue.is_operation(node.layer) and not node.many
+        alone = node.operation and not node.many
         given = list[_Parts]((one,) for one in inputs)
         if inputs and not alone:
             given = [_listed(inputs) if node.many else _one(inputs)]
@@ -469,14 +469,12 @@ class _File:
 def _taken_names(network: Network) -> list[_Parts]:
     """Lines that have Keras not call an operation as a layer is called: it counts operations from one on."""
     nodes, known = list(network.walk()), catalogue.catalogue()["ops"]
-    there = [known[one.layer.removeprefix(catalogue.OPERATIONS)] for one in nodes if catalogue.is_operation(one.layer)]
+    there = [known[one.operation] for one in nodes if one.operation]
     masked = any(one.layer == "Masking" or one.arguments.get("mask_zero") for one in nodes)
     operations = known.values() if masked else there  # Keras joins masks by operations of its own
     lines = list[_Parts]()
     for kind in sorted({snake_case(one["kind"]) for one in operations}):
-        found = [
-            re.fullmatch(rf"{kind}(?:_(\d+))?", one.name) for one in nodes if not catalogue.is_operation(one.layer)
-        ]
+        found = [re.fullmatch(rf"{kind}(?:_(\d+))?", one.name) for one in nodes if not one.operation]
         if counts := [int(one[1] or 0) + 1 for one in found if one]:
             lines.append((f"_ = [keras.backend.get_uid({_text(kind)}) for _ in range({max(counts)})]",))
     return lines

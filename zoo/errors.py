@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -62,10 +63,16 @@ class ZooError(Exception):
 
 
 def nearest(word: object, words: Iterable[str]) -> str:
-    """The one of `words` that looks most like `word`, or an empty text; case, `-` and `_` do not count."""
+    """The one of `words` that looks most like `word`, or an empty text; case, `-` and `_` do not count.
+
+    Where none does, Python around a name is looked through: `keras.layers.Dense`, `L2(0.01)`.
+    """
     plain = {plainly(other): other for other in words}
-    found = difflib.get_close_matches(plainly(str(word)), plain, n=1, cutoff=0.6)
-    return plain[found[0]] if found else ""
+    bare = re.sub(r"\(.*|^[\w.]*\.", "", str(word), flags=re.DOTALL)
+    for one in (str(word), bare):
+        if found := difflib.get_close_matches(plainly(one), plain, n=1, cutoff=0.6):
+            return plain[found[0]]
+    return ""
 
 
 def plainly(name: str) -> str:

@@ -102,6 +102,9 @@ def lower(network: Network, how: Plain, seed: int | None = None, portable: bool 
     return keras.Model(_one(sources.values()), _one(results), name=_model_name(network.name))
 
 
+CRITERIA = ("EvidenceLowerBound", "Contraction")
+"""Layers of ours that draw nothing."""
+
 MASKS = ("mask_zero", "mask_value")
 """Arguments of the layers from which on tensors have masks."""
 
@@ -115,7 +118,7 @@ def _take_names(network: Network) -> None:
         one.layer == "Masking" for one in nodes
     ):
         for one in nodes:
-            keras.backend.get_uid(snake_case(one.layer.removeprefix(catalogue.OPERATIONS)))
+            keras.backend.get_uid(snake_case(one.operation or one.layer))
             name, _, count = one.name.rpartition("_")
             if count.isdigit() and name in catalogue.catalogue()["ops"]:
                 for _ in range(min(int(count), 1_000)):
@@ -168,7 +171,7 @@ def _one(values: Iterable[Any]) -> Any:
 def _given(node: Node, tensors: Mapping[str, Any]) -> list[Any]:
     """What a node's layer is called on: one tensor, or a list of them; nothing if all go by name."""
     given = [tensors[name] for name in node.inputs]
-    if catalogue.is_operation(node.layer) and not node.many:
+    if node.operation and not node.many:
         return given
     return [given if node.many else _one(given)] if given else []
 
@@ -188,7 +191,7 @@ def _layer(node: Node, tensors: Mapping[str, Any], how: Plain, seed: int | None,
     """A node's layer; a model of its own, so that a reloaded model still has `get_layer("decoder")`, if it is one."""
     import keras
 
-    if catalogue.is_operation(node.layer):
+    if node.operation:
         return _operation(node)
     if node.network is None:
         arguments = {key: value for key, value in node.arguments.items() if key != "trainable" or not node.still}
@@ -210,7 +213,7 @@ def _operation(node: Node) -> Callable[..., Any]:
     """A function of tensors that puts an operation of `keras.ops` into the graph, under the node's name."""
     import keras
 
-    name = node.layer.removeprefix(catalogue.OPERATIONS)
+    name = node.operation
     function = getattr(keras.ops, name)
     constants = {key: _constant(node.layer, key, value) for key, value in node.arguments.items()}
     free = catalogue.operands(node.layer, {**constants, **node.call})[0]
@@ -388,7 +391,7 @@ def make(
     made = {key: _value(key, value, l2, how, seed, portable) for key, value in arguments.items()}
     if name is not None:
         made["name"] = name
-    if seed is not None and (entry is None or "seed" in known) and layer != "EvidenceLowerBound":
+    if seed is not None and (entry is None or "seed" in known) and layer not in CRITERIA:
         made.setdefault("seed", seed)
     if l2 is not None:
         for key in catalogue.KERNELS:
@@ -426,14 +429,26 @@ def _value(key: str, value: Any, l2: float | None, how: Plain, seed: int | None,
 
 def optimizer(value: Any, place: Mark | None = None) -> keras.optimizers.Optimizer:
     """The optimizer that a spec's `train.optimizer` names. Raises `ZooError` at its place if Keras refuses it."""
+    return _of_training("optimizer", value, place)
+
+
+def loss(value: Any, place: Mark | None = None) -> keras.losses.Loss:
+    """The loss that a spec's `train.loss` names. Raises `ZooError` at its place if Keras refuses it."""
+    from zoo.layers.answering import Huber
+
+    made = _of_training("loss", value, place)
+    return Huber(made._fn_kwargs["delta"]) if type(made).__name__ == "Huber" else made
+
+
+def _of_training(key: str, value: Any, place: Mark | None) -> Any:
     name, arguments = (value, {}) if isinstance(value, str) else next(iter(value.items()))
-    usual = catalogue.catalogue()["optimizers"][name]["arguments"]
+    usual = catalogue.catalogue()[catalogue.module_of(key)][name]["arguments"]
     given = {
         key: float(one) if type(one) is int and isinstance(usual.get(key), float) else one
         for key, one in (arguments or {}).items()
     }
     try:
-        return _value("optimizer", {name: given}, None, Plain(), None, False)
+        return _value(key, {name: given}, None, Plain(), None, False)
     except Exception as error:
         wrong = f"Keras refuses {name}: {first_sentence(error)}"
-        raise ZooError(Problem(wrong, "", "", f"train.optimizer.{name}", place)) from error
+        raise ZooError(Problem(wrong, "", "", f"train.{key}.{name}", place)) from error

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
-from zoo.language import catalogue, network
+from zoo.language import network
 from zoo.language.network import Network, Node, owner
 from zoo.lowering import Plain, lower
 
@@ -84,9 +84,9 @@ def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Ro
             yield from _rows(node.network, model.get_layer(node.name), f"{within}{node.name}/", often)
             continue
         first = _first(flat, node)
-        if catalogue.is_operation(node.layer):
+        if node.operation:
             done = next(one for one in model.operations if one.name == first)._inbound_nodes[0]
-            macs = _products(node.layer, done)
+            macs = _products(node.operation, done)
             flops = None if macs is None else 2 * macs * often
             yield Row(within + node.name, node, tuple(done.output_tensors[0].shape[1:]), 0, 0, flops)
             continue
@@ -94,7 +94,9 @@ def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Ro
         call = _call(layer, model, flat, node)
         shape = tuple(call.output_tensors[0].shape[1:])
         sizes = [_size(layer.weights), _size(layer.trainable_weights)] if not node.reuses else [0, 0]
-        if node.network is None:
+        if node.part == "criterion":  # no part of an answer
+            flops = 0
+        elif node.network is None:
             macs = multiplications(layer, _reads(layer, call), shape)
             flops = None if macs is None else 2 * macs * often
         else:
@@ -111,11 +113,10 @@ UNKNOWN = ("dot_product_attention", "cdist", "fft", "fft2", "ifft2", "irfft", "i
 """Operations whose multiply-adds are not counted here, as those of linear algebra."""
 
 
-def _products(operation: str, call: Any) -> int | None:
+def _products(name: str, call: Any) -> int | None:
     """The multiply-adds of an operation for one row; None: unknown."""
     import numpy as np
 
-    name = operation.removeprefix(catalogue.OPERATIONS)
     shape = tuple(call.output_tensors[0].shape[1:])
     given = inspect.signature(call.operation.call).bind(*call.arguments.args, **call.arguments.kwargs).arguments
     if name == "einsum":

@@ -16,6 +16,7 @@ from zoo.datasets.dataset import views
 from zoo.datasets.description import Description, Field
 from zoo.errors import Problem, ZooError, listed, nearest
 from zoo.language import network, reading
+from zoo.language.families import unfit_loss
 from zoo.language.ranges import Range
 from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, Spec
 from zoo.tasks import TASKS, Task
@@ -137,6 +138,7 @@ def meet(
         wrong = f"the network answers {len(found.data['outputs'])} tensors, and a data set holds one target"
         raise ZooError(found.problem(("outputs",), wrong, "one output, or zoo.build and a model.fit of your own"))
     task = _task(found, description)
+    _check_loss(found, task)
     fitted, steps = _fitted(found, description, task)
     unfolded, problems = network.unfold(fitted.fill())
     if problems or unfolded is None:
@@ -205,6 +207,15 @@ def _task(found: Spec, description: Description) -> str:
             + _fitting(found, description)
         )
     return description.task
+
+
+def _check_loss(found: Spec, task: str) -> None:
+    """Raise `ZooError` at the spec's loss where the task that the data ask for cannot be trained on it."""
+    chosen = found.data.get("train", {}).get("loss")
+    for one in chosen.values if isinstance(chosen, Range) else [chosen]:
+        name = one if isinstance(one, str) else next(iter(one), "") if isinstance(one, Mapping) else ""
+        if name and (unfit := unfit_loss(name, task)):
+            raise ZooError(found.problem(("train", "loss"), *unfit))
 
 
 SUGGESTED = 6

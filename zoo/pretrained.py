@@ -17,7 +17,7 @@ import numpy as np
 from zoo import importing, selection
 from zoo.errors import ZooError, listed, nearest
 from zoo.files import read_arrays
-from zoo.language import catalogue, reading
+from zoo.language import reading
 from zoo.language.network import Network
 from zoo.language.spec import Spec
 from zoo.lowering import Plain, lower, weights_by_path
@@ -309,7 +309,7 @@ def _stems(flat: Network, model: Any) -> set[str]:
         if set(node.read()) & seen:
             layer = node.reuses or node.name
             found.add(layer)
-            weights = [] if catalogue.is_operation(node.layer) else model.get_layer(layer).weights
+            weights = [] if node.operation else model.get_layer(layer).weights
             if node.layer in DEPTHWISE or all(len(one.shape) < 2 for one in weights):
                 seen.add(node.name)
     return found

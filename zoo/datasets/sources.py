@@ -88,7 +88,7 @@ def arranged(arrays: Mapping[str, Any], where: str) -> Rows:
             "expected its rows among those of x_train and y_train, or another name"
         )
     if "x_train" not in arrays:
-        close = nearest("x_train", map(str, arrays))
+        close = nearest("x_train", [one for one in map(str, arrays) if one[:1].lower() != "y"])
         raise ZooError(
             f"{where} holds {listed(arrays) or 'nothing'}, no `x_train`; expected x_train and y_train, and x_test and "
             f"y_test if there is a test part" + (f"; did you mean to call `{close}` x_train?" if close else "")

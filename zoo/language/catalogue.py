@@ -129,6 +129,7 @@ OBJECTS = {
     "cell": "layers",
     "backward_layer": "layers",
     "optimizer": "optimizers",
+    "loss": "losses",
     "learning_rate": "schedules",
 }
 """Which Keras module a named object is looked up in, by the last word of its argument's name."""
@@ -202,11 +203,15 @@ def entry(module: str, name: str) -> dict[str, Any] | tuple[str, str, str]:
     alias = catalogue()["aliases"].get(name)
     if module == "layers" and alias:
         return f"`{name}` is an alias", "Keras's own name", alias
-    close = nearest(name, classes)
-    what = {"layers": "layer", "schedules": "learning-rate schedule"}.get(module, module.rstrip("s"))
+    close = SHORT.get(name, "") if module == "losses" else ""
+    close = close or nearest(name, classes)
+    what = {"layers": "layer", "schedules": "learning-rate schedule", "losses": "loss"}.get(module, module.rstrip("s"))
     expected = f"the name of a Keras {what}" + ("" if close or module == "layers" else f": {listed(classes)}")
     return f"no {what} `{name}`", expected, close
 
+
+SHORT = {"mse": "MeanSquaredError", "mae": "MeanAbsoluteError", "bce": "BinaryCrossentropy"}
+"""What Keras users call losses for short."""
 
 OPERATIONS = "ops."
 """What stands before the name of an operation, a function of `keras.ops` without weights: `ops.matmul`."""

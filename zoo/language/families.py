@@ -79,6 +79,35 @@ FACTS = {
 }
 """The tasks, and what a spec must know before the head can be built; data that say otherwise win."""
 
+_OF_CLASSES = (
+    "CategoricalCrossentropy", "CategoricalFocalCrossentropy", "CategoricalGeneralizedCrossEntropy",
+    "CategoricalHinge", "MeanSquaredError", "SparseCategoricalCrossentropy",
+)  # fmt: skip
+_OF_LABELS = ("BinaryCrossentropy", "BinaryFocalCrossentropy", "MeanSquaredError")
+_OF_NUMBERS = ("Huber", "LogCosh", "MeanAbsoluteError", "MeanSquaredError")
+
+LOSSES = {
+    "classification": _OF_CLASSES,
+    "binary": _OF_LABELS,
+    "multilabel": _OF_LABELS,
+    "segmentation": (*_OF_CLASSES, "Dice", "Tversky"),
+    "language": _OF_CLASSES,
+    "regression": _OF_NUMBERS,
+    "forecasting": _OF_NUMBERS,
+}
+"""Keras's losses that `train.loss` may name, by task: those that fit its targets and the activation of its answer."""
+
+
+def unfit_loss(name: str, task: str | None) -> tuple[str, str] | None:
+    """Why a loss cannot train a network for a task, or for any where none is known, as (wrong, expected)."""
+    fits = LOSSES.get(task, ()) if task else tuple(sorted({one for names in LOSSES.values() for one in names}))
+    if task and not fits:
+        return "an autoencoder's loss is its likelihood's", "`likelihood`, and `penalties`"
+    if name in fits:
+        return None
+    return f"{name} is no loss for {task or 'a task of the zoo'}", f"one of {', '.join(fits)}"
+
+
 LIKELIHOODS = {"bernoulli": "sigmoid", "gaussian": "linear", "categorical": "softmax"}
 """How an autoencoder reads its output, and the activation that the output then needs."""
 

@@ -38,7 +38,9 @@ REUSE = ("layer", "from", "name")
 
 _AN_ITEM = "a layer, such as Flatten or Dense: {units: 64}"
 _ALONE = {"let": "let: {name: value}", "reuse": "reuse: {layer: NAME, from: TENSOR}"}
-_HOLD_NAMES = re.compile(r"(let|defaults|blocks|prepare|layers|encoder|latent|decoder|head|penalties|train\.opt\w+)\b")
+_HOLD_NAMES = re.compile(
+    r"(let|defaults|blocks|prepare|layers|encoder|latent|decoder|head|penalties|train\.(opt\w+|loss))\b"
+)
 
 
 @dataclass(frozen=True)

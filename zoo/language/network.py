@@ -56,6 +56,11 @@ class Node:
     reuses: str = ""
 
     @property
+    def operation(self) -> str:
+        """The function of `keras.ops` that it is, an empty text for a layer or a model inside."""
+        return self.layer.removeprefix(catalogue.OPERATIONS) if catalogue.is_operation(self.layer) else ""
+
+    @property
     def still(self) -> bool:
         """Whether its weights stay as they begin: it is frozen, or says `trainable: false` itself."""
         return self.network is None and (self.frozen or self.arguments.get("trainable") is False)
@@ -167,6 +172,12 @@ def owner(tensor: str) -> str:
 
 def _unfilled(value: float | None) -> Any:
     return f"<{value.name}>" if isinstance(value, Filled) else value
+
+
+def _is_random(node: Node) -> bool:
+    """Whether a layer draws something in training."""
+    drawn = node.layer in (*catalogue.DROPOUTS, "GaussianNoise", "RandomDropout") or node.layer.startswith("Random")
+    return drawn or any(node.arguments.get(key) for key in ("dropout", "recurrent_dropout"))
 
 
 @dataclass
@@ -659,7 +670,7 @@ class _Unfolding:
             self._wrong((*path, "layer"), wrong, expected, close)
             self.whole = False
             return
-        if catalogue.is_operation(first.layer):
+        if first.operation:
             self._wrong((*path, "layer"), f"`{wanted}` is an operation, which has no weights", f"`{first.layer}` again")
             self.whole = False
             return
@@ -888,11 +899,14 @@ class _Unfolding:
         return chain.nodes
 
     def _training(self) -> None:
-        """Say which expressions of the optimizer have no value, or one that it does not take."""
-        train = self.spec.data.get("train")
-        chosen = train.get("optimizer") if isinstance(train, Mapping) else None
-        if self.program.problems or not expressions.holds(chosen):
-            return
+        """Say which expressions of the optimizer and the loss have no value, or one that they do not take."""
+        for key, module in (("optimizer", "optimizers"), ("loss", "losses")):
+            train = self.spec.data.get("train")
+            chosen = train.get(key) if isinstance(train, Mapping) else None
+            if not self.program.problems and expressions.holds(chosen):
+                self._trained(chosen, ("train", key), module)
+
+    def _trained(self, chosen: Any, here: Path, module: str) -> None:
         table = {**self.table, "epochs": self.spec.train["epochs"], "steps": 1_000}  # data will say how many
         texts: dict[Path, str] = {}
 
@@ -902,8 +916,7 @@ class _Unfolding:
             texts.update({path: value} if expressions.is_expression(value) else {})
             return self._evaluated(value, table, path)
 
-        here = ("train", "optimizer")
-        for path, wrong, expected, hint in objects.named(computed(chosen, here), "optimizers", here):
+        for path, wrong, expected, hint in objects.named(computed(chosen, here), module, here):
             self._wrong(path, _as_computed(texts.get(path), wrong), expected, hint)
 
     def _coded(self, frame: _Frame) -> None:
@@ -962,6 +975,34 @@ class _Unfolding:
             given = {"likelihood": spec.likelihood, **several, **self._penalties()}
             inputs = (self.inputs[0].name, rebuilt, *coded, code)
             self._add(frame, "EvidenceLowerBound", given, ("latent",), self._our_name("evidence", frame), inputs)
+        elif "contractive" in (spec.data.get("penalties") or {}):
+            self._contraction(frame, rebuilt, coded)
+
+    def _contraction(self, frame: _Frame, rebuilt: str, coded: tuple[str, ...]) -> None:
+        """The encoder once more, on rows nearby, and what tells how far apart the two codes of a row are."""
+        path: Path = ("penalties", "contractive")
+        weight = self._weight(self.spec.data["penalties"]["contractive"], path)
+        encoder = next((node for node in frame.nodes if node.name == "encoder"), None)
+        if encoder is None or encoder.network is None:
+            return
+        random = next((node for node in encoder.network.walk() if _is_random(node)), None)
+        if random is not None:
+            wrong = f"{random.layer} in the encoder draws at each call, and two codes of a row would differ by that"
+            self._wrong(path, wrong, "an encoder without random layers, or no `contractive`")
+            return
+        x = self.inputs[0]
+        if not x.dtype.startswith("float"):
+            self._wrong(path, f"nothing lies near to {x.dtype}", "an input of float32")
+            return
+        frame.part = "criterion"
+        nearby = self._our_name("nearby", frame)
+        self._add(frame, "Nearby", {}, path, nearby, (x.name,))
+        inputs = tuple(nearby if one == x.name else one for one in encoder.inputs)
+        again = {"network": encoder.network, "outputs": encoder.outputs, "reuses": "encoder"}
+        code = self._our_name("code_nearby", frame)
+        self._place(frame, path, code, encoder.layer, {}, inputs, **again)
+        read = (coded[0], code, rebuilt)
+        self._add(frame, "Contraction", {"weight": weight}, path, self._our_name("contraction", frame), read)
 
     def _penalties(self) -> dict[str, Any]:
         """The weights of the bound's parts that are not the usual ones."""
@@ -1128,7 +1169,7 @@ def _is_chain(network: Network) -> bool:
     names = [network.input, *(node.name for node in network.nodes)]
     reads = [(before,) for before in names[:-1]]
     plain = all(not (node.call or node.many or node.reuses or node.outputs > 1) for node in network.nodes)
-    plain = plain and not any(catalogue.is_operation(node.layer) for node in network.nodes)
+    plain = plain and not any(node.operation for node in network.nodes)
     plain = plain and network.outputs == (names[-1],)
     return plain and len(network.inputs) == 1 and [node.inputs for node in network.nodes] == reads
 

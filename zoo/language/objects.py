@@ -45,7 +45,7 @@ MERGING = ("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multip
 
 LISTED = (
     *MERGING, "Attention", "AdditiveAttention", "LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM1D",
-    "ConvLSTM2D", "ConvLSTM3D", "Identity", "Sampling", "EvidenceLowerBound",
+    "ConvLSTM2D", "ConvLSTM3D", "Identity", "Sampling", "EvidenceLowerBound", "Contraction",
 )  # fmt: skip
 """Layers that may be called on several tensors in a list."""
 
@@ -55,7 +55,8 @@ WRAPPED = ("layer", "cell", "backward_layer")
 FORMER = {
     "lr": "learning_rate", "alpha": "negative_slope", "p": "rate", "nb_filter": "filters", "border_mode": "padding",
     "kernel": "kernel_size", "stride": "strides", "out_features": "units", "out_channels": "filters",
-    "kernel_init": "kernel_initializer", "init": "kernel_initializer", "bias": "use_bias",
+    "kernel_init": "kernel_initializer", "init": "kernel_initializer", "bias": "use_bias", "max": "max_value",
+    "min": "min_value",
 }  # fmt: skip
 """What arguments were called in older Kerases and are called elsewhere."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo.errors import Problem, joined, listed, nearest
 from zoo.language import catalogue, expressions, merging, objects, parsing, ranges
-from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS, kinds
+from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS, kinds, unfit_loss
 from zoo.language.merging import CHANGE, Document, Find, problem_at
 from zoo.language.objects import is_count, is_lambda, is_rate
 from zoo.language.parsing import Marks, Path, shown, written
@@ -106,7 +106,7 @@ FIELDS: dict[str, tuple[Test, str]] = {
     "outputs": (lambda value: isinstance(value, list) and bool(value), "a list of names"),
     "weights": (_is_text, "imagenet, keras:NAME, run:NAME, or a file of weights"),
     "frozen": (lambda value: isinstance(value, bool), "true or false"),
-    "train": (_is_mapping, "a mapping with any of optimizer, batch_size and epochs"),
+    "train": (_is_mapping, "a mapping with any of optimizer, loss, batch_size and epochs"),
 }
 """The keys of a spec, what each accepts, and how that is said."""
 
@@ -121,6 +121,7 @@ INPUT: dict[str, tuple[Test, str]] = {
 
 TRAINING: dict[str, tuple[Test, str]] = {
     "optimizer": (lambda value: isinstance(value, (str, dict)), "an optimizer, such as Adam: {learning_rate: 1e-3}"),
+    "loss": (lambda value: isinstance(value, (str, dict)), "a loss of Keras, such as Huber: {delta: 0.5}"),
     "batch_size": (is_count, objects.COUNT),
     "epochs": (is_count, objects.COUNT),
 }
@@ -130,6 +131,7 @@ KL: dict[str, tuple[Test, str]] = {"weight": _WEIGHT, "warm_up": (_or_expression
 PENALTIES: dict[str, tuple[Test, str]] = {
     "kl": (lambda value: isinstance(value, dict) or _WEIGHT[0](value), "a weight, or {weight: 4.0, warm_up: 1000}"),
     "mmd": _WEIGHT,
+    "contractive": _WEIGHT,
 }
 
 REQUIRED = ("spec", "name", "family", "input")
@@ -394,17 +396,40 @@ def _check(data: dict[str, Any], marks: Marks) -> Iterator[Problem]:
         yield from _penalties(data["penalties"], marks)
     if isinstance(data.get("train"), dict):
         yield from _keys(data["train"], TRAINING, ("train",), marks, "`train`")
-        chosen = data["train"].get("optimizer")
-        for one in chosen.values if isinstance(chosen, Range) else [chosen]:
-            if isinstance(one, (str, dict)):
-                for path, wrong, expected, hint in objects.named(one, "optimizers", ("train", "optimizer")):
-                    yield problem_at(marks, path, wrong, expected, hint)
+        yield from _objects(data, marks)
     if isinstance(data.get("family"), str) and data["family"] in FAMILIES:
         yield from _family(data, marks, meant)
 
 
-OF_THE_TASK = ("loss", "losses", "metrics")
-"""What Keras users write first, and what follows from the task."""
+OBJECTS = {"optimizer": "optimizers", "loss": "losses"}
+"""The keys of `train` that are named objects, and the modules of Keras that have them."""
+
+
+def _objects(data: dict[str, Any], marks: Marks) -> Iterator[Problem]:
+    """What is wrong with the optimizer and the loss."""
+    for key, module in OBJECTS.items():
+        chosen, here = data["train"].get(key), ("train", key)
+        for one in chosen.values if isinstance(chosen, Range) else [chosen]:
+            found = list(objects.named(one, module, here)) if isinstance(one, (str, dict)) else []
+            if key == "loss" and isinstance(one, (str, dict)) and len(found) == 0:
+                name = one if isinstance(one, str) else next(iter(one))
+                unfit = unfit_loss(name, _task(data))
+                found = [(here, *unfit, "")] if unfit else []
+            for path, wrong, expected, hint in found:
+                yield problem_at(marks, path, wrong, expected, hint)
+
+
+def _task(data: dict[str, Any]) -> str | None:
+    """What the network is for, as far as the spec alone says it."""
+    family = FAMILIES.get(data["family"]) if isinstance(data.get("family"), str) else None
+    stated = data.get("task")
+    if family and len(family.tasks) <= 2:  # an autoencoder, however it is written
+        return family.task
+    return stated if stated in FACTS else None
+
+
+OF_THE_TASK = ("metrics",)
+"""What Keras users write, and what follows from the task."""
 
 
 def _keys(
@@ -415,7 +440,7 @@ def _keys(
         if key in LATER and not path:
             yield problem_at(marks, here, f"`{key}` is kept for a later version of the language", "a spec without it")
         elif key in OF_THE_TASK and key not in fields:
-            wrong = "no such key: losses and metrics are the task's, and the likelihood says an autoencoder's loss"
+            wrong = "no such key: metrics are the task's"
             yield problem_at(marks, here, wrong, "`task`, or zoo.build and a compile of your own")
         elif key not in fields:
             inside = {inner: f"{outer}.{inner}" for outer, keys in _INSIDE.items() for inner in keys if not path}
@@ -443,6 +468,24 @@ def _penalties(given: dict[str, Any], marks: Marks) -> Iterator[Problem]:
     yield from _keys(given, PENALTIES, ("penalties",), marks, "`penalties`")
     if isinstance(given.get("kl"), dict):
         yield from _keys(given["kl"], KL, ("penalties", "kl"), marks, "`kl`")
+
+
+def _unread_penalties(data: dict[str, Any], coded: bool, latent: Any, marks: Marks) -> Iterator[Problem]:
+    """Penalties that the latent has nothing for: a bound is a Gaussian's, and a plain code can be contracted."""
+    given = data.get("penalties")
+    if given is None:
+        return
+    bound, plain = "`latent: {Gaussian: ...}`, whose bound it weighs", "a layer as `latent`, such as Dense: {units: 32}"
+    gaussian = latent == "Gaussian"
+    fits = ("kl", "mmd") if gaussian else ("contractive",) if coded and latent != "VectorQuantizer" else ()
+    known = [key for key in given if key in PENALTIES] if isinstance(given, dict) else []
+    if not fits or not isinstance(given, dict):
+        if not fits:
+            yield problem_at(marks, ("penalties",), "nothing reads it", plain if known == ["contractive"] else bound)
+        return
+    for key in known:
+        if key not in fits:
+            yield problem_at(marks, ("penalties", key), "nothing reads it", plain if gaussian else bound)
 
 
 def _refused_as_input(name: str) -> tuple[str, str]:
@@ -490,8 +533,7 @@ def _family(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Pro
         if family.gaussian:
             expected = "Gaussian: {units: 20}, or VectorQuantizer: {codes: 512}"
         yield problem_at(marks, ("latent",), wrong, expected)
-    if "penalties" in data and not gaussian:
-        yield problem_at(marks, ("penalties",), "nothing reads it", "`latent: {Gaussian: ...}`, whose bound it weighs")
+    yield from _unread_penalties(data, coded, name, marks)
     if "outputs" in data and coded:
         yield problem_at(marks, ("outputs",), f"{family} answers what its decoder does", "a spec without it")
     if "likelihood" in data and not coded:

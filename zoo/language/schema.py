@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from zoo.language import catalogue, expressions, items, objects
-from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS
+from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS, LOSSES
 from zoo.language.network import MOST_LAYERS
 from zoo.language.parsing import FARTHEST
 from zoo.language.spec import BODY, STATED
@@ -89,20 +89,37 @@ def _family(name: str) -> Schema:
         "required": list(family.body),
     }
     if "latent" in family.body:
-        then["properties"] |= dict.fromkeys((*STATED, "outputs"), False)
+        then["properties"] |= dict.fromkeys((*STATED, "outputs"), False) | {"train": {"properties": {"loss": False}}}
         drawn = {"type": "object", "propertyNames": {"enum": ["Gaussian", "VectorQuantizer"]}}
         plain: Schema = {"not": {"type": "object", "required": ["Gaussian"]}}
         then["properties"]["latent"] = _either(drawn, {"const": "VectorQuantizer"}) if family.gaussian else plain
-        bound = {"properties": {"latent": {"type": "object", "required": ["Gaussian"]}}}
-        then["dependentSchemas"] = {"penalties": bound}
+        then["allOf"] = [
+            _weighing(("kl", "mmd"), {"type": "object", "required": ["Gaussian"]}),
+            _weighing(("contractive",), {"not": _either(drawn, {"const": "VectorQuantizer"})}),
+        ]
     return {"if": {**of_family, "not": {"required": ["extends"]}}, "then": then}
 
 
+def _weighing(keys: Sequence[str], latent: Schema) -> Schema:
+    """What the latent is where some penalties stand."""
+    there = _either(*({"required": [key]} for key in keys))
+    penalties = {"properties": {"penalties": {"type": "object", **there}}, "required": ["penalties"]}
+    return {"if": penalties, "then": {"properties": {"latent": latent}}}
+
+
 def _task(name: str) -> Schema:
-    """What the task decides: which sizes are read."""
-    others = dict.fromkeys((key for key in STATED if key not in FACTS[name]), False)
+    """What the task decides: which sizes are read, and which losses train for it."""
+    others: Schema = dict.fromkeys((key for key in STATED if key not in FACTS[name]), False)
+    unfit = [loss for loss in _losses() if loss not in LOSSES.get(name, ())]
+    named = {"type": "object", "minProperties": 1, "propertyNames": {"enum": unfit}}
+    others["train"] = {"properties": {"loss": {"not": _either({"enum": unfit}, named)}}}
     of_task = {"properties": {"task": {"const": name}}, "required": ["task"], "not": {"required": ["extends"]}}
     return {"if": of_task, "then": {"properties": others}}
+
+
+def _losses() -> list[str]:
+    """The losses that serve some task."""
+    return sorted({name for names in LOSSES.values() for name in names})
 
 
 def _alone(keys: dict[str, Schema]) -> Schema:
@@ -209,7 +226,7 @@ def _keys() -> dict[str, Schema]:
         "l2": _described("lambda: the loss gains lambda * sum(w^2) for every kernel. Default 0.001.", _ref("lambda")),
         "dropout": _described("p: the rate of every dropout layer that states none. Default 0.5.", _ref("rate")),
         "prepare": _described("The published preprocessing, outside the network.", body),
-        "penalties": _described("The weights of the parts of a variational autoencoder's bound.", _ref("penalties")),
+        "penalties": _described("The weights of what an autoencoder's loss holds besides.", _ref("penalties")),
         "let": _described("Names for values, computed once.", _ref("table")),
         "defaults": _described("Arguments for every layer of a class.", _ref("defaults")),
         "blocks": _described(
@@ -248,7 +265,7 @@ def _variants(parts: Schema) -> Schema:
 
 
 def _definitions() -> dict[str, Schema]:
-    value = _ref("value")
+    value, losses = _ref("value"), _losses()
     number = {"type": "number", "minimum": -FARTHEST, "maximum": FARTHEST}
     tensor = {"type": ["string", "integer"]}
     often = {**COUNT, "maximum": MOST_LAYERS}
@@ -443,6 +460,7 @@ def _definitions() -> dict[str, Schema]:
                     },
                 ),
                 "mmd": _ref("lambda"),
+                "contractive": _ref("lambda"),
             },
             "additionalProperties": False,
         },
@@ -450,6 +468,7 @@ def _definitions() -> dict[str, Schema]:
             "type": "object",
             "properties": {
                 "optimizer": _either({"enum": sorted(known["optimizers"])}, _named("optimizers"), _ref("range")),
+                "loss": _either({"enum": losses}, _named("losses", losses), _ref("range")),
                 "batch_size": _either(COUNT, ARITHMETIC, _ref("range")),
                 "epochs": _either(COUNT, ARITHMETIC, _ref("range")),
             },
@@ -578,8 +597,8 @@ def _object(module: str, name: str, words: dict[str, Schema], required: bool = T
     return _either(body, {**_either(*lone.values()), "not": {"type": ["object", "null"]}}) if lone else body
 
 
-def _named(module: str) -> Schema:
-    classes = {name: _object(module, name, {}) for name in catalogue.catalogue()[module]}
+def _named(module: str, names: Iterable[str] = ()) -> Schema:
+    classes = {name: _object(module, name, {}) for name in names or catalogue.catalogue()[module]}
     return {
         "type": "object",
         "minProperties": 1,
@@ -614,6 +633,8 @@ def _argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
         return _ref("operand")
     if operation and key.startswith(("axis", "axes")) and name != "ops.transpose":
         return _ref("axis of an operation")
+    if name in catalogue.catalogue()["losses"] and isinstance(default, (int, float)):
+        return _either(_ref("number"), {"type": "array", "items": {"type": "number"}})  # a weight for each class
     if operation and not isinstance(default, str) and isinstance(default, (int, float)):
         return _ref("number")
     if operation and key == "axes" and name == "ops.transpose":

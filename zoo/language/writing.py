@@ -146,8 +146,10 @@ def _latent(spec: Spec, network: Network, encoder: Network, previous: str, writt
 
 
 def _penalties(network: Network) -> dict[str, Any]:
-    """The weights that stand in the layer which computes the bound; that of several draws has no divergence."""
-    found = next(node for node in network.nodes if node.part == "criterion").arguments
+    """The weights that stand in the layer which adds them; the bound of several draws has no divergence."""
+    found = [node for node in network.nodes if node.part == "criterion"][-1].arguments
+    if "weight" in found:
+        return {"contractive": _plain(found["weight"])}
     kl = {key: found[other] for key, other in (("weight", "kl"), ("warm_up", "warm_up")) if other in found}
     weights = {} if "samples" in found else {"kl": _plain(kl) or 1.0}
     return {**weights, **({"mmd": _plain(found["mmd"])} if "mmd" in found else {})}
@@ -176,7 +178,7 @@ class _Written:
             words["from"] = {
                 key: list(value) if isinstance(value, tuple) else value for key, value in node.call.items()
             }  # fmt: skip
-            if catalogue.is_operation(node.layer):
+            if node.operation:
                 free = catalogue.operands(node.layer, {**node.arguments, **node.call})[0]
                 words["from"] = {**dict(zip(free, node.inputs, strict=False)), **words["from"]}
             elif node.inputs and (node.many or node.inputs != (previous,)):

@@ -11,6 +11,8 @@ ROOMS = {
     "VectorQuantizer": "latent",
     "Sampling": "latent",
     "EvidenceLowerBound": "latent",
+    "Nearby": "latent",
+    "Contraction": "latent",
     "SinceLast": "preparation",
 }
 """Where each layer stands that a network may hold."""
@@ -26,5 +28,5 @@ def find(name: str) -> Any:
 
 def register() -> None:
     """Import all that a saved model may hold: to be imported is to be registered with Keras."""
-    for room in {*ROOMS.values(), "units"}:
+    for room in {*ROOMS.values(), "units", "answering"}:
         importlib.import_module(f"zoo.layers.{room}")

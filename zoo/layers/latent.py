@@ -1,4 +1,4 @@
-"""What a variational autoencoder adds to a graph: draws from the code's distribution, and the evidence's bound."""
+"""What autoencoders add to a graph: draws from a code's distribution, the evidence's bound, codes, a contraction."""
 
 from __future__ import annotations
 
@@ -153,6 +153,70 @@ class VectorQuantizer(keras.layers.Layer):
         """The config, the number of codes and the commitment included."""
         named = ("codes", "commitment", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in named}}
+
+
+STEP = 0.01
+"""How far away `Nearby` looks, in the units of prepared rows."""
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Nearby(keras.layers.Layer):
+    """Rows beside the given ones: x + STEP * eps with eps from N(0, I), in training and in evaluation alike.
+
+    Input and output: (batch, ...).
+    """
+
+    def __init__(self, seed: int | None = None, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs: Any) -> Any:
+        """The rows, moved."""
+        noise = keras.random.normal(ops.shape(inputs), dtype=self.compute_dtype, seed=self.seed_generator)
+        return inputs + STEP * noise
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The input's shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """The config, the seed included."""
+        return {**super().get_config(), "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Contraction(keras.layers.Layer):
+    """Add the weighed squared norm of the encoder's Jacobian to the losses, and hand the reconstruction on unchanged.
+
+    weight * ||J_f(x)||_F^2, averaged over the rows: Rifai et al. 2011, Contractive auto-encoders, eq. 1. It is
+    estimated by |f(x + s eps) - f(x)|^2 / s^2 with eps from N(0, I), whose expectation tends to it as s does to 0:
+    E |J eps|^2 = tr(J^T J). s is STEP, and the rows come from `Nearby`.
+
+    Inputs: the codes of x and of the rows nearby, (batch, ..., units); the reconstruction, which is the output.
+    Metric: `contraction`, the same without its weight.
+    """
+
+    def __init__(self, weight: float = 0.0, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.weight = weight
+        self.tracker = keras.metrics.Mean(name="contraction")
+
+    def call(self, inputs: Any) -> Any:
+        """Add the loss, track it, return the reconstruction."""
+        code, nearby, reconstruction = inputs
+        squares = _summed(ops.square(nearby - code)) / STEP**2
+        self.add_loss(self.weight * ops.mean(squares))
+        self.tracker.update_state(squares)
+        return reconstruction
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The reconstruction's shape."""
+        return input_shape[2]
+
+    def get_config(self) -> dict[str, Any]:
+        """The config, the weight included."""
+        return {**super().get_config(), "weight": self.weight}
 
 
 def _repeated(rows: Any, times: int) -> Any:

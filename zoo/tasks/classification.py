@@ -31,6 +31,13 @@ class Classification(Task):
             "metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy"), crossentropy],
         }
 
+    def trained_on(self, loss: Any) -> Any:
+        """The loss of the classes' numbers, which Keras's own computes of one-hot rows, but for a few."""
+        from zoo.layers.answering import OfClasses
+
+        numbers = ("SparseCategoricalCrossentropy", "CategoricalGeneralizedCrossEntropy")
+        return loss if type(loss).__name__ in numbers else OfClasses(loss)
+
     def shape(self) -> tuple[int | None, ...]:
         """A probability for each class."""
         return (len(self.description.classes),)

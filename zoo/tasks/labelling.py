@@ -31,6 +31,10 @@ class Binary(Classification):
         crossentropy = keras.metrics.BinaryCrossentropy(name="crossentropy")
         return {"loss": keras.losses.BinaryCrossentropy(), "metrics": [*found, crossentropy]}
 
+    def trained_on(self, loss: Any) -> Any:
+        """The loss as it is."""
+        return loss
+
     def shape(self) -> tuple[int | None, ...]:
         """The probability of the second label."""
         return (1,)
