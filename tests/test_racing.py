@@ -77,11 +77,17 @@ def test_a_race_drops_the_worse_trains_the_rest_longer_and_its_winner_is_a_run(f
         def round(self, number, specs, epochs):
             seen.append((number, len(specs), epochs))
 
+        def epoch(self, spec, epoch, epochs):
+            trained.setdefault(spec, []).append(epoch.number)
+
+    trained = {}
     found, study = zoo.race("breast_cancer", **OURS, run=tmp_path / "race", workers=1, watch=Seen())
     names = [one.spec for one in found]
 
     assert seen == [(0, 6, 3), (1, 2, 9)]
     assert sorted(names) == sorted(WIDTHS)
+    assert {name: trained[name] for name in names[:2]} == {name: [*range(1, 10)] for name in names[:2]}  # none twice
+    assert [one.name for one in (tmp_path / "race" / "states").iterdir()] == []
     assert [one.epochs for one in found] == [9, 9, 3, 3, 3, 3]
     assert names[-1] == "wild" and found[-1].score is None and "after epoch 1" in found[-1].reason
     for group in (found[:2], found[2:5]):

@@ -240,3 +240,16 @@ def test_a_spec_that_is_changed_keeps_the_places_of_its_file(tmp_path):
 
     assert found.source == selection.load(str(path)).source and found.facts["classes"] == 5
     assert found.place(("layers", 0, "Dense")).line == 6
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("LeNet-5", {"lenet5"}),
+        ("lenet*", {"lenet5"}),
+        ("ResNet[0-9]*V2", {"resnet50v2", "resnet101v2", "resnet152v2"}),
+        ("VGG1[!0-8]", {"vgg19"}),
+    ],
+)
+def test_a_pattern_is_matched_without_case_and_hyphens_but_for_what_stands_in_brackets(pattern, found):
+    assert {card.name for card in selection.cards(pattern)} == found

@@ -1,7 +1,8 @@
 """Which spec? All that fit the data are trained for the same few epochs, the worse are dropped, the rest train longer.
 
 Successive halving (Jamieson & Talwalkar 2016, algorithm 1) over specs at their defaults, a third going on from each
-round to three times the epochs. A round's results are in the race's journal; the winner becomes a run like any other.
+round to three times the epochs, from where it stands. A round's results are in the race's journal; the winner becomes a
+run like any other.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,8 +41,8 @@ FINALISTS = 3
 class Raced:
     """What became of a spec in a round: its score and the interval that its validation rows give it, and its cost.
 
-    `seconds` a training of so many `epochs`; `milliseconds` a prediction of one row. A spec that diverged or could not
-    be built has no score and a `reason`.
+    `seconds` a training of so many `epochs`, those of the rounds before included; `milliseconds` a prediction of one
+    row. A spec that diverged or could not be built has no score and a `reason`.
     """
 
     round: int
@@ -129,6 +130,25 @@ class Race:
         """Where the weights of a spec in the last round lie."""
         return self.folder / "weights" / f"{spec}.npz"
 
+    def keep_state(self, spec: str, state: State) -> None:
+        """Store where a spec stands: a kill loses no more than what came after, and the next round goes on from it."""
+        write_arrays(self._state(spec), state.packed())
+
+    def state(self, spec: str) -> State | None:
+        """Where a spec stood when that was last stored; None if it was not, or is torn or dropped."""
+        with contextlib.suppress(ZooError):  # it begins anew then, to the same bits
+            return State.unpacked(read_arrays(self._state(spec)))
+        return None
+
+    def drop_states(self, kept: Collection[str]) -> None:
+        """Remove where specs stood, of all but some."""
+        for path in (self.folder / "states").glob("*.npz"):
+            if path.stem not in kept:
+                path.unlink()
+
+    def _state(self, spec: str) -> Path:
+        return self.folder / "states" / f"{spec}.npz"
+
 
 def opened(folder: Path, plans: Sequence[Plan], fresh: bool) -> Race:
     """The race in a folder that is held, or a new one. Raises `ZooError` if there is another in it."""
@@ -174,12 +194,14 @@ def race(found: Race, place: Place, watch: Watch) -> None:
 
     Raises `ZooError` if no spec ends the first round.
     """
+    every = rounds(len(found.plans), found.epochs)
     try:
-        for number, (specs, epochs) in enumerate(rounds(len(found.plans), found.epochs)):
+        for number, (specs, epochs) in enumerate(every):
             names = found.in_round(number, specs)
+            going_on = every[number + 1][0] if number + 1 < len(every) else 0
             if names:
                 watch.round(number, names, epochs)
-                _round(found, place, watch, number, names, epochs)
+                _round(found, place, watch, number, names, epochs, going_on)
     finally:
         place.close()
     best = found.table()[0]
@@ -187,34 +209,55 @@ def race(found: Race, place: Place, watch: Watch) -> None:
         raise ZooError(f"no spec could be trained; the first because {best.reason}")
 
 
-def _round(found: Race, place: Place, watch: Watch, number: int, names: Sequence[str], epochs: int) -> None:
-    """Train the specs of a round that did not end before, and tell them as they end."""
+def _round(
+    found: Race, place: Place, watch: Watch, number: int, names: Sequence[str], epochs: int, going_on: int
+) -> None:
+    """Train the specs of a round that did not end before, and tell them as they end; the best so many will go on."""
     last = epochs == found.epochs  # then their weights are what the winner is made from
     ended = found.of_round(number)
     done = {one.spec for one in ended if not last or one.score is None or found.weights(one.spec).exists()}
     numbers = {plan.spec.name: index for index, plan in enumerate(found.plans)}
 
-    def seen(trial: int, epoch: Epoch, state: State | None) -> None:
-        watch.epoch(found.plans[trial - 1].spec.name, epoch, epochs)
+    before: dict[str, float] = {}  # seconds of the rounds that a spec goes on from
 
-    def job(index: int) -> Job:
+    def seen(trial: int, epoch: Epoch, state: State | None) -> None:
+        name = found.plans[trial - 1].spec.name
+        if state is not None:
+            found.keep_state(name, state)
+        watch.epoch(name, epoch, epochs)
+
+    def job(name: str) -> Job:
+        index, state = numbers[name], found.state(name)
         plan = found.plans[index]
         values = {name: one.default for name, one in plan.spec.ranges().items()}
+        if state is not None:
+            earlier = [one for one in found.raced if one.spec == name and one.round < number]
+            before[name] = earlier[-1].seconds or 0.0 if earlier else 0.0
         # Number 0 is for a spec whose failure ends the study; here it only ends its own race.
-        return Job((Trial(index + 1, values, epochs, (Training(seed_of(plan, 0)),)),), index)
+        trial = Trial(index + 1, values, epochs, (Training(seed_of(plan, 0)),), state, not last)
+        return Job((trial,), index)
 
-    for outcome in place.run((job(numbers[name]) for name in names if name not in done), seen):
-        _tell(found, number, epochs, outcome, last)
+    for outcome in place.run((job(name) for name in names if name not in done), seen):
+        name = found.plans[outcome.told.trial - 1].spec.name
+        if outcome.state is not None:
+            found.keep_state(name, outcome.state)
+        _tell(found, number, epochs, outcome, last, before.get(name, 0.0))
+        told = [one.spec for one in found.of_round(number)]
+        found.drop_states({*told[:going_on], *(one for one in names if one not in told)})
         watch.ended(found.raced[-1])
 
 
-def _tell(found: Race, number: int, epochs: int, outcome: Outcome, last: bool) -> None:
+def _tell(found: Race, number: int, epochs: int, outcome: Outcome, last: bool, before: float) -> None:
     """Write what became of a spec in a round: weights first, then the journal, then the table that people read."""
     plan, told, look = found.plans[outcome.told.trial - 1], outcome.told, outcome.look
     name = plan.spec.name
     low = high = parameters = seconds = milliseconds = None
     if look is not None:
-        parameters, seconds, milliseconds = look.parameters, round(look.seconds, 3), round(look.milliseconds, 3)
+        parameters, seconds, milliseconds = (
+            look.parameters,
+            round(before + look.seconds, 3),
+            round(look.milliseconds, 3),
+        )
         if told.score is not None and look.rows is not None:
             low, high = statistics.interval(look.rows)
     raced = Raced(

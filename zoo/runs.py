@@ -437,7 +437,7 @@ def _same_environment(run: Run, accept: bool) -> None:
 
 _OWN = (
     PLAN, JOURNAL, LOCK, RACE, "race.csv", "spec.yaml", "trials.csv", "epochs.csv", "best.yaml", "run.json", "weights",
-    "trials", "confirm", "evidence.npz", "verdict.json", ".npz",
+    "states", "trials", "confirm", "evidence.npz", "verdict.json", ".npz",
 )  # fmt: skip
 """What stands in a run's folder, or a race's, and in the folders in it."""
 

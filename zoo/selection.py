@@ -116,6 +116,11 @@ def _head(content: bytes) -> dict[str, Any]:
     return whole if isinstance(whole, dict) else found
 
 
+def _plain_pattern(pattern: str) -> str:
+    """A pattern as plain names are matched with; what stands in brackets, such as `[0-9]`, stays."""
+    return "".join(part if part[:1] == "[" else plainly(part) for part in re.split(r"(\[[^]]+\])", pattern))
+
+
 def cards(pattern: str = "", family: str = "", task: str = "", parameters: int | None = None) -> list[Card]:
     """A card for each spec of the zoo, from the heads of the files alone.
 
@@ -130,7 +135,7 @@ def cards(pattern: str = "", family: str = "", task: str = "", parameters: int |
     chosen = [
         one
         for one in _cards()
-        if (not pattern or fnmatch.fnmatch(plainly(one.name), plainly(pattern)))
+        if (not pattern or fnmatch.fnmatch(plainly(one.name), _plain_pattern(pattern)))
         and family in ("", one.family)
         and (not task or one.stated == task or (not one.stated and task in _tasks(one)))
         and (parameters is None or (one.parameters is not None and one.parameters <= parameters))
