@@ -5,11 +5,13 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 
 import zoo
 from zoo import ejecting, importing
 from zoo.errors import ZooError
 from zoo.language import catalogue, network, writing
+from zoo.language.schema import schema
 from zoo.lowering import Plain, lower
 from zoo.measuring import counted
 
@@ -298,3 +300,19 @@ def test_flops_of_products_are_counted(what):
     ((target, body),) = item.items()
 
     assert counted(spec_of({target: {**body, "name": "made"}}, outputs=["made"]).fill()) == (0, 0, flops)
+
+
+def test_the_parts_of_an_index_may_be_computed():
+    part = {"ops.get_item": {"name": "step$i", "from": "input", "key": [":", "$i - 1"]}}
+    body = [{"for": "i", "in": 3, "layers": [part]},
+            {"ops.stack": {"axis": 1, "from": ["step0", "step1", "step2"], "name": "made"}}]  # fmt: skip
+    made = flat(spec_of(*body, shape=(3, 2), outputs=["made"]))
+    rows = np.random.default_rng(0).normal(size=(5, 3, 2)).astype("float32")
+
+    assert [node.arguments["key"] for node in made.nodes[:3]] == [":, -1", ":, 0", ":, 1"]
+    np.testing.assert_array_equal(lower(made, Plain()).predict(rows, verbose=0), rows[:, [-1, 0, 1]])
+    whole = {"spec": 1, "name": "one", "family": "mlp", "input": {"shape": [3, 2]}, "layers": body, "outputs": ["made"]}
+    assert Draft202012Validator(schema()).is_valid(whole)
+    part["ops.get_item"]["key"] = [":", "$i / 2"]
+    with pytest.raises(ZooError, match=r"ops\.get_item\.key.*is no index of all rows"):
+        flat(spec_of(*body, shape=(3, 2), outputs=["made"]))

@@ -74,8 +74,9 @@ def odd(layer: str, argument: str, value: Any) -> tuple[str, str] | None:
     across = argument.startswith(("axis", "axes")) and layer not in BATCHED
     if across and (layer in catalogue()["layers"] or is_operation(layer)) and _is_first(value):
         return f"{shown(value)} is the axis of the rows, which know nothing of one another", "1 or above, or -1"
-    if argument == "key" and layer == "ops.get_item" and not (isinstance(value, str) and KEY.fullmatch(value)):
-        return f"{shown(value)} is no index of all rows", 'text as in Python\'s brackets, such as ":, -1" or ":, 1:3"'
+    if argument == "key" and layer == "ops.get_item" and not KEY.fullmatch(index_text(value)):
+        text = 'text as in Python\'s brackets, such as ":, -1" or ":, 1:3", or its parts in a list'
+        return f"{shown(value)} is no index of all rows", text
     if argument == "seed" and value is not None and type(value) is not int:
         return f"{shown(value)} is not accepted", "a whole number, or null"
     if argument == "dtype" and is_operation(layer):
@@ -88,6 +89,14 @@ def odd(layer: str, argument: str, value: Any) -> tuple[str, str] | None:
 
 KEY = re.compile(r"(\.\.\.|:)( *, *(\.\.\.|None|-?\d+|(-?\d+)?:(-?\d+)?(:(-?\d+)?)?))*")
 """What `ops.get_item` takes: an index as Python's brackets hold it, of all rows."""
+
+
+def index_text(value: Any) -> str:
+    """An index as text, whether it is one or a list of its parts: `":, -1"` and `[":", -1]`; empty for what is none."""
+    if isinstance(value, list) and all(one is None or type(one) in (str, int) for one in value):
+        return ", ".join(map(str, value))
+    return value if isinstance(value, str) else ""
+
 
 TYPES = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32")
 """The types that an operation may answer."""

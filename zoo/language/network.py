@@ -499,6 +499,8 @@ class _Unfolding:
         arguments = {**self.defaults.get(layer, {}), **item.arguments}
         if item.checked and item.known:
             arguments |= self._computed(item, frame)
+        if layer == "ops.get_item" and isinstance(arguments.get("key"), list):
+            arguments["key"] = catalogue.index_text(arguments["key"])
         if catalogue.is_operation(layer) and item.known:
             inputs, many, call = self._operands(item, arguments, inputs, call, frame)
         alone = layer in objects.MERGING and len(inputs) == 1 and not many and not call

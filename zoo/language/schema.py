@@ -608,6 +608,10 @@ def _named(module: str, names: Iterable[str] = ()) -> Schema:
     }
 
 
+_INDEX = r"^(\.\.\.|None|-?[0-9]+|(-?[0-9]+)?:(-?[0-9]+)?(:(-?[0-9]+)?)?)$"
+"""A part of an index."""
+
+
 def _argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
     default = entry["arguments"][key]
     if key in ("dropout", "recurrent_dropout") or (key == "rate" and name in catalogue.DROPOUTS):
@@ -642,7 +646,12 @@ def _argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
     if operation and key == "dtype":
         return {"enum": [*catalogue.TYPES, None]}
     if operation and key == "key" and key in entry["required"]:
-        return {"type": "string", "pattern": f"^{catalogue.KEY.pattern}$"}
+        part = _either({"type": "string", "pattern": _INDEX}, {"type": ["integer", "null"]}, EXPRESSION, _ref("range"))
+        first = {"type": "string", "pattern": r"^(\.\.\.|:)"}
+        return _either(
+            {"type": "string", "pattern": f"^{catalogue.KEY.pattern}$"},
+            {"type": "array", "minItems": 1, "prefixItems": [first], "items": part},
+        )
     if key == "axis" and (operation or name in catalogue.catalogue()["layers"]) and name not in catalogue.BATCHED:
         return {**_ref("value"), "not": {"const": 0}}
     if key == "dtype" and name in catalogue.catalogue()["layers"]:
