@@ -154,6 +154,30 @@ def test_an_argument_of_a_loss_is_an_expression_too():
     assert build(plan, {}, seed=0).network.loss.get_config()["delta"] == 1.5
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"train.loss": "CategoricalHinge"}, "CategoricalHinge"),
+        (
+            {"train.loss.CategoricalCrossentropy.label_smoothing": 0.1},
+            {"CategoricalCrossentropy": {"label_smoothing": 0.1}},
+        ),
+        (
+            {"train.loss": "CategoricalFocalCrossentropy", "train.loss.CategoricalFocalCrossentropy.gamma": 3},
+            {"CategoricalFocalCrossentropy": {"gamma": 3}},
+        ),
+    ],
+)
+def test_a_loss_may_be_set_from_outside(changes, told):
+    assert zoo.load({**DENSE, "name": "one"}, changes).train["loss"] == told
+
+
+def test_what_is_set_of_another_loss_is_refused():
+    changes = {"train.loss": "CategoricalHinge", "train.loss.Huber.delta": 1}
+    with pytest.raises(ZooError, match=r"`train\.loss` is no mapping; expected train\.loss=VALUE"):
+        zoo.load({**DENSE, "name": "one"}, changes)
+
+
 def test_a_loss_that_the_data_cannot_be_trained_on_is_refused_at_its_place():
     spec = {**DENSE, "name": "numbers", "train": {"loss": "Huber"}}
     with pytest.raises(ZooError, match=r"train\.loss: Huber is no loss for classification; expected one of Categ"):

@@ -26,7 +26,7 @@ from zoo import importing, selection
 from zoo.errors import Problem, ZooError, joined, listed, plainly
 from zoo.language import catalogue, folding, network, reading
 from zoo.language.expressions import is_expression
-from zoo.language.families import LOSSES
+from zoo.language.families import losses
 from zoo.language.network import Network
 from zoo.language.objects import WRAPPED, is_lambda, is_rate
 from zoo.language.parsing import Path, shown, written
@@ -228,7 +228,7 @@ TASKS_OWN = ("SparseCategoricalCrossentropy", "CategoricalCrossentropy", "Binary
 
 def _loss(given: Any) -> Data | str | None:
     """A loss as a spec writes it: what differs from Keras's defaults; None where the task's own is as good."""
-    known, fits = catalogue.catalogue()["losses"], sorted({name for names in LOSSES.values() for name in names})
+    known, fits = catalogue.catalogue()["losses"], losses(None)
     if given is None:
         return None
     if isinstance(given, Mapping) and given.get("class_name") == "function":

@@ -98,10 +98,15 @@ LOSSES = {
 """Keras's losses that `train.loss` may name, by task: those that fit its targets and the activation of its answer."""
 
 
+def losses(task: str | None) -> tuple[str, ...]:
+    """The losses that a network may be trained on for a task, for any where none is known."""
+    return LOSSES.get(task, ()) if task else tuple(sorted({one for names in LOSSES.values() for one in names}))
+
+
 def unfit_loss(name: str, task: str | None) -> tuple[str, str] | None:
     """Why a loss cannot train a network for a task, or for any where none is known, as (wrong, expected)."""
-    fits = LOSSES.get(task, ()) if task else tuple(sorted({one for names in LOSSES.values() for one in names}))
-    if task and not fits:
+    fits = losses(task)
+    if not fits:
         return "an autoencoder's loss is its likelihood's", "`likelihood`, and `penalties`"
     if name in fits:
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -219,9 +219,13 @@ def _mergeable(old: Any, new: Any, path: Path) -> bool:
 
 
 def change(
-    found: Document, path: tuple[str, ...], value: Any, known: Mapping[str, Any], unsaid: Mapping[str, Any]
-) -> None:
-    """Merge one `--set` into a spec whose keys may be those `known`; `unsaid` are the usual values of keys it lacks."""
+    found: Document, path: tuple[str, ...], value: Any, known: Mapping[str, Any], unsaid: Mapping[str, Any],
+    objects: Container[str],
+) -> None:  # fmt: skip
+    """Merge one `--set` into a spec whose keys may be those `known`; `unsaid` are the usual values of keys it lacks.
+
+    `objects` are the keys of `train` that hold named objects.
+    """
     place = Mark(CHANGE, 0, 0)
     data, at = found.data, found.data
     inner_unsaid: Any = unsaid
@@ -233,6 +237,11 @@ def change(
         if key not in at and isinstance(inner_unsaid, Mapping) and key in inner_unsaid:
             at[key] = copy.deepcopy(inner_unsaid[key])
         here = ".".join(path[:depth])
+        if path[0] == "train" and depth == 2 and key in objects and len(path) > 3:
+            name, held = path[2], at.get(key)
+            if held in (None, name, {name: None}):  # a name alone, or none yet, gets its first argument
+                at[key] = {name: {}}
+                found.marks.update(dict.fromkeys((path[:depth], path[: depth + 1]), place))
         if key not in at and at is data and key in known:
             return wrong(f"this spec has no `{key}`", f"{here}=VALUE")
         if key not in at:

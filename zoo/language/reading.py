@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo.errors import Problem, joined, listed, nearest
 from zoo.language import catalogue, expressions, merging, objects, parsing, ranges
-from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS, kinds, unfit_loss
+from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS, kinds, losses, unfit_loss
 from zoo.language.merging import CHANGE, Document, Find, problem_at
 from zoo.language.objects import is_count, is_lambda, is_rate
 from zoo.language.parsing import Marks, Path, shown, written
@@ -166,7 +166,7 @@ def read(
         where = tuple(path.split("."))
         plain, _, wrong = parsing.copied(value, CHANGE, where)
         found.problems += wrong
-        merging.change(found, where, plain, FIELDS, {"train": TRAIN, "input": {}})
+        merging.change(found, where, plain, FIELDS, {"train": TRAIN, "input": {}}, OBJECTS)
     _compute(found)
     data, wrong, spoilt = _with_ranges(found.data, found.marks)
     problems = list(dict.fromkeys([*found.problems, *wrong]))
@@ -410,13 +410,30 @@ def _objects(data: dict[str, Any], marks: Marks) -> Iterator[Problem]:
     for key, module in OBJECTS.items():
         chosen, here = data["train"].get(key), ("train", key)
         for one in chosen.values if isinstance(chosen, Range) else [chosen]:
-            found = list(objects.named(one, module, here)) if isinstance(one, (str, dict)) else []
-            if key == "loss" and isinstance(one, (str, dict)) and len(found) == 0:
-                name = one if isinstance(one, str) else next(iter(one))
-                unfit = unfit_loss(name, _task(data))
-                found = [(here, *unfit, "")] if unfit else []
-            for path, wrong, expected, hint in found:
-                yield problem_at(marks, path, wrong, expected, hint)
+            if isinstance(one, (str, dict)):
+                found = list(objects.named(one, module, here))
+                for path, wrong, expected, hint in _of_task(data, one, found) if key == "loss" else found:
+                    yield problem_at(marks, path, wrong, expected, hint)
+
+
+def _of_task(data: dict[str, Any], chosen: Any, found: list[objects.Found]) -> Iterator[objects.Found]:
+    """What is wrong with a loss, told by the task that it must serve."""
+    task, here = _task(data), ("train", "loss")
+    name = chosen if isinstance(chosen, str) else next(iter(chosen), "")
+    if unfit := unfit_loss(name, task) if not found or not losses(task) else None:
+        yield here, *unfit, ""
+        return
+    for path, wrong, expected, hint in found:
+        if path[-1] in FOLLOWING and len(path) == 4:
+            yield path, "no such argument: it follows from the task", "a loss without it", ""
+        elif wrong.startswith("no loss") and not hint:
+            yield path, wrong, f"one of {', '.join(losses(task))}", ""
+        else:
+            yield path, wrong, expected, hint
+
+
+FOLLOWING = ("from_logits", "axis", "reduction")
+"""Arguments of Keras's losses that a spec has no need of."""
 
 
 def _task(data: dict[str, Any]) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from zoo.language import catalogue, expressions, items, objects
-from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS, LOSSES
+from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS, losses
 from zoo.language.network import MOST_LAYERS
 from zoo.language.parsing import FARTHEST
 from zoo.language.spec import BODY, STATED
@@ -110,16 +110,11 @@ def _weighing(keys: Sequence[str], latent: Schema) -> Schema:
 def _task(name: str) -> Schema:
     """What the task decides: which sizes are read, and which losses train for it."""
     others: Schema = dict.fromkeys((key for key in STATED if key not in FACTS[name]), False)
-    unfit = [loss for loss in _losses() if loss not in LOSSES.get(name, ())]
+    unfit = [loss for loss in losses(None) if loss not in losses(name)]
     named = {"type": "object", "minProperties": 1, "propertyNames": {"enum": unfit}}
     others["train"] = {"properties": {"loss": {"not": _either({"enum": unfit}, named)}}}
     of_task = {"properties": {"task": {"const": name}}, "required": ["task"], "not": {"required": ["extends"]}}
     return {"if": of_task, "then": {"properties": others}}
-
-
-def _losses() -> list[str]:
-    """The losses that serve some task."""
-    return sorted({name for names in LOSSES.values() for name in names})
 
 
 def _alone(keys: dict[str, Schema]) -> Schema:
@@ -265,7 +260,7 @@ def _variants(parts: Schema) -> Schema:
 
 
 def _definitions() -> dict[str, Schema]:
-    value, losses = _ref("value"), _losses()
+    value, every = _ref("value"), losses(None)
     number = {"type": "number", "minimum": -FARTHEST, "maximum": FARTHEST}
     tensor = {"type": ["string", "integer"]}
     often = {**COUNT, "maximum": MOST_LAYERS}
@@ -468,7 +463,7 @@ def _definitions() -> dict[str, Schema]:
             "type": "object",
             "properties": {
                 "optimizer": _either({"enum": sorted(known["optimizers"])}, _named("optimizers"), _ref("range")),
-                "loss": _either({"enum": losses}, _named("losses", losses), _ref("range")),
+                "loss": _either({"enum": [*every]}, _named("losses", every), _ref("range")),
                 "batch_size": _either(COUNT, ARITHMETIC, _ref("range")),
                 "epochs": _either(COUNT, ARITHMETIC, _ref("range")),
             },
