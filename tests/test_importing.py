@@ -12,7 +12,7 @@ from keras import layers as L
 
 import zoo
 from zoo import ZooError, importing, selection
-from zoo.language import folding, network, writing
+from zoo.language import dumping, folding, network
 from zoo.lowering import Plain, lower
 
 SMALLEST, LARGE = 8_000_000, 30_000_000
@@ -85,7 +85,7 @@ def assert_same(model, made, exact=True):
 
 
 def lines(spec) -> int:
-    return writing.dump(spec).count("\n")
+    return dumping.dump(spec).count("\n")
 
 
 def nodes(spec):
@@ -521,7 +521,7 @@ def test_tensors_that_stand_apart_among_the_arguments_go_by_name():
 
     model = on((5, 3), lambda rows: L.Dense(2, name="last")(L.Flatten()(seen(rows))))
 
-    assert any("mask: " in line and "ops.dot" in line for line in writing.dump(importing.spec_of(model)).splitlines())
+    assert any("mask: " in line and "ops.dot" in line for line in dumping.dump(importing.spec_of(model)).splitlines())
     assert_same(model, built(model))
 
 

@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from zoo import selection
-from zoo.language import comparing, network, parsing, writing
+from zoo.language import comparing, dumping, network, parsing, writing
 
 NAMES = sorted(selection.names())
 HEAD = "spec: 1\nname: small\nfamily: mlp\nclasses: 3\ninput: {shape: [8, 4]}\n"
@@ -51,7 +51,7 @@ def out(spec):
 @functools.cache
 def written(name) -> str:
     spec = selection.load(name).fill()
-    return writing.dump(out(spec))
+    return dumping.dump(out(spec))
 
 
 def test_there_are_specs_to_try():
@@ -88,7 +88,7 @@ def test_a_spec_written_out_has_nothing_left_to_unfold(name):
 def test_what_is_written_out_comes_out_the_same_when_it_is_written_out_again(name):
     again = selection.load(parsing.parse(written(name).encode(), "f")[0]).fill()
 
-    assert writing.dump(out(again)) == written(name)
+    assert dumping.dump(out(again)) == written(name)
 
 
 ALL_OF_IT = """
@@ -132,7 +132,7 @@ ALL_OF_IT = """
 )
 def test_every_word_of_the_language_survives(more):
     spec = load(dedent(ALL_OF_IT) + more + "\n")
-    text = writing.dump(out(spec.fill()))
+    text = dumping.dump(out(spec.fill()))
 
     assert said(unfolded(selection.load(parsing.parse(text.encode(), "f")[0]))) == said(unfolded(spec))
 
@@ -150,7 +150,7 @@ def test_every_word_of_the_language_survives(more):
 )
 def test_little_networks_survive(text):
     spec = load(text)
-    made = writing.dump(out(spec.fill()))
+    made = dumping.dump(out(spec.fill()))
 
     assert said(unfolded(selection.load(parsing.parse(made.encode(), "f")[0]))) == said(unfolded(spec))
 
@@ -177,7 +177,7 @@ def test_little_networks_survive(text):
 )  # fmt: skip
 def test_autoencoders_survive(family, text):
     spec = load(text, HEAD.replace("mlp", family).replace("classes: 3\n", ""))
-    made = writing.dump(out(spec.fill()))
+    made = dumping.dump(out(spec.fill()))
 
     assert said(unfolded(selection.load(parsing.parse(made.encode(), "f")[0]))) == said(unfolded(spec))
 
@@ -192,7 +192,7 @@ def test_names_that_training_asks_for_are_kept_with_their_values():
     """
     spec = load(text)
     value = out(spec.fill())
-    again = selection.load(parsing.parse(writing.dump(value).encode(), "f")[0])
+    again = selection.load(parsing.parse(dumping.dump(value).encode(), "f")[0])
 
     assert value["let"] == {"twice": 1.0}
     assert network.training(again.fill(), 320) == network.training(spec.fill(), 320)
@@ -204,7 +204,7 @@ def test_a_trial_is_written_out_with_its_values():
     value = out(filled)
 
     assert (value["l2"], value["layers"]) == (0.2, [{"Dense": {"name": "dense", "units": 8}}])
-    assert writing.dump(value) == (
+    assert dumping.dump(value) == (
         "spec: 1\nname: small\nfamily: mlp\nclasses: 3\ninput: {shape: [8, 4]}\nl2: 0.2\n"
         "layers:\n- Dense: {name: dense, units: 8}\nhead:\n"
         "- Dense: {name: predictions, units: 3, activation: softmax}\n"
@@ -215,7 +215,7 @@ def test_a_trial_is_written_out_with_its_values():
 def test_what_stands_in_two_places_is_written_twice():
     shared = ["a", "b"]
 
-    assert writing.dump({"one": shared, "layers": shared}) == "one: [a, b]\nlayers: [a, b]\n"
+    assert dumping.dump({"one": shared, "layers": shared}) == "one: [a, b]\nlayers: [a, b]\n"
 
 
 # How two specs differ

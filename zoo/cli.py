@@ -190,7 +190,7 @@ def show(
 ) -> None:
     """Show a spec: what it is, and its layers with lambda and p where they act."""
     from zoo import selection
-    from zoo.language import network, writing
+    from zoo.language import dumping, network, writing
 
     views = [word for word, given in (("--yaml", as_yaml), ("--layers", layers), ("--diagram", diagram)) if given]
     if len(views) > 1:
@@ -204,7 +204,7 @@ def show(
     if flat is None:
         raise ZooError(*problems)
     if as_yaml:
-        _written(writing.dump(writing.written_out(found.fill(), flat, network.names(found.fill()))), to)
+        _written(dumping.dump(writing.written_out(found.fill(), flat, network.names(found.fill()))), to)
         return
     if diagram:
         from zoo import diagrams
@@ -399,14 +399,14 @@ def copy_(spec: str, file: str) -> None:
 @click.option("--to", metavar="FILE", help="Write it there.")
 def import_(file: str, name: str, to: str | None) -> None:
     """Write the spec of a Keras model, functional or sequential, repeated groups of layers folded into blocks."""
-    from zoo.language import writing
+    from zoo.language import dumping
 
     if not Path(file).is_file():
         raise ZooError(f"{file} is not there; expected a model that Keras saved, such as model.keras")
     console.quiet_tensorflow()
     from zoo import importing
 
-    _written(writing.dump(importing.spec_of(importing.read(Path(file)), name)), to)
+    _written(dumping.dump(importing.spec_of(importing.read(Path(file)), name)), to)
 
 
 @zoo.command(epilog="\b\nExamples:\n  zoo eject lenet5\n  zoo eject resnet50 --to resnet50.py")

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoo.language import catalogue, expressions, network, reading, writing
+from zoo.language import catalogue, dumping, expressions, network, reading
 from zoo.language.items import BUILT_IN, GROUP
 from zoo.language.network import Network, owner
 from zoo.language.objects import OURS, is_named
@@ -66,7 +66,7 @@ def fold(data: Mapping[str, Any]) -> Data:
                 found = better
         found = _without_names(found, unnamed)
         made += [found] if _proved([(1, found)], wanted) else []
-    return min(made, key=lambda one: writing.dump(one).count("\n"))
+    return min(made, key=lambda one: dumping.dump(one).count("\n"))
 
 
 def _proved(proposals: Iterable[tuple[int, Data]], wanted: Any) -> Data | None:
@@ -235,7 +235,7 @@ def _read(items: Iterable[Item]) -> set[str]:
 
 
 def _high(value: Any) -> int:
-    """The lines in which a value is written (`writing.dump`), a flow of less than 100 letters in one."""
+    """The lines in which a value is written (`dumping.dump`), a flow of less than 100 letters in one."""
     if not isinstance(value, (dict, list)) or not value:
         return 1
     inner = list(value.values()) if isinstance(value, dict) else value

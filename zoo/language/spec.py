@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from zoo.errors import Mark, Problem
-from zoo.language import writing
+from zoo.language import dumping
 from zoo.language.families import FAMILIES, kinds
 from zoo.language.merging import place_of, problem_at
 from zoo.language.objects import is_count
@@ -164,7 +164,7 @@ class Spec:
 
     def dump(self) -> str:
         """The spec as YAML text that parses back to the same spec."""
-        return writing.dump(self.written())
+        return dumping.dump(self.written())
 
     def identity(self) -> str:
         """A hash of what the spec says; comments, order of keys and prose do not count."""
