@@ -63,14 +63,15 @@ def test_every_node_stands_after_its_inputs_knows_its_line_and_has_a_name_of_its
 def test_the_parts_of_a_network_follow_from_its_family(name):
     parts = list(dict.fromkeys(node.part for node in unfolded(name).nodes))
 
-    assert (
-        parts
-        == {
-            "layers": ["layers", "head"],
-            "reconstruction": ["encoder", "decoder"],
-            "generation": ["encoder", "latent", "decoder", "criterion"],
-        }[selection.load(name).task if selection.load(name).coded else "layers"]
-    )
+    spec = selection.load(name)
+    expected = {
+        "layers": ["layers", "head"],
+        "reconstruction": ["encoder", "decoder"],
+        "generation": ["encoder", "latent", "decoder", "criterion"],
+    }[spec.task if spec.coded else "layers"]
+    contracted = "contractive" in spec.data.get("penalties", {})
+
+    assert parts == expected + ["criterion"] * contracted
 
 
 def test_an_item_is_a_name_a_lone_value_or_arguments():
