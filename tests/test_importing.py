@@ -1050,7 +1050,46 @@ def passing(rows):
     return StochasticDepth(0.1, name="passing")(rows)
 
 
+def shared_by(call):
+    """A model of sequences in which one layer is held by two, or by one and the graph."""
+    return on((3, 4), lambda rows: L.Add()(call(rows)))
+
+
+def held_twice():
+    once = L.Dense(4, name="once")
+    return shared_by(lambda rows: [L.TimeDistributed(once, name="each")(rows), once(rows)])
+
+
+def cell_twice():
+    cell = L.LSTMCell(4, name="cell")
+    return shared_by(lambda rows: [L.RNN(cell, name="there")(rows), L.RNN(cell, go_backwards=True, name="back")(rows)])
+
+
+def model_twice():
+    inside = keras.Sequential([keras.Input((4,)), L.Dense(2)], name="inside")
+    return shared_by(lambda rows: [L.TimeDistributed(inside, name=name)(rows) for name in ("one", "other")])
+
+
+def masks_inside():
+    inside = keras.Sequential([keras.Input((4, 2)), L.Masking(), L.LSTM(3)], name="words")
+    return chain(L.TimeDistributed(inside, name="each"), L.LSTM(2), shape=(3, 4, 2))
+
+
 REFUSALS = {
+    "a layer in a wrapper and in the graph": (
+        held_twice, "the layer `once` is held by `each` as well; expected a layer for each",
+    ),
+    "a cell in two layers": (
+        cell_twice, "the layer `back` holds `cell`, which is held by `there` as well; expected a layer for each",
+    ),
+    "a model in two wrappers": (
+        model_twice, "the layer `other` holds `inside`, which is held by `one` as well; expected a layer for each",
+    ),
+    "a mask made at each step": (
+        masks_inside,
+        "the layer `each` holds the model words, in which masks are made; expected none, or layers that go through all "
+        "steps",
+    ),
     "code": (
         lambda: chain(L.Lambda(lambda x: 2 * x, name="half")),
         "the layer `half` is a Lambda: it holds Python code, which a spec may not run",
@@ -1287,3 +1326,24 @@ def test_a_model_at_each_step_whose_layers_cannot_be_apart_is_refused():
     says = "the layer `each` holds the model both, in which `dot` is called on several tensors; expected one, or a sum"
     with pytest.raises(ZooError, match=says):
         importing.spec_of(model)
+
+
+def test_models_inside_whose_last_one_is_the_head_are_folded():
+    encoder = chain(L.Dense(2, name="dense"), L.Dense(2, name="code"))
+    decoder = chain(L.Dense(2, name="dense"), L.Dense(4, name="out"), shape=(2,))
+    encoder.name, decoder.name = "encoder", "decoder"
+    model = on((4,), lambda rows: decoder(encoder(rows)))
+    spec = importing.spec_of(model)
+
+    assert spec["head"] == ["decoder"]
+    assert spec["blocks"]["decoder"]["layers"][0] == {"Dense": {"units": 2}}
+    assert names(built(model, spec))[-3:] == ["decoder", "dense", "out"]
+    repeated = chain(*(L.Dense(2, name=f"d{index}") for index in (1, 2, 3)), shape=(2,))
+    assert importing.spec_of(on((2,), repeated))["head"]
+
+
+def test_a_class_that_keras_exports_under_another_name_goes_by_that():
+    model = on((5, 4), lambda rows: L.GlobalAveragePooling1D()(L.GroupQueryAttention(2, 4, 2)(rows, rows)))
+
+    assert any("GroupQueryAttention" in one for one in importing.spec_of(model)["layers"] if isinstance(one, dict))
+    assert built(model).count_params() == model.count_params()

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 import zoo
+from zoo.errors import ZooError
 from zoo.layers.latent import (
     EvidenceLowerBound,
     Sampling,
@@ -324,3 +325,45 @@ def test_a_conditional_autoencoder_is_contracted_in_its_rows_alone():
     found = model.evaluate(many, many[0], batch_size=24_000, verbose=0, return_dict=True)["contraction"]
 
     assert found == pytest.approx(meant, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        [{"Bidirectional": {"layer": {"LSTM": {"units": 4, "dropout": 0.5}}}}],
+        [{"Bidirectional": {"layer": {"LSTM": 4}, "backward_layer": {"LSTM": {
+            "units": 4, "dropout": 0.5, "go_backwards": True}}}}],
+        [{"TimeDistributed": {"layer": {"Dropout": {"rate": 0.5}}}}, "Flatten"],
+        [{"RNN": {"cell": {"LSTMCell": {"units": 4, "recurrent_dropout": 0.5}}}}],
+        [{"RNN": {"cell": [{"GRUCell": 4}, {"LSTMCell": {"units": 4, "dropout": 0.5}}]}}],
+        [{"GaussianNoise": 0.1}, "Flatten"],
+        [{"Dropout": 0.2}, "Flatten"],
+        ["Masking", {"LSTM": 4}],
+    ],
+)  # fmt: skip
+def test_no_encoder_is_contracted_whose_second_call_differs_by_more_than_its_rows(encoder):
+    spec = {**CONTRACTED, "input": {"shape": [6, 2]}, "encoder": encoder, "decoder": [{"RepeatVector": 6}]}
+    with pytest.raises(
+        ZooError, match=r"penalties\.contractive: .* in the encoder draws|no steps that `Masking` knows"
+    ):
+        zoo.load(spec)
+
+
+def test_layers_that_draw_nothing_may_be_contracted():
+    quiet = [
+        {"Bidirectional": {"layer": {"LSTM": {"units": 4, "dropout": 0.0}}}},
+        {"Dropout": 0.0},
+        {"GaussianNoise": 0},
+    ]
+    spec = {**CONTRACTED, "input": {"shape": [6, 2]}, "encoder": quiet, "decoder": [{"RepeatVector": 6}]}
+
+    assert [one.name for one in zoo.build(spec).layers][-1] == "contraction"
+
+
+def test_a_contraction_finds_names_beside_those_of_the_spec():
+    inputs = {"nearby": {"shape": [5]}, "contraction": {"shape": [], "dtype": "int32", "classes": 3}}
+    told = {"CategoryEncoding": {"num_tokens": 3, "output_mode": "one_hot", "from": "contraction"}}
+    encoder = [told, {"Concatenate": {"from": ["nearby", "previous"]}}]
+    spec = {**{key: one for key, one in CONTRACTED.items() if key != "input"}, "inputs": inputs, "encoder": encoder}
+
+    assert [one.name for one in zoo.build(spec).layers][-1] == "contraction_1"

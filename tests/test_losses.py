@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -184,12 +186,6 @@ def test_a_loss_that_the_data_cannot_be_trained_on_is_refused_at_its_place():
         meet(zoo.load(spec), zoo.data(TASKS["classification"][1:]).description)
 
 
-def test_keras_says_what_it_refuses_of_a_loss():
-    spec, x, y = with_loss("classification", {"CategoricalGeneralizedCrossEntropy": {"q": 2.0}})
-    with pytest.raises(ZooError, match=r"train\.loss\.CategoricalGeneralizedCrossEntropy: Keras refuses"):
-        build(meet(zoo.load(spec), zoo.data((x, y)).description), {}, seed=0)
-
-
 # Models of one's own
 
 
@@ -201,7 +197,9 @@ NUMBERS = (keras.losses.mean_absolute_error, "Huber", "poisson")
 
 
 def compiled(loss, l2=0.1):
-    numbers = loss in NUMBERS or isinstance(loss, keras.losses.Huber)
+    numbers = ((isinstance(loss, str) or callable(loss)) and loss in NUMBERS) or isinstance(
+        loss, (keras.losses.Huber, LogCosh, functools.partial)
+    )
     first = keras.layers.Dense(8, kernel_regularizer=keras.regularizers.L2(l2))
     last = keras.layers.Dense(3, activation=None if numbers else "softmax")
     model = keras.Sequential([keras.Input((6,)), first, last], name="mine")
@@ -236,6 +234,66 @@ def test_the_loss_of_a_compiled_model_goes_along(loss, told, kind, tmp_path):
     assert adopting.adopt(source, "mine").written()["train"].get("loss") == told
 
 
+def dice(y_true, y_pred):
+    return 1 - keras.ops.sum(y_true * y_pred)
+
+
+class LogCosh(keras.losses.Loss):
+    """A loss of one's own that is called like one of Keras's."""
+
+    def call(self, y_true, y_pred):
+        return keras.ops.mean(y_true - y_pred, axis=-1)
+
+
+@pytest.mark.parametrize("loss", ["CategoricalHinge", "MeanSquaredError", "CategoricalGeneralizedCrossEntropy"])
+def test_labels_may_be_a_column(loss):
+    spec, x, y = with_loss("classification", loss)
+    one, other = (zoo.build(spec | {"classes": 3}, seed=0) for _ in range(2))
+
+    assert one.evaluate(x, y, verbose=0)[0] == pytest.approx(other.evaluate(x, y[:, None], verbose=0)[0], rel=1e-6)
+
+
+def test_a_spec_that_met_no_data_is_trained_on_what_it_is_for():
+    spec = {**DENSE, "name": "one", "classes": 3, "train": {"loss": "Huber"}}
+    with pytest.raises(ZooError, match=r"train\.loss: Huber is no loss for classification"):
+        zoo.build(spec)
+    del spec["classes"]
+    assert zoo.build({**spec, "task": "regression"}).loss.delta == 1.0
+
+
+@pytest.mark.parametrize(
+    ("loss", "told"),
+    [
+        (["mae"], "MeanAbsoluteError"),
+        ({"last": "mae"}, "MeanAbsoluteError"),
+        ("MAE", "MeanAbsoluteError"),
+        ("MSE", None),
+    ],
+)
+@pytest.mark.parametrize("kind", ["model", "file"])
+def test_one_loss_of_one_output_goes_along_however_it_is_written(loss, told, kind, tmp_path):
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2, name="last")], name="mine")
+    model.compile("adam", loss)
+    model.save(tmp_path / "mine.keras")
+    source = model if kind == "model" else tmp_path / "mine.keras"
+
+    assert adopting.adopt(source).written()["train"].get("loss") == told
+
+
+def test_weights_of_losses_are_refused(tmp_path):
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2)], name="mine")
+    model.compile("adam", "mse", loss_weights=[5.0])
+    model.save(tmp_path / "mine.keras")
+    for source in (model, tmp_path / "mine.keras"):
+        with pytest.raises(ZooError, match=r"loss_weights=\[5\.0\], which no spec can say"):
+            adopting.adopt(source)
+
+
+def test_a_loss_that_does_not_go_with_the_last_activation_is_refused():
+    with pytest.raises(ZooError, match="BinaryCrossentropy is no loss for classification"):
+        adopting.adopt(compiled("binary_crossentropy"))
+
+
 def far_off(y_true, y_pred):
     return keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=-1)
 
@@ -255,12 +313,16 @@ def test_what_zoo_exports_goes_on_with_its_loss(loss, tmp_path):
 @pytest.mark.parametrize(
     ("loss", "says"),
     [
-        (far_off, "far_off, which is no loss of a spec"),
-        ("poisson", "Poisson, which is no loss of a spec"),
+        (far_off, "far_off, a loss of its own"),
+        ("poisson", "poisson, which is no loss of a spec"),
         (keras.losses.Huber(reduction="sum"), "the model's loss Huber has reduction='sum', which no spec can say"),
-        (["mse"], "several losses, which is no loss of a spec"),
+        (["mse", "mse"], "several losses, which is no loss of a spec"),
+        (dice, "dice, a loss of its own"),
+        (LogCosh(), "LogCosh, a loss of its own"),
+        (functools.partial(keras.losses.huber, delta=0.3), "partial, a loss of its own"),
+        (lambda y_true, y_pred: y_true - y_pred, "<lambda>, a loss of its own"),
     ],
-    ids=["own", "unfit", "summed", "several"],
+    ids=["own", "unfit", "summed", "several", "namesake", "class", "partial", "lambda"],
 )
 def test_a_loss_that_no_spec_has_is_refused(loss, says):
     with pytest.raises(ZooError, match=says):

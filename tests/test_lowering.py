@@ -266,3 +266,34 @@ def test_frozen_layers_are_reset_to_the_bits_of_a_fresh_build():
 
     assert used.beginning.proved
     assert len(used.network.losses) == 1  # of the head
+
+
+@pytest.mark.parametrize(
+    ("item", "says"),
+    [
+        ({"Softmax": {"axis": -2}}, "axis -2 is that of the rows"),
+        ({"UnitNormalization": {"axis": -2}}, "axis -2 is that of the rows"),
+        ({"LayerNormalization": {"axis": [-2, -1]}}, "axis -2 is that of the rows"),
+        ({"Concatenate": {"axis": -2, "from": ["input", "input"]}}, "axis -2 is that of the rows"),
+        ({"Take": {"indices": [0], "axis": -2}}, "axis -2 is that of the rows"),
+        ({"Attention": {"from": ["input", "input"]}}, "it asks one row what another answers"),
+    ],
+)
+def test_a_layer_that_goes_over_the_rows_of_a_batch_is_refused_where_it_is_built(item, says):
+    spec = {
+        "spec": 1,
+        "name": "one",
+        "family": "mlp",
+        "classes": 3,
+        "input": {"shape": [8]},
+        "layers": [item, {"Dense": 2}],
+    }
+    with pytest.raises(ZooError, match=rf"layers\[0\]\.\w+: .* takes rows together.*: {says}"):
+        zoo.build(spec)
+
+
+def test_an_index_that_takes_nothing_is_refused_where_it_is_built():
+    item = {"ops.get_item": {"key": ":, 7:"}}
+    spec = {"spec": 1, "name": "one", "family": "mlp", "classes": 3, "input": {"shape": [6]}, "layers": [item]}
+    with pytest.raises(ZooError, match="the slice takes none of the 6 parts along axis 1"):
+        zoo.build(spec)

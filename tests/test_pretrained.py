@@ -435,6 +435,23 @@ def test_a_chain_of_layers_in_a_functional_model_begins_from_the_file_it_was_imp
         zoo.build(importing.spec_of(model), weights=tmp_path / "other.keras")
 
 
+def test_a_model_at_each_step_begins_from_the_file_it_was_imported_from(tmp_path):
+    import keras
+
+    from zoo import importing
+
+    layers = keras.layers
+    frame = keras.Sequential([keras.Input((8, 8, 1)), layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(3)])
+    film = keras.Input((5, 8, 8, 1))
+    steps = layers.LSTM(4)(layers.TimeDistributed(frame)(film))
+    model = keras.Model(film, layers.Dense(3, activation="softmax")(steps), name="film")
+    model.save(tmp_path / "film.keras")
+    again = zoo.build(importing.spec_of(model), weights=tmp_path / "film.keras")
+    x = np.random.default_rng(0).normal(size=(3, 5, 8, 8, 1)).astype("float32")
+
+    np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+
+
 def test_weights_that_are_not_there_are_said_at_their_line(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(

@@ -36,6 +36,7 @@ BEYOND = {
         "operation_on_one_of_many", "operation_on_too_many", "operation_once_more", "operation_that_prepares",
         "block_that_answers_what_is_not_there", "block_that_answers_no_third", "nested_block_that_answers_no_third",
         "block_that_leaves_one_out", "contraction_of_ids", "contraction_under_noise",
+        "contraction_under_wrapped_noise", "contraction_under_a_mask", "queries_in_a_list",
     ), "graph"),
     **dict.fromkeys((
         "name_in_a_loop", "name_of_the_head", "name_of_the_latent", "name_taken_twice", "block_with_one_name_twice",
@@ -70,6 +71,7 @@ BEYOND = {
     **dict.fromkeys(("lone_value", "missing_argument", "missing_arguments"), "defaults may help"),
     "prepare_that_learns": "kernels",
     **dict.fromkeys(("range_upside_down", "range_with_default_outside"), "two numbers compared"),
+    "range_out_of_the_bounds_of_a_loss": "what a range holds",
 }  # fmt: skip
 """The mistakes that no schema can say, and what it would have to know."""
 

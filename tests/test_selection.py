@@ -253,3 +253,20 @@ def test_a_spec_that_is_changed_keeps_the_places_of_its_file(tmp_path):
 )
 def test_a_pattern_is_matched_without_case_and_hyphens_but_for_what_stands_in_brackets(pattern, found):
     assert {card.name for card in selection.cards(pattern)} == found
+
+
+def test_links_to_nowhere_and_hidden_files_are_no_specs_and_both_ends_of_names_are_read(tmp_path, monkeypatch):
+    text = "spec: 1\nname: {}\nfamily: mlp\nclasses: 3\ninput: {{shape: [8]}}\nlayers: [Dense: 4]\n"
+    (tmp_path / "mynet.yaml").write_text(text.format("mynet"))
+    (tmp_path / "other.yml").write_text(text.format("other"))
+    (tmp_path / ".#mynet.yaml").symlink_to("me@host.1")
+    (tmp_path / ".hidden.yaml").write_text("no spec")
+    monkeypatch.setattr(selection, "_FOLDERS", [])
+    selection.add(tmp_path)
+    try:
+        assert {"mynet", "other"} <= set(selection.names())
+        assert selection.load("other").name == "other"
+    finally:
+        selection._FOLDERS.clear()
+        selection.files.cache_clear()
+        selection.names.cache_clear()

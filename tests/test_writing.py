@@ -323,3 +323,25 @@ def test_networks_inside_the_network_are_compared_layer_by_layer():
     assert comparing.differences(load(text, head), load(text.replace("d, units: 8", "d, units: 9"), head)) == [
         ("d.units", "8", "9")
     ]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"family": "vae", "frozen": True, "encoder": [{"Dense": 4}], "latent": {"Gaussian": {"units": 2}},
+         "decoder": [{"Dense": 4}]},
+        {"family": "vae", "encoder": [{"Dense": 4}], "latent": {"Gaussian": {"units": 2, "frozen": True}},
+         "decoder": [{"Dense": 4}]},
+        {"family": "mlp", "classes": 3,
+         "layers": [{"frozen": True, "layers": [{"Dense": 4}, "ops.tanh"]}, {"Dense": 3}]},
+    ],
+)  # fmt: skip
+def test_what_is_frozen_is_written_where_it_stands(spec):
+    found = selection.load({"spec": 1, "name": "one", "input": {"shape": [6]}, **spec})
+    again = selection.load(parsing.parse(dumping.dump(out(found.fill())).encode(), "f")[0])
+    still = [
+        {one.name: one.still for one in unfolded(each.fill()).walk() if one.layer == "Dense"} for each in (found, again)
+    ]
+
+    assert still[0] == still[1]
+    assert any(still[0].values())

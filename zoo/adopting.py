@@ -26,7 +26,7 @@ from zoo import importing, selection
 from zoo.errors import Problem, ZooError, joined, listed, plainly
 from zoo.language import catalogue, folding, network, reading
 from zoo.language.expressions import is_expression
-from zoo.language.families import losses
+from zoo.language.families import OWN_LOSSES, losses
 from zoo.language.network import Network
 from zoo.language.objects import WRAPPED, is_lambda, is_rate
 from zoo.language.parsing import Path, shown, written
@@ -154,12 +154,11 @@ class _Compiled:
         name, config = str(self.loss.get("class_name")), self.loss.get("config")
         return LOGITS.get(name, "") if isinstance(config, Mapping) and config.get("from_logits") is True else ""
 
-    @property
-    def train(self) -> Data:
-        """How the model is trained, as a spec writes it."""
+    def train(self, task: str) -> Data:
+        """How the model is trained for a task, as a spec writes it."""
         if not self.optimizer:
             return {}
-        loss = _loss(self.loss)
+        loss = _loss(self.loss, task)
         return {"train": {"optimizer": _optimizer(self.optimizer), **({"loss": loss} if loss else {})}}
 
 
@@ -168,12 +167,37 @@ def _compiled(model: Any) -> _Compiled:
 
     if not model.compiled or model.optimizer is None:
         return _Compiled()
-    loss = model.loss
-    if isinstance(loss, str) or callable(loss):
-        told = keras.losses.serialize(keras.losses.get(loss))
-        hidden = getattr(loss, "_fn_kwargs", {})  # Keras 3.15 leaves the delta of Huber out of its config
-        loss = {**told, "config": {**told["config"], **hidden}} if hidden and isinstance(told, dict) else told
-    return _Compiled(keras.saving.serialize_keras_object(model.optimizer), loss)
+    _check_weights(getattr(model._compile_loss, "_user_loss_weights", None))
+    return _Compiled(keras.saving.serialize_keras_object(model.optimizer), _told(_alone(model.loss)))
+
+
+def _told(loss: Any) -> Any:
+    """A loss as Keras serialises it; one that is not Keras's own by its name, which none of Keras's has."""
+    import keras
+
+    if loss is None or isinstance(loss, (str, list, tuple, Mapping)):
+        return loss
+    name = getattr(loss, "__name__", type(loss).__name__)
+    if isinstance(loss, keras.losses.Loss):
+        if type(loss).__module__.split(".")[0] not in ("keras", "zoo"):
+            return {"class_name": name, "registered_name": f"{name}, a loss of its own"}
+        told = keras.losses.serialize(loss)
+        # Keras 3.15 leaves the delta of Huber out of its config.
+        return {**told, "config": {**told["config"], **getattr(loss, "_fn_kwargs", {})}}
+    known = getattr(keras.losses, name, None) is loss
+    return name if known else {"class_name": name, "registered_name": f"{name}, a loss of its own"}
+
+
+def _alone(loss: Any) -> Any:
+    """The only one of several losses, for a model that answers one tensor."""
+    several = list(loss.values()) if isinstance(loss, Mapping) and "class_name" not in loss else loss
+    return several[0] if isinstance(several, (list, tuple)) and len(several) == 1 else loss
+
+
+def _check_weights(weights: Any) -> None:
+    if weights is not None:
+        wrong = f"the model is compiled with loss_weights={weights!r}, which no spec can say"
+        raise ZooError(f"{wrong}; expected none, or a model that is not compiled")
 
 
 def _compiled_in(path: File) -> _Compiled:
@@ -185,14 +209,16 @@ def _compiled_in(path: File) -> _Compiled:
     optimizer, loss = given.get("optimizer"), given.get("loss")
     if isinstance(optimizer, str):
         optimizer = keras.saving.serialize_keras_object(keras.optimizers.get(optimizer))
-    return _Compiled(optimizer, loss)
+    if optimizer:
+        _check_weights(given.get("loss_weights"))
+    return _Compiled(optimizer, _alone(loss))
 
 
 def _data(model: Any, compiled: _Compiled, name: str) -> Data:
     """The flat spec of a model as data, with its optimizer, its loss and its last activation."""
     data = importing.spec_of(_answering(model, compiled.activation), name, folded=False)
     data["summary"] = f"Taken over from the Keras model {model.name}."
-    return {**data, **compiled.train}
+    return {**data, **compiled.train(str(data["task"]))}
 
 
 def _answering(model: Any, activation: str) -> Any:
@@ -222,27 +248,24 @@ def _optimizer(given: Mapping[str, Any]) -> Data:
     return {kind: {**differ, "learning_rate": _schedule(rate) if isinstance(rate, Mapping) else _short(rate)}}
 
 
-TASKS_OWN = ("SparseCategoricalCrossentropy", "CategoricalCrossentropy", "BinaryCrossentropy")
-"""Losses that need no words, as each of them is what a task has that asks for its activation."""
-
-
-def _loss(given: Any) -> Data | str | None:
-    """A loss as a spec writes it: what differs from Keras's defaults; None where the task's own is as good."""
+def _loss(given: Any, task: str) -> Data | str | None:
+    """A loss as a spec for a task writes it: what differs from Keras's defaults; None where it is the task's own."""
     known, fits = catalogue.catalogue()["losses"], losses(None)
     if given is None:
         return None
+    name, config = "several losses", dict[str, Any]()
     if isinstance(given, Mapping) and given.get("class_name") == "function":
         given = str(given.get("config"))
     if isinstance(given, str):
-        plain = {plainly(name): name for name in known}
-        name, config = plain.get(plainly(given), catalogue.SHORT.get(given, given)), dict[str, Any]()
+        plain = {plainly(one): one for one in known}
+        name = plain.get(plainly(given), catalogue.SHORT.get(given.lower(), given))
     elif isinstance(given, Mapping) and given.get("registered_name") == "zoo>OfClasses":
-        return _loss(given["config"]["loss"])
-    elif isinstance(given, Mapping) and (_is_keras(given) or given.get("registered_name") == "zoo>Huber"):
+        return _loss(given["config"]["loss"], task)
+    elif isinstance(given, Mapping) and "config" in given and (_is_keras(given) or _is_ours(given)):
         name, config = str(given["class_name"]), given["config"]
-    else:
-        own = given.get("registered_name") if isinstance(given, Mapping) else ""
-        name, config = own if isinstance(own, str) and own else "several losses", {}
+    elif isinstance(given, Mapping) and "class_name" in given:
+        named = str(given.get("registered_name") or given["class_name"])
+        name = named if "own" in named else f"{named}, a loss of its own"
     if name not in fits:
         wrong = f"the model is compiled with {name}, which is no loss of a spec"
         raise ZooError(f"{wrong}; expected one of {', '.join(fits)}, or a model that is not compiled")
@@ -253,7 +276,11 @@ def _loss(given: Any) -> Data | str | None:
             raise ZooError(f"{wrong}; expected {key}={values[0]!r}, or a model that is not compiled")
     arguments = known[name]["arguments"]
     differ = {key: config[key] for key, one in arguments.items() if key in config and config[key] != one}
-    return {name: differ} if differ else None if name in TASKS_OWN else name
+    return {name: differ} if differ else None if name in OWN_LOSSES.get(task, ()) else name
+
+
+def _is_ours(given: Mapping[str, Any]) -> bool:
+    return str(given.get("registered_name")) == "zoo>Huber"
 
 
 def _schedule(given: Mapping[str, Any]) -> Data:

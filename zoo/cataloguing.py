@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from zoo import layers as ours
-from zoo.language import catalogue
+from zoo.language import catalogue, families
 
 BASE = {"activity_regularizer": None, "trainable": True, "dtype": None}
 """Arguments that every layer takes through its base class."""
@@ -83,8 +83,8 @@ def _module(module: Any, base: type) -> dict[str, Any]:
 
 
 def _losses(module: Any) -> dict[str, Any]:
-    """The losses, without the arguments that the task answers, or that say how rows and classes are gone over."""
-    found = _module(module, module.Loss)
+    """The losses that serve a task, without the arguments that follow from it."""
+    found = {name: one for name, one in _module(module, module.Loss).items() if name in families.losses(None)}
     for one in found.values():
         one["arguments"] = {key: default for key, default in one["arguments"].items() if key not in ANSWERED}
     return found

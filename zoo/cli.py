@@ -209,6 +209,8 @@ def show(
     if diagram:
         from zoo import diagrams
 
+        if to and not to.endswith(".svg"):
+            raise ZooError(f"{to} is no name of an SVG picture; expected one that ends in .svg")
         _written(diagrams.svg(flat) if to else "\n".join(diagrams.text(flat)) + "\n", to)
         return
     if layers:
@@ -269,9 +271,7 @@ def _layers(found: Any, flat: Any, as_json: bool) -> None:
     table = []
     for row in rows:
         sizes = " x ".join("any" if size is None else str(size) for size in row.shape)
-        l2, rate = (
-            console.number(None if one is None else float(one)) for one in (row.node.l2, row.node.dropout)
-        )  # fmt: skip
+        l2, rate = _lambda_and_p(row.node)
         part = measuring.part(row.node)
         table.append(
             [row.name, row.node.layer, part, sizes, f"{row.parameters:,}", _short_number(row.flops), l2, rate]
@@ -292,9 +292,16 @@ def _rows(flat: Any, within: str = "") -> Iterator[dict[str, str]]:
             yield from _rows(node.network, f"{within}{node.name}/")
 
 
+def _lambda_and_p(node: Any) -> tuple[str, str]:
+    """Lambda and p of a layer as people read them; lambda does not reach what is frozen."""
+    lambda_ = None if node.l2 is None or node.still else float(node.l2)
+    return console.number(lambda_), console.number(None if node.dropout is None else float(node.dropout))
+
+
 def _row(node: Any, within: str = "") -> dict[str, str]:
     arguments = ", ".join(f"{key}={_short(value)}" for key, value in node.arguments.items())
-    l2, rate = (console.number(None if one is None else float(one)) for one in (node.l2, node.dropout))
+    l2, rate = _lambda_and_p(node)
+    arguments = ", ".join(filter(None, (arguments, "frozen" * (node.still and not node.operation))))
     return {
         "name": within + node.name, "layer": node.layer,
         "arguments": f"reuses {within}{node.reuses}" if node.reuses else arguments,

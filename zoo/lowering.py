@@ -143,6 +143,8 @@ def _laid_out(
         name = within + node.name
         try:
             with drawn_from(None if node.network else derive(seed, name, "initializers")):
+                if wrong := _across(node, tensors):
+                    raise _Together(wrong)
                 made = layers.get(node.reuses) or _layer(node, tensors, how, seed, portable, name)
                 results = made(*_given(node, tensors), **_named(node, tensors))
             if node.still:  # now that the layers and variables inside it are there, which the argument does not reach
@@ -237,6 +239,20 @@ class _Together(ValueError):
     """An operation that takes the rows of a batch together."""
 
 
+def _across(node: Node, tensors: Mapping[str, Any]) -> str:
+    """Why a layer goes over the rows of a batch, an empty text if it does not. Operations are tried instead."""
+    if node.operation or node.network or not node.inputs:
+        return ""
+    rank = len(tensors[node.inputs[0]].shape)
+    for key in ("axis", "axes"):
+        given = node.arguments.get(key)
+        if any(type(one) is int and one == -rank for one in (given if isinstance(given, list) else [given])):
+            return f"{key} {-rank} is that of the rows"
+    if node.layer in ("Attention", "AdditiveAttention") and rank < 3:
+        return "it asks one row what another answers; expected sequences"
+    return ""
+
+
 def together(made: Any) -> str:
     """Why what an operation made of symbolic tensors is no function of each row alone; an empty text if it is one.
 
@@ -329,6 +345,8 @@ def _check_index(key: tuple[Any, ...], shape: tuple[int | None, ...]) -> None:
         size = None if axis is None else shape[axis]
         if isinstance(one, int) and size is not None and not -size <= one < size:
             raise ValueError(f"index {one} is beyond the {size} parts along axis {axis}, 0 to {size - 1}")
+        if isinstance(one, slice) and size is not None and not range(size)[one]:
+            raise ValueError(f"the slice takes none of the {size} parts along axis {axis}")
 
 
 def seeds(network: Network, seed: int, within: str = "") -> Iterator[int]:

@@ -166,6 +166,7 @@ def alone(found: Spec) -> Plan:
     x = blank(found.kind, found.shape)
     description = Description(found.name, x, y, found.task, classes, {}, "rows", None, None, "")
     objective, direction = _objective(None, found.task)
+    _check_loss(found, found.task)
     return Plan(found, description, found.task, (), objective, direction, "random", 1, 0, 1, 1)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from zoo import importing, selection
 from zoo.errors import ZooError, listed, nearest
 from zoo.files import read_arrays
-from zoo.language import reading
+from zoo.language import network, reading
 from zoo.language.network import Network
 from zoo.language.spec import Spec
 from zoo.lowering import Plain, lower, weights_by_path
@@ -188,11 +188,24 @@ def _in_names(path: Path, flat: Network, model: Any, source: str) -> dict[str, n
     except ZooError:
         return {}
     theirs, ours = ([name for name, _ in _leaves(one)] for one in (reference, model))
-    if theirs != ours:
-        return {}
     reference.trainable = True
+    if theirs != ours:
+        return _imported(reference, flat, model)
     held = [(one.name, {each.path: each.numpy() for each in _in_old_order(one)}) for one in reference.layers]
     return _in_order(flat, model, [one for one in held if one[1]], source)
+
+
+def _imported(reference: Any, flat: Network, model: Any) -> dict[str, np.ndarray]:
+    """The weights of a model that is imported as this network, in order; nothing of another."""
+    with contextlib.suppress(ZooError):
+        spec, _ = reading.read(importing.spec_of(reference), "", {})
+        found = network.unfold(spec.fill())[0] if spec else None
+        if found and [(one.name, one.layer) for one in found.walk()] == [(one.name, one.layer) for one in flat.walk()]:
+            paths = {id(variable): path for path, variable in weights_by_path(model)}
+            pairs = list(zip(model.weights, reference.weights, strict=True))
+            if all(one.shape == other.shape for one, other in pairs):
+                return {paths[id(one)]: other.numpy() for one, other in pairs}
+    return {}
 
 
 def _leaves(model: Any) -> Iterator[tuple[str, Any]]:

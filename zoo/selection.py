@@ -55,7 +55,8 @@ def _own() -> list[Path]:
             if "plan.json" in names_of:
                 inside.clear()
             else:
-                paths += [Path(folder, name) for name in names_of if name.endswith(".yaml")]
+                held = (Path(folder, name) for name in names_of if name.endswith((".yaml", ".yml")) and name[0] != ".")
+                paths += [path for path in held if path.is_file()]  # no link to nowhere, as editors make them
         found += sorted(paths)
     return found
 

@@ -138,6 +138,8 @@ class _Import:
     added: dict[str, str] = field(default_factory=dict)
     owners: dict[int, int] = field(default_factory=dict)
     """The model that a layer with weights was first called in."""
+    held: dict[int, Any] = field(default_factory=dict)
+    """The layer of the graph that a layer is, or is held by."""
     unrolled: dict[str, list[str]] = field(default_factory=dict)
     """The layers with weights, in order, that stand for a model at each step."""
 
@@ -236,6 +238,7 @@ class _Body:
             raise Refused(call.refused)
         if getattr(operation, "weights", ()) and self.whole.owners.setdefault(id(operation), id(self)) != id(self):
             raise Refused("is called in two models, one inside the other or beside it; expected its calls in one model")
+        self._holds(operation)
         if self.training is not None and is_trained(operation):
             call = replace(call, named={**call.named, "training": self.training})
         if id(operation) in self.made:
@@ -268,6 +271,17 @@ class _Body:
                 raise Refused(f"takes rows together, which know nothing of one another: {wrong}")
             self._item(target, arguments, operation.name, replace(call, named=named), first)
         self.made.setdefault(id(operation), self.previous)
+
+    def _holds(self, operation: Any) -> None:
+        """Refuse a layer that two layers hold, or one and the graph: in a spec each would have one of its own."""
+        import keras
+
+        if isinstance(operation, keras.layers.Layer) and not isinstance(operation, keras.Model):
+            for one in operation._flatten_layers():
+                holder = self.whole.held.setdefault(id(one), operation)
+                if holder is not operation:
+                    what = "is" if one is operation else f"holds `{one.name}`, which is"
+                    raise Refused(f"{what} held by `{holder.name}` as well; expected a layer for each")
 
     def _item(
         self, target: str, arguments: dict[str, Any], name: str, call: Call, first: Any, outputs: int | None = None

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from zoo import layers as ours
-from zoo.importing.graphs import JOINED, Call, Key, Refused, calls_of, key_of, without_graph
+from zoo.importing.graphs import JOINED, Call, Key, Refused, calls_of, key_of, masked_of, without_graph
 from zoo.language import catalogue
 from zoo.language.expressions import is_expression
 from zoo.language.network import snake_case
@@ -52,7 +52,7 @@ def layers_of(call: Call, masked: bool, within: bool) -> Iterator[tuple[str, dic
     alters = kind == "Softmax" and masked and layer.supports_masking  # behind the layer it would compute with the mask
     if alters or (within and kind in catalogue.SLOPED):
         behind, arguments["activation"] = None, {kind: held}
-    yield type(layer).__name__, arguments, layer.name, call.first
+    yield _public(type(layer)), arguments, layer.name, call.first
     if behind is not None:
         yield kind, held, "", PREVIOUS
 
@@ -71,6 +71,8 @@ def _each_step(call: Call, masked: bool) -> Iterator[tuple[str, dict[str, Any], 
     if masked or call.named:
         raise Refused(f"{within} and is called with a mask; expected none, or a wrapper for each layer")
     calls = calls_of(inside)
+    if masked_of(calls, ()):
+        raise Refused(f"{within}, in which masks are made; expected none, or layers that go through all steps")
     if len(inside.inputs) > 1 or len(inside.outputs) > 1 or len({id(one.operation) for one in calls}) < len(calls):
         raise Refused(f"{within}, which has several inputs or outputs, or calls a layer twice; expected one of each")
     made: dict[Key, Any] = {key_of(inside.inputs[0]): call.first}
@@ -130,11 +132,19 @@ def _published(call: Call) -> list[tuple[str, dict[str, Any], str, Any]] | None:
     return None
 
 
+def _public(kind: type) -> str:
+    """What a class is called: Keras exports one under another name than its own."""
+    import keras
+
+    alias = str(catalogue.catalogue()["aliases"].get(kind.__name__, ""))
+    return alias if alias and getattr(keras.layers, alias, None) is kind else kind.__name__
+
+
 def _entry(kind: type, layer: Any) -> Mapping[str, Any]:
     """What the catalogue says of a layer's class. Raises for what no spec can hold."""
     import keras
 
-    name = kind.__name__
+    name = _public(kind)
     entry = catalogue.entry("layers", name)
     if name in catalogue.REFUSED and kind.__module__.split(".")[0] == "keras":
         raise Refused(f"is a {name}: {catalogue.REFUSED[name]}")

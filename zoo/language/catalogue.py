@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -71,12 +72,17 @@ def odd(layer: str, argument: str, value: Any) -> tuple[str, str] | None:
     if argument == "axes" and layer == "ops.transpose":
         first = isinstance(value, list) and value[:1] == [0]
         return None if first else (f"{shown(value)} moves the axis of the rows", "a list that begins with 0")
-    across = argument.startswith(("axis", "axes")) and layer not in BATCHED
+    across = argument.startswith(("axis", "axes"))
     if across and (layer in catalogue()["layers"] or is_operation(layer)) and _is_first(value):
         return f"{shown(value)} is the axis of the rows, which know nothing of one another", "1 or above, or -1"
     if argument == "key" and layer == "ops.get_item" and not KEY.fullmatch(index_text(value)):
         text = 'text as in Python\'s brackets, such as ":, -1" or ":, 1:3", or its parts in a list'
         return f"{shown(value)} is no index of all rows", text
+    if argument in BOUNDS and layer in catalogue()["losses"]:
+        bounds, expected = BOUNDS[argument]
+        return None if _is_bounded(value, bounds) else (f"{shown(value)} is not accepted", expected)
+    if argument == "ignore_class" and value is not None and type(value) is not int:
+        return f"{shown(value)} is not accepted", "a whole number, or null"
     if argument == "seed" and value is not None and type(value) is not int:
         return f"{shown(value)} is not accepted", "a whole number, or null"
     if argument == "dtype" and is_operation(layer):
@@ -85,6 +91,24 @@ def odd(layer: str, argument: str, value: Any) -> tuple[str, str] | None:
         whole = "int32 or int64 for whole numbers, or " if len(types(layer)) > 1 else ""
         return f"{shown(value)} is not accepted", f"{whole}float32, the type that every spec is built in"
     return None
+
+
+BOUNDS: dict[str, tuple[Mapping[str, float], str]] = {
+    "label_smoothing": ({"minimum": 0, "maximum": 1}, "a number from 0 to 1"),
+    "q": ({"exclusiveMinimum": 0, "exclusiveMaximum": 1}, "a number between 0 and 1"),
+    "delta": ({"exclusiveMinimum": 0}, "a number above 0"),
+    "alpha": ({"minimum": 0}, "a number of 0 or above"),
+    "beta": ({"minimum": 0}, "a number of 0 or above"),
+    "gamma": ({"minimum": 0}, "a number of 0 or above"),
+}
+"""What the arguments of losses must be: the bounds as a schema has them, and how that is said."""
+
+
+def _is_bounded(value: Any, bounds: Mapping[str, float]) -> bool:
+    low, high = bounds.get("minimum", -math.inf), bounds.get("maximum", math.inf)
+    above, below = bounds.get("exclusiveMinimum", -math.inf), bounds.get("exclusiveMaximum", math.inf)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and low <= value <= high and above < value < below
 
 
 KEY = re.compile(r"(\.\.\.|:)( *, *(\.\.\.|None|-?\d+|(-?\d+)?:(-?\d+)?(:(-?\d+)?)?))*")
@@ -100,9 +124,6 @@ def index_text(value: Any) -> str:
 
 TYPES = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32")
 """The types that an operation may answer."""
-
-BATCHED = ("Take",)
-"""Layers that say themselves what their axis may be."""
 
 
 def _is_first(value: Any) -> bool:
@@ -212,12 +233,20 @@ def entry(module: str, name: str) -> dict[str, Any] | tuple[str, str, str]:
     alias = catalogue()["aliases"].get(name)
     if module == "layers" and alias:
         return f"`{name}` is an alias", "Keras's own name", alias
-    close = SHORT.get(name, "") if module == "losses" else ""
-    close = close or nearest(name, classes)
+    close = SHORT.get(name, "") if module == "losses" else ELSEWHERE.get(name.rpartition(".")[2], "")
+    close = close if close in classes else nearest(name, classes)
     what = {"layers": "layer", "schedules": "learning-rate schedule", "losses": "loss"}.get(module, module.rstrip("s"))
     expected = f"the name of a Keras {what}" + ("" if close or module == "layers" else f": {listed(classes)}")
     return f"no {what} `{name}`", expected, close
 
+
+ELSEWHERE = {
+    "Linear": "Dense", "CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU", "xavier_uniform": "glorot_uniform",
+    "xavier_normal": "glorot_normal", "kaiming_uniform": "he_uniform", "kaiming_normal": "he_normal",
+    "AvgPool2d": "AveragePooling2D", "MaxPool2d": "MaxPooling2D", "BatchNorm1d": "BatchNormalization",
+    "BatchNorm2d": "BatchNormalization", "LayerNorm": "LayerNormalization", "Conv1d": "Conv1D", "Conv2d": "Conv2D",
+}  # fmt: skip
+"""What is called otherwise in other libraries and in older Kerases."""
 
 SHORT = {"mse": "MeanSquaredError", "mae": "MeanAbsoluteError", "bce": "BinaryCrossentropy"}
 """What Keras users call losses for short."""

@@ -98,6 +98,16 @@ LOSSES = {
 """Keras's losses that `train.loss` may name, by task: those that fit its targets and the activation of its answer."""
 
 
+OWN_LOSSES = {
+    **dict.fromkeys(
+        ("classification", "segmentation", "language"), ("SparseCategoricalCrossentropy", "CategoricalCrossentropy")
+    ),
+    **dict.fromkeys(("binary", "multilabel"), ("BinaryCrossentropy",)),
+    **dict.fromkeys(("regression", "forecasting"), ("MeanSquaredError",)),
+}
+"""What a task is trained on unless its spec names another, under all names that Keras has for it."""
+
+
 def losses(task: str | None) -> tuple[str, ...]:
     """The losses that a network may be trained on for a task, for any where none is known."""
     return LOSSES.get(task, ()) if task else tuple(sorted({one for names in LOSSES.values() for one in names}))
@@ -110,7 +120,7 @@ def unfit_loss(name: str, task: str | None) -> tuple[str, str] | None:
         return "an autoencoder's loss is its likelihood's", "`likelihood`, and `penalties`"
     if name in fits:
         return None
-    return f"{name} is no loss for {task or 'a task of the zoo'}", f"one of {', '.join(fits)}"
+    return f"{name} is no loss for {task}", f"one of {', '.join(fits)}"
 
 
 LIKELIHOODS = {"bernoulli": "sigmoid", "gaussian": "linear", "categorical": "softmax"}

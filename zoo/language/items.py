@@ -544,7 +544,7 @@ class _Reader:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The arguments, and the words of ours among them, checked; a lone value is the one required argument."""
         known = entry["arguments"]
-        ours = ("l2",) if entry is objects.GAUSSIAN else OURS
+        ours = ("l2", "frozen") if entry is objects.GAUSSIAN else OURS
         words = [one for one in ours if one not in ("l2", "frozen")] if "tensors" in entry else ours
         usual = () if block else self.defaults.get(target) or ()
         meant = {nearest(key, known) for key in usual if key not in known}

@@ -6,6 +6,7 @@ Keras finds its way back to a line. A model inside the model (an encoder, a nest
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -175,9 +176,14 @@ def _unfilled(value: float | None) -> Any:
 
 
 def _is_random(node: Node) -> bool:
-    """Whether a layer draws something in training."""
-    drawn = node.layer in (*catalogue.DROPOUTS, "GaussianNoise", "RandomDropout") or node.layer.startswith("Random")
-    return drawn or any(node.arguments.get(key) for key in ("dropout", "recurrent_dropout"))
+    """Whether a layer, or one that it wraps, draws something in training."""
+    p = [] if node.dropout is None else [isinstance(node.dropout, Filled) or node.dropout > 0]
+    return any(p) or any(objects.draws(*one) for one in objects.walked(node.layer, node.arguments))
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """A name, and those that stand in for it where it is taken."""
+    return itertools.chain([name], (f"{name}_{count}" for count in itertools.count(1)))
 
 
 @dataclass
@@ -507,6 +513,8 @@ class _Unfolding:
         one = layer not in objects.LISTED and not catalogue.is_operation(layer)
         if many and len(inputs) > 1 and one and self._is_computed((*path, "from")):
             expected = "`Concatenate` or `Add` of them before it"
+            if {"query", "value"} <= {*objects.called_with(layer)}:
+                expected = "`from: {query: NAME, value: NAME}`"
             self._wrong((*path, "from"), f"{len(inputs)} tensors for `{layer}`, which takes one", expected)
         if alone and self._is_computed((*path, "from")):
             self._wrong(path, f"1 tensor for `{layer}`", "a list of them, such as `from: [NAME, previous]`")
@@ -853,7 +861,9 @@ class _Unfolding:
             place, by = self.spec.place(frame.used[full]), written(frame.used[full])
             by = "the input" if full in {one.name for one in self.inputs} else by
             by = f"line {place.line}" if place and place.line and by != "the input" else by
-            hint = "" if "$" in name else f"{name}$i" if frame.used[full] == path else ""
+            loops = [key for key in frame.table if key not in self.table]
+            again = "$" not in name and frame.used[full] == path and loops
+            hint = f"{name}${loops[-1]}" if again else ""
             self._wrong((*path, "name"), f"`{full}` is taken by {by}", "another name", hint)
             return
         if path not in self.places:
@@ -937,10 +947,12 @@ class _Unfolding:
             units, samples = found.get("units"), found["samples"]
             if samples != 1 and len(self.inputs) > 1:
                 self._wrong((*latent.path, "samples"), f"{samples} draws beside several inputs", "`samples: 1`")
-            if samples != 1 and "kl" in (spec.data.get("penalties") or {}):
+            penalties = spec.data.get("penalties")
+            if samples != 1 and isinstance(penalties, Mapping) and "kl" in penalties:
                 wrong = f"nothing reads it, as the bound of {samples} draws has no divergence to weigh"
                 self._wrong(("penalties", "kl"), wrong, "`samples: 1`, or penalties without `kl`")
-            encoder.l2 = None if latent.l2 is None else self._lambda(latent, encoder)
+            encoder.l2 = None
+            self._inherit(latent, encoder)
             for name in ("z_mean", "z_log_var"):
                 self._add(encoder, "Dense", {"units": units}, latent.path, name, before)
             codes: tuple[str, ...] = ("z_mean", "z_log_var")
@@ -977,34 +989,42 @@ class _Unfolding:
             given = {"likelihood": spec.likelihood, **several, **self._penalties()}
             inputs = (self.inputs[0].name, rebuilt, *coded, code)
             self._add(frame, "EvidenceLowerBound", given, ("latent",), self._our_name("evidence", frame), inputs)
-        elif "contractive" in (spec.data.get("penalties") or {}):
-            self._contraction(frame, rebuilt, coded)
+        elif isinstance(penalties := spec.data.get("penalties"), Mapping) and "contractive" in penalties:
+            self._contraction(frame, rebuilt, coded, penalties["contractive"])
 
-    def _contraction(self, frame: _Frame, rebuilt: str, coded: tuple[str, ...]) -> None:
+    def _contraction(self, frame: _Frame, rebuilt: str, coded: tuple[str, ...], given: Any) -> None:
         """The encoder once more, on rows nearby, and what tells how far apart the two codes of a row are."""
         path: Path = ("penalties", "contractive")
-        weight = self._weight(self.spec.data["penalties"]["contractive"], path)
+        weight, x = self._weight(given, path), self.inputs[0]
         encoder = next((node for node in frame.nodes if node.name == "encoder"), None)
         if encoder is None or encoder.network is None:
             return
-        random = next((node for node in encoder.network.walk() if _is_random(node)), None)
+        layers = list(encoder.network.walk())
+        random = next((node for node in layers if _is_random(node)), None)
+        masking = next((node for node in layers if node.layer == "Masking"), None)
+        wrong = expected = ""
         if random is not None:
             wrong = f"{random.layer} in the encoder draws at each call, and two codes of a row would differ by that"
-            self._wrong(path, wrong, "an encoder without random layers, or no `contractive`")
+            expected = "an encoder without random layers, or no `contractive`"
+        elif masking is not None:
+            wrong = "a row nearby has no steps that `Masking` knows for padding"
+            expected = "an encoder without `Masking`, or no `contractive`"
+        elif not x.dtype.startswith("float"):
+            wrong, expected = f"nothing lies near to {x.dtype}", "an input of float32"
+        elif x.name not in encoder.inputs:
+            wrong, expected = f"the encoder does not read `{x.name}`", "an encoder that does"
+        if wrong:
+            self._wrong(path, wrong, expected)
             return
-        x = self.inputs[0]
-        if not x.dtype.startswith("float"):
-            self._wrong(path, f"nothing lies near to {x.dtype}", "an input of float32")
-            return
-        frame.part = "criterion"
-        nearby = self._our_name("nearby", frame)
-        self._add(frame, "Nearby", {}, path, nearby, (x.name,))
-        inputs = tuple(nearby if one == x.name else one for one in encoder.inputs)
+        frame.part, names = "criterion", dict[str, str]()
+        for name in ("nearby", "code_nearby", "contraction"):
+            names[name] = next(one for one in _numbered(name) if one not in {*frame.used, *frame.given})
+        self._add(frame, "Nearby", {}, path, names["nearby"], (x.name,))
+        inputs = tuple(names["nearby"] if one == x.name else one for one in encoder.inputs)
         again = {"network": encoder.network, "outputs": encoder.outputs, "reuses": "encoder"}
-        code = self._our_name("code_nearby", frame)
-        self._place(frame, path, code, encoder.layer, {}, inputs, **again)
-        read = (coded[0], code, rebuilt)
-        self._add(frame, "Contraction", {"weight": weight}, path, self._our_name("contraction", frame), read)
+        self._place(frame, path, names["code_nearby"], encoder.layer, {}, inputs, **again)
+        read = (coded[0], names["code_nearby"], rebuilt)
+        self._add(frame, "Contraction", {"weight": weight}, path, names["contraction"], read)
 
     def _penalties(self) -> dict[str, Any]:
         """The weights of the bound's parts that are not the usual ones."""

@@ -10,7 +10,7 @@ from zoo.errors import listed, nearest
 from zoo.language import catalogue
 from zoo.language.expressions import holds, is_expression
 from zoo.language.parsing import Path, shown
-from zoo.language.ranges import is_number
+from zoo.language.ranges import Range, is_number
 
 Found = tuple[Path, str, str, str]
 """Where, what is wrong, what was expected, the nearest right thing."""
@@ -184,7 +184,8 @@ def _wrapped(name: str, key: str, value: Any, path: Path) -> Iterator[Found]:
     inner = value if isinstance(value, str) else next(iter(value), "")
     if name == "RNN" and key == "cell" and inner in catalogue.catalogue()["layers"] and not inner.endswith("Cell"):
         cells = "one of LSTMCell, GRUCell, SimpleRNNCell, or a list of them"
-        yield path, f"`{inner}` is no cell", cells, f"{inner}Cell"
+        close = f"{inner}Cell"
+        yield path, f"`{inner}` is no cell", cells, close if close in catalogue.catalogue()["layers"] else ""
     recurrent = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
     if name == "Bidirectional" and inner in catalogue.catalogue()["layers"] and inner not in recurrent:
         yield path, f"`{inner}` does not go through steps", f"one of {listed(recurrent)}", ""
@@ -204,6 +205,9 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
         return None if is_lambda(value) else (wrong, LAMBDA, "")
     if holds(value):
         return None
+    if isinstance(value, Range):
+        each = ((one, _refused(name, key, one, entry)) for one in value.held())
+        return next(((f"the range holds {shown(one)}", *found[1:]) for one, found in each if found), None)
     if "tensors" in entry and (unfit := _unfit(name, key, value, entry)):
         return wrong, unfit, ""
     if value is None:
@@ -225,7 +229,7 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
     if words and isinstance(value, str) and value in catalogue.UNABLE:
         return f"`{value}` cannot stand alone", catalogue.UNABLE[value], ""
     if words and value not in (*words, default):
-        close = nearest(value, words) if isinstance(value, str) else ""
+        close = catalogue.ELSEWHERE.get(value, "") or nearest(value, words) if isinstance(value, str) else ""
         wrong = f"no {key.replace('_', ' ')} `{value}`" if isinstance(value, str) else wrong
         return wrong, f"one of {listed((one for one in words if one.islower()), 12 if close else 40)}", close
     if isinstance(default, bool) and not isinstance(value, bool):
@@ -271,18 +275,32 @@ def _kernels(layer: str) -> tuple[str, ...]:
     return tuple(key for key in catalogue.KERNELS if key in known)
 
 
+def walked(layer: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """A layer with its arguments, and all that it wraps."""
+    yield layer, arguments
+    for key in WRAPPED:
+        held = arguments.get(key)
+        for one in held if isinstance(held, list) else [held]:
+            if isinstance(one, str):
+                yield from walked(one, {})
+            elif isinstance(one, Mapping) and len(one) == 1:
+                name, body = next(iter(one.items()))
+                yield from walked(name, body if isinstance(body, Mapping) else {})
+
+
+def draws(layer: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether a layer draws something in training, those that it wraps left out."""
+    known = catalogue.catalogue()["layers"].get(layer, {"arguments": ()})["arguments"]
+    if layer in catalogue.DROPOUTS:  # of a node, p is told apart
+        return "rate" in arguments and arguments["rate"] != 0
+    if "dropout" in known:
+        return any(arguments.get(key, 0) != 0 for key in ("dropout", "recurrent_dropout"))
+    return "seed" in known and layer != "VectorQuantizer" and arguments.get("stddev") != 0
+
+
 def kernels(layer: str, arguments: Mapping[str, Any]) -> list[str]:
     """The regularisers of a layer through which lambda acts, those of the layers it wraps included."""
-    free = [key for key in _kernels(layer) if key not in arguments]
-    for key in WRAPPED:
-        given = arguments.get(key)
-        for inner in given if isinstance(given, list) else [given]:
-            if isinstance(inner, dict) and len(inner) == 1:
-                name, body = next(iter(inner.items()))
-                free += kernels(name, body if isinstance(body, dict) else {})
-            elif isinstance(inner, str):
-                free += kernels(inner, {})
-    return free
+    return [key for one, body in walked(layer, arguments) for key in _kernels(one) if key not in body]
 
 
 def with_defaults(arguments: dict[str, Any], defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -101,7 +101,7 @@ FIELDS: dict[str, tuple[Test, str]] = {
     "latent": (lambda value: isinstance(value, (dict, str)), "one layer, such as Dense: {units: 32}"),
     "decoder": (_is_list, _LAYERS),
     "likelihood": _one_of(LIKELIHOODS),
-    "penalties": (_is_filled, "{kl: {weight: 4.0, warm_up: 1000}, mmd: 10.0}"),
+    "penalties": (_is_filled, "{kl: {weight: 4.0, warm_up: 1000}, mmd: 10.0}, or {contractive: 1e-4}"),
     "head": (_is_items, _LAYERS),
     "outputs": (lambda value: isinstance(value, list) and bool(value), "a list of names"),
     "weights": (_is_text, "imagenet, keras:NAME, run:NAME, or a file of weights"),
@@ -442,7 +442,7 @@ def _task(data: dict[str, Any]) -> str | None:
     stated = data.get("task")
     if family and len(family.tasks) <= 2:  # an autoencoder, however it is written
         return family.task
-    return stated if stated in FACTS else None
+    return stated if isinstance(stated, str) and stated in FACTS else None
 
 
 OF_THE_TASK = ("metrics",)

@@ -260,7 +260,7 @@ def _variants(parts: Schema) -> Schema:
 
 
 def _definitions() -> dict[str, Schema]:
-    value, every = _ref("value"), losses(None)
+    value = _ref("value")
     number = {"type": "number", "minimum": -FARTHEST, "maximum": FARTHEST}
     tensor = {"type": ["string", "integer"]}
     often = {**COUNT, "maximum": MOST_LAYERS}
@@ -403,7 +403,12 @@ def _definitions() -> dict[str, Schema]:
                         EXPRESSION,
                         {
                             "type": "object",
-                            "properties": {"units": _ref("count"), "samples": _ref("count"), "l2": _ref("lambda")},
+                            "properties": {
+                                "units": _ref("count"),
+                                "samples": _ref("count"),
+                                "l2": _ref("lambda"),
+                                "frozen": _ref("boolean"),
+                            },
                             "required": ["units"],
                             "additionalProperties": False,
                         },
@@ -463,7 +468,7 @@ def _definitions() -> dict[str, Schema]:
             "type": "object",
             "properties": {
                 "optimizer": _either({"enum": sorted(known["optimizers"])}, _named("optimizers"), _ref("range")),
-                "loss": _either({"enum": [*every]}, _named("losses", every), _ref("range")),
+                "loss": _either({"enum": sorted(known["losses"])}, _named("losses"), _ref("range")),
                 "batch_size": _either(COUNT, ARITHMETIC, _ref("range")),
                 "epochs": _either(COUNT, ARITHMETIC, _ref("range")),
             },
@@ -592,8 +597,8 @@ def _object(module: str, name: str, words: dict[str, Schema], required: bool = T
     return _either(body, {**_either(*lone.values()), "not": {"type": ["object", "null"]}}) if lone else body
 
 
-def _named(module: str, names: Iterable[str] = ()) -> Schema:
-    classes = {name: _object(module, name, {}) for name in names or catalogue.catalogue()[module]}
+def _named(module: str) -> Schema:
+    classes = {name: _object(module, name, {}) for name in catalogue.catalogue()[module]}
     return {
         "type": "object",
         "minProperties": 1,
@@ -632,8 +637,10 @@ def _argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
         return _ref("operand")
     if operation and key.startswith(("axis", "axes")) and name != "ops.transpose":
         return _ref("axis of an operation")
-    if name in catalogue.catalogue()["losses"] and isinstance(default, (int, float)):
-        return _either(_ref("number"), {"type": "array", "items": {"type": "number"}})  # a weight for each class
+    if name in catalogue.catalogue()["losses"] and not isinstance(default, bool):
+        whole: Schema = {"type": ["integer", "null"]}
+        plain = {"type": "number", **catalogue.BOUNDS[key][0]} if key in catalogue.BOUNDS else whole
+        return _either(plain, EXPRESSION, _ref("range"))
     if operation and not isinstance(default, str) and isinstance(default, (int, float)):
         return _ref("number")
     if operation and key == "axes" and name == "ops.transpose":
@@ -647,7 +654,7 @@ def _argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
             {"type": "string", "pattern": f"^{catalogue.KEY.pattern}$"},
             {"type": "array", "minItems": 1, "prefixItems": [first], "items": part},
         )
-    if key == "axis" and (operation or name in catalogue.catalogue()["layers"]) and name not in catalogue.BATCHED:
+    if key == "axis" and (operation or name in catalogue.catalogue()["layers"]):
         return {**_ref("value"), "not": {"const": 0}}
     if key == "dtype" and name in catalogue.catalogue()["layers"]:
         return {"enum": [*catalogue.types(name), None]}

@@ -89,7 +89,8 @@ def _latent(spec: Spec, network: Network, encoder: Network, previous: str, writt
         drawn = next(node for node in network.nodes if node.part == "latent").arguments
         l2 = {} if node.l2 == written.l2 else {"l2": node.l2}
         written.l2_used = written.l2_used or not l2
-        return {"Gaussian": {"units": node.arguments["units"], **drawn, **l2}}
+        still = {"frozen": True} if node.frozen else {}
+        return {"Gaussian": {"units": node.arguments["units"], **drawn, **l2, **still}}
     return written.item(encoder.nodes[-1], previous)
 
 
@@ -136,7 +137,7 @@ class _Written:
             words["from"] = list(node.inputs) if node.many or len(node.inputs) > 1 else node.inputs[0]
         if node.reuses:
             return {"reuse": {"layer": node.reuses, **words}}
-        words |= {"frozen": True} if node.frozen else {}
+        words |= {"frozen": True} if node.frozen and not node.operation else {}
         if node.network is not None:
             inside = node.network
             name = f"model_{len(self.blocks)}"

@@ -41,7 +41,8 @@ class Label(keras.layers.Layer):
 class OfClasses(keras.losses.Loss):
     """A loss that Keras computes of one-hot rows, for classes told by their numbers.
 
-    `y_true`: numbers, (batch, ...). `y_pred`: probabilities, (batch, ..., classes).
+    `y_true`: numbers, (batch, ...) or (batch, ..., 1). `y_pred`: probabilities, (batch, ..., classes). What Keras
+    computes of the numbers themselves gets those.
     """
 
     def __init__(self, loss: keras.losses.Loss, **arguments: Any) -> None:
@@ -50,8 +51,10 @@ class OfClasses(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The losses of the rows."""
-        rows = keras.ops.one_hot(keras.ops.cast(y_true, "int32"), y_pred.shape[-1], dtype=y_pred.dtype)
-        return self.loss.call(rows, y_pred)
+        numbers = keras.ops.reshape(keras.ops.cast(y_true, "int32"), keras.ops.shape(y_pred)[:-1])
+        if isinstance(self.loss, keras.losses.CategoricalGeneralizedCrossEntropy):
+            return self.loss.call(numbers, y_pred)
+        return self.loss.call(keras.ops.one_hot(numbers, y_pred.shape[-1], dtype=y_pred.dtype), y_pred)
 
     def get_config(self) -> dict[str, Any]:
         """The config, the loss included."""

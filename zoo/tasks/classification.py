@@ -32,11 +32,12 @@ class Classification(Task):
         }
 
     def trained_on(self, loss: Any) -> Any:
-        """The loss of the classes' numbers, which Keras's own computes of one-hot rows, but for a few."""
+        """The loss of the classes' numbers, whatever Keras computes it of."""
+        import keras
+
         from zoo.layers.answering import OfClasses
 
-        numbers = ("SparseCategoricalCrossentropy", "CategoricalGeneralizedCrossEntropy")
-        return loss if type(loss).__name__ in numbers else OfClasses(loss)
+        return loss if isinstance(loss, keras.losses.SparseCategoricalCrossentropy) else OfClasses(loss)
 
     def shape(self) -> tuple[int | None, ...]:
         """A probability for each class."""
