@@ -537,3 +537,27 @@ def test_what_does_not_meet_at_the_end_of_a_range_is_told_by_check_build(tmp_pat
     assert code == 1
     assert told.startswith(f"{path}:8:10: layers[0].Conv2D: Keras refuses Conv2D on (None, 16, 16, 1): ")
     assert told.endswith(", where `k` is 17\n")
+
+
+def test_lambda_is_not_shown_where_a_frozen_layer_keeps_it_from_acting(say):
+    code, told, _ = say("show", "mlp", "--set", "frozen=true")
+    lines = [line.split() for line in told.splitlines() if " Dense " in line]
+
+    assert code == 0
+    assert [line[-2] for line in lines[:-1]] == ["-"] * (len(lines) - 1) and lines[-1][-2] != "-"
+    assert "frozen" in told
+
+
+def test_a_picture_is_written_under_a_name_of_its_kind(say, tmp_path):
+    code, _, told = say("show", "mlp", "--diagram", "--to", tmp_path / "mlp.png")
+
+    assert code == 1 and "is no name of an SVG picture; expected one that ends in .svg" in told
+    assert not (tmp_path / "mlp.png").exists()
+
+
+def test_a_spec_and_the_same_written_out_do_not_differ(say, tmp_path):
+    code, _, _ = say("show", "mlp", "--yaml", "--to", tmp_path / "mlp.yaml")
+    _, told, _ = say("diff", "mlp", tmp_path / "mlp.yaml")
+
+    assert code == 0
+    assert not [line for line in told.splitlines() if line.startswith("train")]

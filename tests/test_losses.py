@@ -290,7 +290,7 @@ def test_weights_of_losses_are_refused(tmp_path):
 
 
 def test_a_loss_that_does_not_go_with_the_last_activation_is_refused():
-    with pytest.raises(ZooError, match="BinaryCrossentropy is no loss for classification"):
+    with pytest.raises(ZooError, match="BinaryCrossentropy, which is no loss for classification"):
         adopting.adopt(compiled("binary_crossentropy"))
 
 

@@ -269,6 +269,9 @@ def _loss(given: Any, task: str) -> Data | str | None:
     if name not in fits:
         wrong = f"the model is compiled with {name}, which is no loss of a spec"
         raise ZooError(f"{wrong}; expected one of {', '.join(fits)}, or a model that is not compiled")
+    if losses(task) and name not in losses(task):
+        wrong = f"the model is compiled with {name}, which is no loss for {task}, as its last layer says"
+        raise ZooError(f"{wrong}; expected one of {', '.join(losses(task))}, or a model that is not compiled")
     usual = {"reduction": ("sum_over_batch_size", "mean"), "axis": (-1, None)}
     for key, values in usual.items():
         if key in config and config[key] not in values:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from zoo.language import network
@@ -25,7 +25,7 @@ def differences(one: Spec, other: Spec) -> list[tuple[str, str, str]]:
     Both are taken at the defaults of their ranges, which are compared as well as far as they have names.
     """
     rows = []
-    left, right = one.written(), other.written()
+    left, right = (replace(spec, data={**spec.data, "train": spec.train}).written() for spec in (one, other))
     for key in dict.fromkeys((*left, *right)):
         if key not in (*CARD, *BODY_KEYS) and left.get(key) != right.get(key):
             rows.append((key, _shown(left.get(key)), _shown(right.get(key))))
