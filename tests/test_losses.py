@@ -327,3 +327,23 @@ def test_what_zoo_exports_goes_on_with_its_loss(loss, tmp_path):
 def test_a_loss_that_no_spec_has_is_refused(loss, says):
     with pytest.raises(ZooError, match=says):
         adopting.adopt(compiled(loss))
+
+
+def mse(y_true, y_pred):
+    return keras.ops.mean(y_true - y_pred, axis=-1)
+
+
+def test_a_function_in_a_file_that_is_called_as_keras_is_for_short_is_ones_own(tmp_path):
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2)], name="mine")
+    model.compile("adam", mse)
+    model.save(tmp_path / "mine.keras")
+    for source in (model, tmp_path / "mine.keras"):
+        with pytest.raises(ZooError, match="mse, a loss of its own"):
+            adopting.adopt(source)
+
+
+def test_weights_of_losses_that_change_nothing_are_none():
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2)], name="mine")
+    model.compile("adam", "mae", loss_weights=[1.0])
+
+    assert adopting.adopt(model).written()["train"]["loss"] == "MeanAbsoluteError"

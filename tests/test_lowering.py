@@ -277,6 +277,12 @@ def test_frozen_layers_are_reset_to_the_bits_of_a_fresh_build():
         ({"Concatenate": {"axis": -2, "from": ["input", "input"]}}, "axis -2 is that of the rows"),
         ({"Take": {"indices": [0], "axis": -2}}, "axis -2 is that of the rows"),
         ({"Attention": {"from": ["input", "input"]}}, "it asks one row what another answers"),
+        (
+            {"MultiHeadAttention": {"num_heads": 2, "key_dim": 2, "from": {"query": "input", "value": "input"}}},
+            "it asks",
+        ),
+        ({"Dense": {"units": 4, "activation": {"Softmax": {"axis": -2}}}}, "axis -2 is that of the rows"),
+        ({"Activation": {"activation": {"Softmax": {"axis": -2}}}}, "axis -2 is that of the rows"),
     ],
 )
 def test_a_layer_that_goes_over_the_rows_of_a_batch_is_refused_where_it_is_built(item, says):
@@ -297,3 +303,15 @@ def test_an_index_that_takes_nothing_is_refused_where_it_is_built():
     spec = {"spec": 1, "name": "one", "family": "mlp", "classes": 3, "input": {"shape": [6]}, "layers": [item]}
     with pytest.raises(ZooError, match="the slice takes none of the 6 parts along axis 1"):
         zoo.build(spec)
+
+
+@pytest.mark.parametrize("layer", ["Softmax", "UnitNormalization"])
+def test_an_axis_inside_a_wrapper_is_counted_at_each_step(layer):
+    def built(axis):
+        item = {"TimeDistributed": {"layer": {layer: {"axis": axis}}}}
+        spec = {"spec": 1, "name": "one", "family": "mlp", "classes": 3, "input": {"shape": [6, 4]}}
+        return zoo.build({**spec, "layers": [item, "Flatten"]})
+
+    with pytest.raises(ZooError, match="axis -2 is that of the rows"):
+        built(-2)
+    assert built(-1).output_shape == (None, 3)

@@ -195,7 +195,9 @@ def _alone(loss: Any) -> Any:
 
 
 def _check_weights(weights: Any) -> None:
-    if weights is not None:
+    several = weights.values() if isinstance(weights, Mapping) else weights
+    several = several if isinstance(weights, (list, tuple, Mapping)) else [weights]
+    if not all(one in (None, 1) for one in several):
         wrong = f"the model is compiled with loss_weights={weights!r}, which no spec can say"
         raise ZooError(f"{wrong}; expected none, or a model that is not compiled")
 
@@ -254,10 +256,11 @@ def _loss(given: Any, task: str) -> Data | str | None:
     if given is None:
         return None
     name, config = "several losses", dict[str, Any]()
+    plain = {plainly(one): one for one in known}
     if isinstance(given, Mapping) and given.get("class_name") == "function":
-        given = str(given.get("config"))
-    if isinstance(given, str):
-        plain = {plainly(one): one for one in known}
+        called = str(given.get("config"))  # Keras's own go by their whole names
+        name = plain.get(plainly(called), f"{called}, a loss of its own")
+    elif isinstance(given, str):
         name = plain.get(plainly(given), catalogue.SHORT.get(given.lower(), given))
     elif isinstance(given, Mapping) and given.get("registered_name") == "zoo>OfClasses":
         return _loss(given["config"]["loss"], task)

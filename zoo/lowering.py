@@ -241,15 +241,32 @@ class _Together(ValueError):
 
 def _across(node: Node, tensors: Mapping[str, Any]) -> str:
     """Why a layer goes over the rows of a batch, an empty text if it does not. Operations are tried instead."""
-    if node.operation or node.network or not node.inputs:
+    if node.operation or node.network:
         return ""
-    rank = len(tensors[node.inputs[0]].shape)
+    if node.layer in ASKING:
+        told = [value for key, value in node.call.items() if not key.endswith("mask") and isinstance(value, str)]
+        if any(len(tensors[name].shape) < 3 for name in (*node.inputs, *told)):
+            return "it asks one row what another answers; expected sequences"
+    return _over_rows(node.layer, node.arguments, len(tensors[node.inputs[0]].shape)) if node.inputs else ""
+
+
+ASKING = ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention")
+"""Layers whose steps are asked what other steps answer."""
+
+
+def _over_rows(layer: str, arguments: Mapping[str, Any], rank: int) -> str:
+    """Which axis of a layer, of one that it wraps or of its activation, is that of the rows; an empty text for none."""
     for key in ("axis", "axes"):
-        given = node.arguments.get(key)
+        given = arguments.get(key)
         if any(type(one) is int and one == -rank for one in (given if isinstance(given, list) else [given])):
             return f"{key} {-rank} is that of the rows"
-    if node.layer in ("Attention", "AdditiveAttention") and rank < 3:
-        return "it asks one row what another answers; expected sequences"
+    inner = rank - (layer == "TimeDistributed")  # at each step there is an axis less
+    for key, value in arguments.items():
+        if catalogue.holds_layers(key, value):
+            for _, one in catalogue.numbered(key, value):
+                name, body = next(iter(one.items())) if isinstance(one, Mapping) else (one, None)
+                if found := _over_rows(name, body or {}, inner):
+                    return found
     return ""
 
 

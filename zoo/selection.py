@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import functools
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -133,17 +134,20 @@ def cards(pattern: str = "", family: str = "", task: str = "", parameters: int |
             hint = nearest(given, known)
             also = f"; did you mean `{hint}`?" if hint else ""
             raise ZooError(f"no {word} `{given}`; expected one of {listed(known)}{also}")
-    chosen = [
+    named = [
         one
         for one in _cards()
         if (not pattern or fnmatch.fnmatch(plainly(one.name), _plain_pattern(pattern)))
         and family in ("", one.family)
         and (not task or one.stated == task or (not one.stated and task in _tasks(one)))
-        and (parameters is None or (one.parameters is not None and one.parameters <= parameters))
     ]
+    most = math.inf if parameters is None else parameters
+    chosen = [one for one in named if parameters is None or (one.parameters or math.inf) <= most]
     if not chosen:
-        hint = nearest(pattern, names()) if pattern else ""
+        unsaid = [one.name for one in named if one.parameters is None]
+        hint = nearest(pattern, names()) if pattern and not named else ""
         also = f"; did you mean `{hint}`?" if hint else ""
+        also = f"; `parameters` are not stated in {listed(unsaid)}" if unsaid else also
         raise ZooError("no spec is like that; expected a pattern or limits that leave some: zoo list" + also)
     return chosen
 

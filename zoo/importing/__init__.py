@@ -273,15 +273,19 @@ class _Body:
         self.made.setdefault(id(operation), self.previous)
 
     def _holds(self, operation: Any) -> None:
-        """Refuse a layer that two layers hold, or one and the graph: in a spec each would have one of its own."""
+        """Refuse a layer with weights that two layers hold, or one and the graph: in a spec each would have its own."""
         import keras
 
-        if isinstance(operation, keras.layers.Layer) and not isinstance(operation, keras.Model):
-            for one in operation._flatten_layers():
-                holder = self.whole.held.setdefault(id(one), operation)
-                if holder is not operation:
-                    what = "is" if one is operation else f"holds `{one.name}`, which is"
-                    raise Refused(f"{what} held by `{holder.name}` as well; expected a layer for each")
+        if not isinstance(operation, keras.layers.Layer) or isinstance(operation, keras.Model):
+            return
+        cells = list(getattr(getattr(operation, "cell", None), "cells", ()))
+        if len({id(one) for one in cells}) < len(cells):
+            raise Refused("holds a cell twice; expected a cell for each")
+        for one in operation._flatten_layers():
+            holder = self.whole.held.setdefault(id(one), operation) if one.weights else operation
+            if holder is not operation:
+                what = "is" if one is operation else f"holds `{one.name}`, which is"
+                raise Refused(f"{what} held by `{holder.name}` as well; expected a layer for each")
 
     def _item(
         self, target: str, arguments: dict[str, Any], name: str, call: Call, first: Any, outputs: int | None = None

@@ -142,8 +142,8 @@ def _named(data: Data, meant: Network) -> tuple[Data, dict[str, set[str]]] | Non
 
     try:
         layers = named(data["layers"], [one for one in meant.nodes if one.part == "layers"], unnamed[""])
-        # The head stays as it is, but for the blocks that it calls.
-        named(data.get("head") or [], [one for one in meant.nodes if one.part == "head"], set())
+        if "head" in data:  # it stays as it is, but for the blocks that it calls
+            named(data["head"], [one for one in meant.nodes if one.part == "head"], set())
     except (KeyError, TypeError, ValueError):  # a body that is no mapping, or several layers of one item
         return None
     return _put(data, layers=layers, blocks=blocks), unnamed

@@ -237,7 +237,7 @@ def change(
         if key not in at and isinstance(inner_unsaid, Mapping) and key in inner_unsaid:
             at[key] = copy.deepcopy(inner_unsaid[key])
         here = ".".join(path[:depth])
-        if path[0] == "train" and depth == 2 and key in objects:
+        if path[0] == "train" and depth == 2 and key in objects and value is not None:
             name, held = path[2], at.get(key)
             another = len(path) == 3 and is_named(held) and name not in held
             if another or held in (None, name, {name: None}):  # a name alone, or none yet, gets its first argument
