@@ -258,7 +258,7 @@ layers:
         ("[a, previous]", "[a, previous, a]", [("add.inputs", "2", "3")]),
         ("name: b, units", "name: b, from: flatten, units", [("b.from", "a", "flatten")]),
         ("l2: 0.5", "l2: 0.25", [(what, "0.5", "0.25") for what in ("l2", "a.l2", "b.l2", "predictions.l2")]),
-        ("l2: 0.5", "l2: 0.5\ntrain: {epochs: 3}", [("train", "-", '{"epochs": 3}')]),
+        ("l2: 0.5", "l2: 0.5\ntrain: {epochs: 3}", [("train.epochs", "20", "3")]),
         ("l2: 0.5", "l2: 0.5\nprepare: [Rescaling: 0.5]", [("prepare: rescaling", "-", "Rescaling")]),
         ("units: 8, activation", "units: {values: [8, 16], default: 8}, activation",
          [("range of a.units", "-", '{"values": [8, 16], "default": 8}')]),

@@ -25,7 +25,7 @@ def differences(one: Spec, other: Spec) -> list[tuple[str, str, str]]:
     Both are taken at the defaults of their ranges, which are compared as well as far as they have names.
     """
     rows = []
-    left, right = (replace(spec, data={**spec.data, "train": spec.train}).written() for spec in (one, other))
+    left, right = map(_told, (one, other))
     for key in dict.fromkeys((*left, *right)):
         if key not in (*CARD, *BODY_KEYS) and left.get(key) != right.get(key):
             rows.append((key, _shown(left.get(key)), _shown(right.get(key))))
@@ -44,6 +44,13 @@ def differences(one: Spec, other: Spec) -> list[tuple[str, str, str]]:
     rows += _rows(sides[0], sides[1], "")
     unnamed = [_unnamed(spec, side) for spec, side in zip((one, other), sides, strict=True)]
     return rows + _ranges(unnamed[0], unnamed[1], _aligned(sides[0], sides[1]))
+
+
+def _told(spec: Spec) -> dict[str, Any]:
+    """The keys of a spec, and how it is trained, key by key, what it does not say included."""
+    told = replace(spec, data={**spec.data, "train": spec.train}).written()
+    trained = told.pop("train")
+    return {**told, **{f"train.{key}": value for key, value in trained.items()}}
 
 
 @dataclass(frozen=True)
