@@ -386,13 +386,13 @@ def test_a_value_that_is_wider_than_the_terminal_is_wrapped_and_not_cut(say, mon
     code, told, _ = say("diff", "lenet5", "alexnet")
     lines = told.rstrip("\n").split("\n")
     rows = json.loads(say("diff", "lenet5", "alexnet", "--json")[1])
-    train = next(row for row in rows if row["what"] == "train")
+    train = next(row for row in rows if row["what"] == "train.optimizer")
 
     assert code == 0
     assert lines[0].split() == ["lenet5", "alexnet"]
     assert max(map(len, lines)) <= 80
     assert "..." not in told
-    assert json.loads(train["one"]) == selection.load("lenet5").data["train"]
+    assert json.loads(train["one"]) == selection.load("lenet5").data["train"]["optimizer"]
     letters = "".join(told.split())
     assert all("".join(row["what"].split()) in letters for row in rows if len(row["what"]) < 20)
     assert told.count("learning_rate") >= 2
