@@ -450,6 +450,11 @@ def test_a_model_at_each_step_begins_from_the_file_it_was_imported_from(tmp_path
     x = np.random.default_rng(0).normal(size=(3, 5, 8, 8, 1)).astype("float32")
 
     np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+    other = importing.spec_of(model, folded=False)
+    convolution = next(one for one in other["layers"] if "TimeDistributed" in one)["TimeDistributed"]["layer"]
+    convolution["Conv2D"]["use_bias"] = False
+    with pytest.raises(ZooError, match="holds no weights of"):
+        zoo.build(other, weights=tmp_path / "film.keras")
 
 
 def test_weights_that_are_not_there_are_said_at_their_line(tmp_path):

@@ -172,7 +172,7 @@ def _compiled(model: Any) -> _Compiled:
 
 
 def _told(loss: Any) -> Any:
-    """A loss as Keras serialises it; one that is not Keras's own by its name, which none of Keras's has."""
+    """A loss as Keras serialises it; one that is none of Keras's by its name alone, without a config."""
     import keras
 
     if loss is None or isinstance(loss, (str, list, tuple, Mapping)):
@@ -180,12 +180,11 @@ def _told(loss: Any) -> Any:
     name = getattr(loss, "__name__", type(loss).__name__)
     if isinstance(loss, keras.losses.Loss):
         if type(loss).__module__.split(".")[0] not in ("keras", "zoo"):
-            return {"class_name": name, "registered_name": f"{name}, a loss of its own"}
+            return {"class_name": name}
         told = keras.losses.serialize(loss)
         # Keras 3.15 leaves the delta of Huber out of its config.
         return {**told, "config": {**told["config"], **getattr(loss, "_fn_kwargs", {})}}
-    known = getattr(keras.losses, name, None) is loss
-    return name if known else {"class_name": name, "registered_name": f"{name}, a loss of its own"}
+    return name if getattr(keras.losses, name, None) is loss else {"class_name": name}
 
 
 def _alone(loss: Any) -> Any:
@@ -232,9 +231,8 @@ def _answering(model: Any, activation: str) -> Any:
         return model
     if getattr(outputs[0]._keras_history.operation, "activation", None) is not keras.activations.linear:
         return model
-    names = itertools.chain(["activation"], (f"activation_{count}" for count in itertools.count(1)))
     taken = {layer.name for layer in model.layers}
-    last = keras.layers.Activation(activation, name=next(one for one in names if one not in taken))
+    last = keras.layers.Activation(activation, name=network.free("activation", taken))
     return keras.Model(model.inputs, last(outputs[0]), name=model.name)
 
 
@@ -264,11 +262,14 @@ def _loss(given: Any, task: str) -> Data | str | None:
         name = plain.get(plainly(given), catalogue.SHORT.get(given.lower(), given))
     elif isinstance(given, Mapping) and given.get("registered_name") == "zoo>OfClasses":
         return _loss(given["config"]["loss"], task)
-    elif isinstance(given, Mapping) and "config" in given and (_is_keras(given) or _is_ours(given)):
+    elif (
+        isinstance(given, Mapping)
+        and "config" in given
+        and (_is_keras(given) or given.get("registered_name") == "zoo>Huber")
+    ):
         name, config = str(given["class_name"]), given["config"]
     elif isinstance(given, Mapping) and "class_name" in given:
-        named = str(given.get("registered_name") or given["class_name"])
-        name = named if "own" in named else f"{named}, a loss of its own"
+        name = f"{given.get('registered_name') or given['class_name']}, a loss of its own"
     if name not in fits:
         wrong = f"the model is compiled with {name}, which is no loss of a spec"
         raise ZooError(f"{wrong}; expected one of {', '.join(fits)}, or a model that is not compiled")
@@ -283,10 +284,6 @@ def _loss(given: Any, task: str) -> Data | str | None:
     arguments = known[name]["arguments"]
     differ = {key: config[key] for key, one in arguments.items() if key in config and config[key] != one}
     return {name: differ} if differ else None if name in OWN_LOSSES.get(task, ()) else name
-
-
-def _is_ours(given: Mapping[str, Any]) -> bool:
-    return str(given.get("registered_name")) == "zoo>Huber"
 
 
 def _schedule(given: Mapping[str, Any]) -> Data:

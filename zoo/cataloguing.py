@@ -15,9 +15,6 @@ from zoo.language import catalogue, families
 BASE = {"activity_regularizer": None, "trainable": True, "dtype": None}
 """Arguments that every layer takes through its base class."""
 
-ANSWERED = ("from_logits", "axis", "reduction", "name", "dtype")
-"""Arguments of losses that follow from the task."""
-
 CODE = ("f", "true_fn", "fun", "function", "pyfunc", "body", "body_fun", "cond", "branches")
 """Arguments of operations that are functions, which a spec cannot hold."""
 
@@ -86,7 +83,7 @@ def _losses(module: Any) -> dict[str, Any]:
     """The losses that serve a task, without the arguments that follow from it."""
     found = {name: one for name, one in _module(module, module.Loss).items() if name in families.losses(None)}
     for one in found.values():
-        one["arguments"] = {key: default for key, default in one["arguments"].items() if key not in ANSWERED}
+        one["arguments"] = {key: default for key, default in one["arguments"].items() if key not in catalogue.FOLLOWING}
     return found
 
 

@@ -202,8 +202,8 @@ def _imported(reference: Any, flat: Network, model: Any) -> dict[str, np.ndarray
         found = network.unfold(spec.fill())[0] if spec else None
         if found and [(one.name, one.layer) for one in found.walk()] == [(one.name, one.layer) for one in flat.walk()]:
             paths = {id(variable): path for path, variable in weights_by_path(model)}
-            pairs = list(zip(model.weights, reference.weights, strict=True))
-            if all(one.shape == other.shape for one, other in pairs):
+            if [one.shape for one in model.weights] == [one.shape for one in reference.weights]:
+                pairs = zip(model.weights, reference.weights, strict=True)
                 return {paths[id(one)]: other.numpy() for one, other in pairs}
     return {}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import functools
-import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -141,8 +140,10 @@ def cards(pattern: str = "", family: str = "", task: str = "", parameters: int |
         and family in ("", one.family)
         and (not task or one.stated == task or (not one.stated and task in _tasks(one)))
     ]
-    most = math.inf if parameters is None else parameters
-    chosen = [one for one in named if parameters is None or (one.parameters or math.inf) <= most]
+    chosen = [
+        one for one in named
+        if parameters is None or (one.parameters is not None and one.parameters <= parameters)
+    ]  # fmt: skip
     if not chosen:
         unsaid = [one.name for one in named if one.parameters is None]
         hint = nearest(pattern, names()) if pattern and not named else ""

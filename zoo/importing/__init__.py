@@ -9,7 +9,6 @@ sentence that names the layer.
 from __future__ import annotations
 
 import importlib
-import itertools
 import json
 import re
 import warnings
@@ -37,7 +36,7 @@ from zoo.importing.saying import PREVIOUS, layers_of, operation_said
 from zoo.language import catalogue, folding, network, reading
 from zoo.language.families import DTYPES, KINDS, kinds
 from zoo.language.items import GROUP
-from zoo.language.network import owner, snake_case
+from zoo.language.network import free, names_of, owner, snake_case
 from zoo.language.objects import OURS, WRAPPED, kernels
 from zoo.language.spec import NAME, NAMES
 from zoo.lowering import Plain, first_sentence, lower, together
@@ -340,12 +339,12 @@ class _Body:
 
     def _new_name(self, base: str) -> str:
         """A name for what the model has no name for; no layer has it, before or after."""
-        return next(one for one in _numbered(base) if one not in self.used | self.future)
+        return free(base, self.used | self.future)
 
     def _is_usual(self, target: str, name: str) -> bool:
         """Whether an item goes by this name without being given it."""
         usual = snake_case(target.removeprefix(catalogue.OPERATIONS))
-        return name == next(one for one in _numbered(usual) if one not in self.used)
+        return name == free(usual, self.used)
 
     def _again(self, call: Call) -> None:
         """A layer that stands already, called once more."""
@@ -396,9 +395,9 @@ class _Body:
         base = re.sub(r"[^a-z0-9_]", "_", snake_case(name))
         base = base if re.match("[a-z_]", base) else f"model_{base}"
         known = self.whole.blocks
-        for found in _numbered(base):
-            free = found not in known and found not in (*GROUP, *OURS, "let", "reuse")
-            if free or json.dumps(known.get(found)) == json.dumps(block):
+        for found in names_of(base):
+            is_free = found not in known and found not in (*GROUP, *OURS, "let", "reuse")
+            if is_free or json.dumps(known.get(found)) == json.dumps(block):
                 return found
         raise AssertionError
 
@@ -410,11 +409,6 @@ def _no_name(name: str) -> str:
     if owner(name) != name:
         return f", where `{name}` is an output of `{owner(name)}`; expected a name without a number behind a dot"
     return ", where it is a word of the language; expected another name" if name in ("previous", "input") else ""
-
-
-def _numbered(base: str) -> Iterator[str]:
-    """The names that Keras gives one after another: `dense`, `dense_1`, `dense_2`, ..."""
-    return itertools.chain([base], (f"{base}_{count}" for count in itertools.count(1)))
 
 
 # What stands around the layers

@@ -93,6 +93,9 @@ def odd(layer: str, argument: str, value: Any) -> tuple[str, str] | None:
     return None
 
 
+FOLLOWING = ("from_logits", "axis", "reduction", "name", "dtype")
+"""Arguments of Keras's losses that follow from the task, and are none here."""
+
 BOUNDS: dict[str, tuple[Mapping[str, float], str]] = {
     "label_smoothing": ({"minimum": 0, "maximum": 1}, "a number from 0 to 1"),
     "q": ({"exclusiveMinimum": 0, "exclusiveMaximum": 1}, "a number between 0 and 1"),
@@ -111,7 +114,10 @@ def _is_bounded(value: Any, bounds: Mapping[str, float]) -> bool:
     return number and low <= value <= high and above < value < below
 
 
-KEY = re.compile(r"(\.\.\.|:)( *, *(\.\.\.|None|-?\d+|(-?\d+)?:(-?\d+)?(:(-?\d+)?)?))*")
+PART = r"(\.\.\.|None|-?\d+|(-?\d+)?:(-?\d+)?(:(-?\d+)?)?)"
+"""A part of an index: a whole number, a slice, `...` or None."""
+
+KEY = re.compile(rf"(\.\.\.|:)( *, *{PART})*")
 """What `ops.get_item` takes: an index as Python's brackets hold it, of all rows."""
 
 
@@ -233,8 +239,7 @@ def entry(module: str, name: str) -> dict[str, Any] | tuple[str, str, str]:
     alias = catalogue()["aliases"].get(name)
     if module == "layers" and alias:
         return f"`{name}` is an alias", "Keras's own name", alias
-    close = SHORT.get(name, "") if module == "losses" else ELSEWHERE.get(name.rpartition(".")[2], "")
-    close = close if close in classes else nearest(name, classes)
+    close = meant(name, classes)
     what = {"layers": "layer", "schedules": "learning-rate schedule", "losses": "loss"}.get(module, module.rstrip("s"))
     expected = f"the name of a Keras {what}" + ("" if close or module == "layers" else f": {listed(classes)}")
     return f"no {what} `{name}`", expected, close
@@ -250,6 +255,13 @@ ELSEWHERE = {
 
 SHORT = {"mse": "MeanSquaredError", "mae": "MeanAbsoluteError", "bce": "BinaryCrossentropy"}
 """What Keras users call losses for short."""
+
+
+def meant(name: str, known: Collection[str]) -> str:
+    """The one of these names that another one likely stands for, an empty text if none is."""
+    close = ELSEWHERE.get(name.rpartition(".")[2]) or SHORT.get(name.lower(), "")
+    return close if close in known else nearest(name, known)
+
 
 OPERATIONS = "ops."
 """What stands before the name of an operation, a function of `keras.ops` without weights: `ops.matmul`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -181,9 +181,14 @@ def _is_random(node: Node) -> bool:
     return any(p) or any(objects.draws(*one) for one in objects.walked(node.layer, node.arguments))
 
 
-def _numbered(name: str) -> Iterator[str]:
-    """A name, and those that stand in for it where it is taken."""
-    return itertools.chain([name], (f"{name}_{count}" for count in itertools.count(1)))
+def names_of(base: str) -> Iterator[str]:
+    """The names that Keras gives one after another: `dense`, `dense_1`, `dense_2`, ..."""
+    return itertools.chain([base], (f"{base}_{count}" for count in itertools.count(1)))
+
+
+def free(base: str, taken: Container[str]) -> str:
+    """The first of these names that is not taken."""
+    return next(one for one in names_of(base) if one not in taken)
 
 
 @dataclass
@@ -1018,7 +1023,7 @@ class _Unfolding:
             return
         frame.part, names = "criterion", dict[str, str]()
         for name in ("nearby", "code_nearby", "contraction"):
-            names[name] = next(one for one in _numbered(name) if one not in {*frame.used, *frame.given})
+            names[name] = free(name, {*frame.used, *frame.given})
         self._add(frame, "Nearby", {}, path, names["nearby"], (x.name,))
         inputs = tuple(names["nearby"] if one == x.name else one for one in encoder.inputs)
         again = {"network": encoder.network, "outputs": encoder.outputs, "reuses": "encoder"}

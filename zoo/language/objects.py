@@ -229,7 +229,7 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
     if words and isinstance(value, str) and value in catalogue.UNABLE:
         return f"`{value}` cannot stand alone", catalogue.UNABLE[value], ""
     if words and value not in (*words, default):
-        close = catalogue.ELSEWHERE.get(value, "") or nearest(value, words) if isinstance(value, str) else ""
+        close = catalogue.meant(value, words) if isinstance(value, str) else ""
         wrong = f"no {key.replace('_', ' ')} `{value}`" if isinstance(value, str) else wrong
         return wrong, f"one of {listed((one for one in words if one.islower()), 12 if close else 40)}", close
     if isinstance(default, bool) and not isinstance(value, bool):

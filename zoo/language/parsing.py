@@ -170,9 +170,18 @@ def _syntax(error: Exception, text: str, file: str) -> Problem:
         wrong, expected = f"the sign {sign} cannot begin a word", "quotes around text that begins with a special sign"
         if sign == "\t":
             wrong, expected = _SAID["found a tab"]
+    if mark and "mapping values are not allowed" in says and (dash := _deeper(text.splitlines(), mark.line)):
+        return Problem(*_SAID["expected '-' indicator"], mark=Mark(file, mark.line + 1, dash))
     if mark and mark.index >= len(text.rstrip()):  # the end of the text: what is not closed there is its last sign
         return Problem(wrong, expected, mark=_end(text.rstrip()[:-1], file))
     return Problem(wrong, expected, mark=Mark(file, mark.line + 1, mark.column + 1) if mark else Mark(file, 1, 1))
+
+
+def _deeper(lines: Sequence[str], at: int) -> int:
+    """The column of the `- ` of a line that is deeper than the item above, which is a name alone; 0 if it is not."""
+    here = re.match(r" *(?=- )", lines[at])
+    above = re.match(r" *(?=- [^:#]*$)", lines[at - 1]) if at else None
+    return here.end() + 1 if here and above and here.end() > above.end() else 0
 
 
 class _Reader:

@@ -423,17 +423,14 @@ def _of_task(data: dict[str, Any], chosen: Any, found: list[objects.Found]) -> I
     if unfit := unfit_loss(name, task) if not found or not losses(task) else None:
         yield here, *unfit, ""
         return
+    known = name in catalogue.catalogue()["losses"]
     for path, wrong, expected, hint in found:
-        if path[-1] in FOLLOWING and len(path) == 4:
+        if known and path[-1] in catalogue.FOLLOWING and len(path) == 4:
             yield path, "no such argument: it follows from the task", "a loss without it", ""
-        elif wrong.startswith("no loss") and not hint:
+        elif not known and not hint:
             yield path, wrong, f"one of {', '.join(losses(task))}", ""
         else:
             yield path, wrong, expected, hint
-
-
-FOLLOWING = ("from_logits", "axis", "reduction")
-"""Arguments of Keras's losses that a spec has no need of."""
 
 
 def _task(data: dict[str, Any]) -> str | None:

@@ -608,10 +608,6 @@ def _named(module: str) -> Schema:
     }
 
 
-_INDEX = r"^(\.\.\.|None|-?[0-9]+|(-?[0-9]+)?:(-?[0-9]+)?(:(-?[0-9]+)?)?)$"
-"""A part of an index."""
-
-
 def _argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
     default = entry["arguments"][key]
     if key in ("dropout", "recurrent_dropout") or (key == "rate" and name in catalogue.DROPOUTS):
@@ -648,7 +644,12 @@ def _argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
     if operation and key == "dtype":
         return {"enum": [*catalogue.TYPES, None]}
     if operation and key == "key" and key in entry["required"]:
-        part = _either({"type": "string", "pattern": _INDEX}, {"type": ["integer", "null"]}, EXPRESSION, _ref("range"))
+        part = _either(
+            {"type": "string", "pattern": f"^{catalogue.PART}$"},
+            {"type": ["integer", "null"]},
+            EXPRESSION,
+            _ref("range"),
+        )
         first = {"type": "string", "pattern": r"^(\.\.\.|:)"}
         return _either(
             {"type": "string", "pattern": f"^{catalogue.KEY.pattern}$"},
