@@ -241,6 +241,10 @@ def entry(module: str, name: str) -> dict[str, Any] | tuple[str, str, str]:
         return f"`{name}` is an alias", "Keras's own name", alias
     close = meant(name, classes)
     what = {"layers": "layer", "schedules": "learning-rate schedule", "losses": "loss"}.get(module, module.rstrip("s"))
+    around = [one for one, known in classes.items() if module != "layers" and name in known["arguments"]]
+    if around:  # an argument where its class should stand
+        one = "Adam" if "Adam" in around else around[0]
+        return f"no {what} `{name}`", f"the name of a Keras {what} around it, such as {one}: {{{name}: ...}}", ""
     expected = f"the name of a Keras {what}" + ("" if close or module == "layers" else f": {listed(classes)}")
     return f"no {what} `{name}`", expected, close
 

@@ -239,7 +239,7 @@ def change(
         here = ".".join(path[:depth])
         if path[0] == "train" and depth == 2 and key in objects and value is not None:
             name, held = path[2], at.get(key)
-            another = len(path) == 3 and is_named(held) and name not in held
+            another = is_named(held) and name not in held
             if another or held in (None, name, {name: None}):  # a name alone, or none yet, gets its first argument
                 at[key] = {name: {}}
                 found.marks.update(dict.fromkeys((path[:depth], path[: depth + 1]), place))

@@ -516,7 +516,8 @@ class _Unfolding:
             inputs, many, call = self._operands(item, arguments, inputs, call, frame)
         alone = layer in objects.MERGING and len(inputs) == 1 and not many and not call
         one = layer not in objects.LISTED and not catalogue.is_operation(layer)
-        if many and len(inputs) > 1 and one and self._is_computed((*path, "from")):
+        many = many and not (one and len(inputs) == 1)  # `from: [a]` is `from: a` to a layer of one tensor
+        if many and one and self._is_computed((*path, "from")):
             expected = "`Concatenate` or `Add` of them before it"
             if {"query", "value"} <= {*objects.called_with(layer)}:
                 expected = "`from: {query: NAME, value: NAME}`"

@@ -442,8 +442,11 @@ def _task(data: dict[str, Any]) -> str | None:
     return stated if isinstance(stated, str) and stated in FACTS else None
 
 
-OF_THE_TASK = ("metrics",)
-"""What Keras users write, and what follows from the task."""
+OF_THE_TASK = {
+    "metrics": ("metrics are the task's", "`task`, or zoo.build and a compile of your own"),
+    "augment": ("augmentation stands in the network", "Keras's random layers first in `layers`"),
+}
+"""Keys that Keras users may look for in `train`, by why there are none, and what serves instead."""
 
 
 def _keys(
@@ -454,8 +457,8 @@ def _keys(
         if key in LATER and not path:
             yield problem_at(marks, here, f"`{key}` is kept for a later version of the language", "a spec without it")
         elif key in OF_THE_TASK and key not in fields:
-            wrong = "no such key: metrics are the task's"
-            yield problem_at(marks, here, wrong, "`task`, or zoo.build and a compile of your own")
+            why, expected = OF_THE_TASK[key]
+            yield problem_at(marks, here, f"no such key: {why}", expected)
         elif key not in fields:
             inside = {inner: f"{outer}.{inner}" for outer, keys in _INSIDE.items() for inner in keys if not path}
             inside |= {} if path else {"learning_rate": "train.optimizer.Adam.learning_rate"}
@@ -550,6 +553,9 @@ def _family(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Pro
     yield from _unread_penalties(data, coded, name, marks)
     if "outputs" in data and coded:
         yield problem_at(marks, ("outputs",), f"{family} answers what its decoder does", "a spec without it")
+    if "train" in data and isinstance(data.get("outputs"), list) and len(data["outputs"]) > 1:
+        expected = "one output, or a spec without it, and zoo.build and a model.fit of your own"
+        yield problem_at(marks, ("train",), "nothing reads it beside several `outputs`", expected)
     if "likelihood" in data and not coded:
         yield problem_at(marks, ("likelihood",), f"nothing reads it in {family}", "`family: ae` or `family: vae`")
     task = data.get("task", family.task)

@@ -64,6 +64,10 @@ def schema() -> Schema:
             _alone(keys),
             _several_classes(),
             _language(),
+            {
+                "if": {"properties": {"outputs": {"type": "array", "minItems": 2}}, "required": ["outputs"]},
+                "then": {"properties": {"train": False}},
+            },
             *(
                 {"not": {"properties": dict.fromkeys(pair, _THERE), "required": [*pair]}}
                 for pair in (("inputs", "input"), ("inputs", "prepare"))
