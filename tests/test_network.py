@@ -87,9 +87,9 @@ def test_an_item_is_a_name_a_lone_value_or_arguments():
 
 
 def test_a_list_of_one_is_that_tensor_to_a_layer_that_takes_one():
-    found = layers({"Dense": {"units": 4, "name": "a"}}, "Flatten", {"Dense": {"units": 4, "from": ["a"]}})
+    found = layers({"Dense": {"units": 4, "name": "a"}}, {"Dense": {"units": 4, "from": ["a"]}})
 
-    assert (found.nodes[2].inputs, found.nodes[2].many) == (("a",), False)
+    assert (found.nodes[1].inputs, found.nodes[1].many) == (("a",), False)
 
 
 def test_a_lone_list_is_the_one_required_argument():
