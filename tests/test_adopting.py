@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import random
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from keras import layers as L
 
 import zoo
-from zoo import ZooError, adopting, building, meeting
+from zoo import ZooError, adopting, building, ejecting, meeting
 
 R = keras.regularizers
 VALUES = {"l2": 0.03, "dropout": 0.25}
@@ -173,6 +175,12 @@ def assert_same(made, theirs):
     rows = rows if len(rows) > 1 else rows[0]
     np.testing.assert_array_equal(np.asarray(made(rows)), np.asarray(theirs(rows)))
     assert float(sum(made.losses)) == pytest.approx(float(sum(theirs.losses)), rel=1e-6)
+
+
+def rows_of_three():
+    dice = np.random.default_rng(0)
+    x = dice.normal(size=(90, 6)).astype("float32")
+    return x, (x[:, 0] > 0).astype(int) + (x[:, 1] > 0)
 
 
 # Functions
@@ -401,6 +409,29 @@ def own_optimizer(dropout):
     return model
 
 
+def left_to_the_loss(dropout):
+    model = chain(Own(name="own"), L.Dropout(dropout), L.Dense(3))
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+def own_of_three(l2=1e-3, dropout=0.2):
+    parts = [L.Dense(8, "relu", kernel_regularizer=R.L2(l2)), Own(name="own")]
+    return chain(*parts, *([L.Dropout(dropout)] if dropout > 0.3 else []), L.Dense(3, activation="softmax"))
+
+
+def two_inputs(l2):
+    one, other = keras.Input((6,), name="one"), keras.Input((4,), name="other")
+    both = L.Concatenate()([Own(name="own")(one), other])
+    return keras.Model([one, other], L.Dense(2, kernel_regularizer=R.L2(l2))(both))
+
+
+def two_answers(dropout):
+    source = keras.Input((6,))
+    held = L.Dropout(dropout)(Own(name="own")(source))
+    return keras.Model(source, [L.Dense(2)(held), L.Dense(3)(held)])
+
+
 def frozen(dropout):
     base = chain(L.Dense(4), name="base")
     base.trainable = False
@@ -415,39 +446,32 @@ REFUSALS = {
     fails: f"`fails` with {LOW} raises KeyError: 'no such\\nthing'",
     gives_none: "`gives_none` gives a NoneType; expected a keras.Model",
     ignores: "nothing in the model that `ignores` makes follows `l2` and `dropout`; expected it to use them",
+    subclassed: "`OwnModel` is a class of its own; expected a functional or a sequential model of Keras",
+    own_optimizer: "the model is compiled with OwnOptimizer, which is no optimizer of a spec; expected one of ",
+    two_answers: (
+        "the model that `two_answers` makes answers 2 tensors, and a data set holds one target; expected one"
+    ),
+}
+CALLED_AGAIN = {
     width: (
         "`units` of the layer `wide` differs between two calls of `width`, and is no multiple of dropout: `18` with "
-        "dropout=0.7109, `60` with dropout=0.05469; expected one of them itself, times a number, or what is the same "
-        "in both"
+        "dropout=0.7109, `60` with dropout=0.05469"
     ),
     bounded: (
         "`kernel_regularizer.L2.l2` of the layer `dense` differs between two calls of `bounded`, and is no multiple of "
-        "l2: `5.722046e-06` with l2=5.722e-06, `0.01` with l2=0.08984; expected one of them itself, times a number, or "
-        "what is the same in both"
+        "l2: `5.722046e-06` with l2=5.722e-06, `0.01` with l2=0.08984"
     ),
-    both: (
-        "`kernel_regularizer.L2.l2` of the layer `dense` differs between two calls of `both`, and is no multiple of l2",
-        "`rate` of the layer `rest` differs between two calls of `both`, and is no multiple of l2 or dropout: `0.289",
-    ),
-    deeper: (
-        f"`deeper` makes other layers for other values: `dense` (Dense) with {LOW}, `conv2d` (Conv2D) with {HIGH}; "
-        "expected the same layers whatever they are"
-    ),
-    longer: (
-        f"`longer` makes other layers for other values: `more` (Dense) with {LOW}, nothing with {HIGH}; expected the "
-        "same layers whatever they are"
-    ),
+    both: "`kernel_regularizer.L2.l2` of the layer `dense` differs between two calls of `both`, and is no multiple",
+    deeper: f"`deeper` makes other layers for other values: `dense` (Dense) with {LOW}, `conv2d` (Conv2D) with {HIGH}",
+    longer: f"`longer` makes other layers for other values: `more` (Dense) with {LOW}, nothing with {HIGH}",
     holds_code: "the layer `code` is a Lambda: it holds Python code, which a spec may not run",
-    holds_own: "the layer `own` is a Own, which is no layer of Keras; expected layers that everybody has",
-    subclassed: "`OwnModel` is a class of its own; expected a functional or a sequential model of Keras",
-    own_optimizer: (
-        "the model is compiled with OwnOptimizer, which is no optimizer of a spec; expected one of Adadelta, ",
-    ),
-    frozen: (
-        "the model that `frozen` makes holds layers that are frozen (`base`), and a spec begins anew; expected what "
-        "they have learnt in a file: save the model as .keras, and search that file"
-    ),
+    holds_own: "the layer `own` is a Own, which is no layer of Keras",
+    frozen: "the model that `frozen` makes holds layers that are frozen (`base`), and a spec begins anew",
+    left_to_the_loss: "the layer `own` is a Own, which is no layer of Keras",
+    two_inputs: "the layer `own` is a Own, which is no layer of Keras",
+    own_of_three: "the layer `own` is a Own, which is no layer of Keras",
 }
+"""Functions that no layers of a spec can say, and why."""
 
 
 @pytest.mark.parametrize("build", REFUSALS, ids=lambda build: build.__name__)
@@ -455,13 +479,74 @@ def test_what_cannot_be_taken_over_is_refused_in_a_sentence(build):
     with pytest.raises(ZooError) as caught:
         adopting.adopt(build)
 
-    print(caught.value)
-    says = REFUSALS[build]
-    if isinstance(says, str):
-        assert str(caught.value) == says
-    else:
-        told = str(caught.value).split("\n")
-        assert len(told) == len(says) and all(one.startswith(begin) for one, begin in zip(told, says, strict=True))
+    assert str(caught.value).startswith(REFUSALS[build])
+
+
+def again(build):
+    """What is done with a function that is called again, which is told."""
+    with pytest.warns(UserWarning, match="is called again for each trial") as told:
+        spec = adopting.adopt(build)
+    [one] = [str(one.message) for one in told if "again" in str(one.message)]
+    assert one.startswith(
+        f"`{build.__name__}` is called again for each trial, which takes longer: {CALLED_AGAIN[build]}"
+    )
+    return spec
+
+
+@pytest.mark.parametrize("values", [VALUES, OTHERS], ids=["some", "none"])
+@pytest.mark.parametrize("build", CALLED_AGAIN, ids=lambda build: build.__name__)
+def test_a_function_that_no_layers_can_say_is_called_again_for_all_values(build, values):
+    spec, values = again(build), taken(build, values)
+    plan = meeting.alone(spec)
+    made, theirs = building.build(plan, values, 7, adjustable=True).network, build(**values)
+    rows = given(theirs)
+
+    assert set(spec.ranges()) == set(values)
+    assert made.count_params() == theirs.count_params()
+    made.set_weights(theirs.get_weights())
+    answers = [np.asarray(model(rows if len(rows) > 1 else rows[0])) for model in (made, theirs)]
+    if build is left_to_the_loss:
+        answers[1] = np.asarray(keras.ops.softmax(answers[1]))
+    np.testing.assert_array_equal(*answers)
+    assert float(sum(made.losses)) == pytest.approx(float(sum(theirs.losses)), rel=1e-6)
+    assert building.trace_key(plan, values) != building.trace_key(plan, taken(build, {"l2": 0.01, "dropout": 0.1}))
+
+
+def test_a_model_of_a_function_begins_anew_under_each_seed_and_the_same_under_one():
+    plan, values = (
+        meeting.meet(again(own_of_three), zoo.data(rows_of_three()).description),
+        {"l2": 0.01, "dropout": 0.6},
+    )
+    first, same, other = (building.build(plan, values, seed, adjustable=True) for seed in (7, 7, 8))
+
+    assert first.weights().keys() == same.weights().keys() == other.weights().keys()
+    for path, value in first.weights().items():
+        np.testing.assert_array_equal(value, same.weights()[path])
+        assert "bias" in path or not np.array_equal(value, other.weights()[path])
+    for seed in (8, 7):
+        building.reset(first, values, seed)
+        for path, value in first.weights().items():
+            np.testing.assert_array_equal(value, (same if seed == 7 else other).weights()[path])
+
+
+def test_what_a_function_loads_is_where_each_trial_begins():
+    held = np.arange(24, dtype="float32").reshape(6, 4)
+
+    def pretrained(dropout):
+        model = frozen(dropout)
+        model.get_layer("base").layers[0].kernel.assign(held)
+        return model
+
+    CALLED_AGAIN[pretrained] = "the model that `pretrained` makes holds layers that are frozen (`base`)"
+    try:
+        plan = meeting.meet(again(pretrained), zoo.data(rows_of_three()).description)
+        made = building.build(plan, {"dropout": 0.5}, 7, adjustable=True)
+    finally:
+        del CALLED_AGAIN[pretrained]
+    for seed in (8, 9):
+        building.reset(made, {"dropout": 0.5}, seed)
+        [kernel] = [value for path, value in made.weights().items() if value.shape == (6, 4)]
+        np.testing.assert_array_equal(kernel, held)
 
 
 @pytest.mark.parametrize("source", [3, None, np.zeros(3)])
@@ -555,16 +640,46 @@ def test_frozen_layers_begin_with_what_the_file_holds(tmp_path):
 
 @pytest.mark.parametrize("kind", ["function", "multiples", "model", "file"])
 def test_a_search_runs_on_what_was_taken_over(kind, tmp_path):
-    dice = np.random.default_rng(0)
-    x = dice.normal(size=(90, 6)).astype("float32")
-    y = (x[:, 0] > 0).astype(int) + (x[:, 1] > 0)
     model = perceptron(0.01, 0.2)
     model.compile(keras.optimizers.Adam(0.01))
     model.save(tmp_path / "mine.keras")
     source = {"function": perceptron, "multiples": half, "model": model, "file": tmp_path / "mine.keras"}[kind]
-    study = zoo.tune(adopting.adopt(source), (x, y), trials=3, epochs=2, run=tmp_path / "run", workers=1)
+    study = zoo.tune(adopting.adopt(source), rows_of_three(), trials=3, epochs=2, run=tmp_path / "run", workers=1)
 
     assert [one["status"] for one in study.trials] == ["completed"] * 3
     assert set(study.values) == {"l2", "dropout"}
     assert study.trials[1]["l2"] == 0
     assert len({(one["l2"], one["dropout"]) for one in study.trials}) == 3
+
+
+def test_a_search_calls_a_function_that_no_layers_can_say_for_each_trial(tmp_path):
+    called = []
+
+    @functools.wraps(own_of_three)
+    def own(**values):
+        called.append((values["l2"], values["dropout"]))
+        return own_of_three(**values)
+
+    def search(run, trials, **more):
+        with pytest.warns(UserWarning, match="`own_of_three` is called again for each trial, which takes longer"):
+            return zoo.tune(own, rows_of_three(), trials=trials, epochs=2, run=tmp_path / run, **more)
+
+    search("run", 3)
+    study, whole = search("run", 5), search("whole", 5)
+
+    assert (tmp_path / "run/trials.csv").read_bytes() == (tmp_path / "whole/trials.csv").read_bytes()
+    assert {(one["l2"], one["dropout"]) for one in study.trials} <= set(called)
+    assert [one["status"] for one in study.trials] == ["completed"] * 5 == [one["status"] for one in whole.trials]
+    study.export(tmp_path / "served")
+    for more in ({"workers": 2}, {"cluster": "tcp://127.0.0.1:1"}):
+        with pytest.raises(ZooError, match="the function is called again for each trial, in this process, and"):
+            search("refused", 2, **more)
+    code = "import zoo; print(zoo.load(SPEC).name); zoo.build(SPEC)".replace(
+        "SPEC", repr(str(tmp_path / "run/best.yaml"))
+    )
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert other.stdout == "own_of_three\n"
+    wrong = "the network is made by the Python function `own_of_three`, which this process was not handed; expected"
+    assert wrong in other.stderr.splitlines()[-1]
+    with pytest.raises(ZooError, match="is made by the Python function `own_of_three`, which is all the code there"):
+        ejecting.eject(building.unfolded(zoo.load(tmp_path / "run/best.yaml"), {}))

@@ -2,7 +2,8 @@
 
 A model is imported. A function is called twice with values far apart: the arguments in which its two models differ are
 where lambda and p act, and there the spec says `$l2` and `$dropout`. Nothing of the session is disturbed by that: names
-and random numbers go on as if the function had not been called.
+and random numbers go on as if the function had not been called. Where no layers of a spec can say what a function
+makes, its spec is one layer, `Function`, which calls it again for each trial.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import itertools
 import json
 import math
 import re
+import warnings
 import zipfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path as File
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import importing, selection
 from zoo.errors import Problem, ZooError, joined, listed, plainly
+from zoo.importing.graphs import without_graph
 from zoo.language import catalogue, folding, network, reading
 from zoo.language.expressions import is_expression
 from zoo.language.families import OWN_LOSSES, losses
@@ -32,6 +34,7 @@ from zoo.language.objects import WRAPPED, is_lambda, is_rate
 from zoo.language.parsing import Path, shown, written
 from zoo.language.ranges import is_number
 from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, Spec
+from zoo.layers import functions
 from zoo.meeting import around
 from zoo.seeding import drawn_from
 
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     import keras
 
 Data = dict[str, Any]
-Build = Callable[..., Any]
+Build = functions.Build
 
 USUAL = {"l2": DEFAULT_L2, "dropout": DEFAULT_DROPOUT}
 """What a function may take, and the value of each that its signature does not give."""
@@ -71,9 +74,11 @@ def adopt(source: keras.Model | Build | str | File, name: str = "") -> Spec:
     What else its loss was told becomes `train.loss`; metrics are the task's. A function takes `l2` and `dropout` by
     name, or one of them, everything else at a default. What follows them becomes an expression, and each gets a range
     around the function's own default.
-    Weights begin anew, but in a file with frozen layers, which is where they begin then.
-    Raises `ZooError` with a sentence for what no spec can say: models without a graph, layers, optimizers and losses of
-    one's own, frozen layers in memory, and functions that make other layers for other values.
+    Weights begin anew, but in a file with frozen layers, which is where they begin then. A function that makes what no
+    spec can say (other layers for other values, layers of one's own, frozen ones) is called again for each trial, of
+    which a warning tells why.
+    Raises `ZooError` with a sentence for what no spec can say: models without a graph, optimizers and losses of one's
+    own; and of a model or a file, layers of one's own and frozen ones in memory.
     """
     import keras
 
@@ -335,11 +340,30 @@ def _frozen(value: Any, within: str = "") -> str:
 
 
 def _of_function(build: Build, name: str) -> Spec:
-    called = getattr(build, "__name__", type(build).__name__)
+    called = functions.name_of(build)
     usual = _defaults(build, called)
     calls = [{key: PROBES[key][index] for key in usual} for index in (0, 1)]
     models = [_model(build, called, values) for values in calls]
     name = name or _own_name(models[0], called)
+    try:
+        return _followed(called, usual, calls, models, name)
+    except _Idle:
+        raise
+    except ZooError as error:
+        why = str(error).partition("\n")[0].partition("; expected")[0]
+    found = _called_anew(build, usual, name)
+    warnings.warn(f"`{called}` is called again for each trial, which takes longer: {why}", stacklevel=4)
+    return found
+
+
+class _Idle(ZooError):
+    """A function that does nothing with what it is given."""
+
+
+def _followed(
+    called: str, usual: Mapping[str, float], calls: Sequence[Mapping[str, float]], models: Sequence[Any], name: str
+) -> Spec:
+    """The spec of the layers of two models that a function made of these values, with knobs where they follow them."""
     flats = [_data(model, _compiled(model), name) for model in models]
     for flat in flats:
         _refuse_frozen(flat, f"the model that `{called}` makes")
@@ -349,13 +373,41 @@ def _of_function(build: Build, name: str) -> Spec:
     if compared.problems:
         raise ZooError(*compared.problems)
     if not compared.followed:
-        raise ZooError(f"nothing in the model that `{called}` makes follows {joined(usual)}; expected it to use them")
+        raise _Idle(f"nothing in the model that `{called}` makes follows {joined(usual)}; expected it to use them")
     data["summary"] = f"Taken over from the function {called}."
     if "l2" in compared.followed:
         data = _with_lambda(data)
     if "dropout" in compared.followed:
         data = _with_dropout(data)
     return _checked({**data, **{key: around(key, usual[key]) for key in usual if key in compared.followed}}, called)
+
+
+def _called_anew(build: Build, usual: Mapping[str, float], name: str) -> Spec:
+    """The spec of one layer, the model that a function makes: it is called again for each lambda and p."""
+    called = functions.name_of(build)
+    model = _model(build, called, usual)
+    if wrong := without_graph(model):
+        raise ZooError(wrong)
+    if len(model.outputs) > 1:
+        wrong = f"the model that `{called}` makes answers {len(model.outputs)} tensors"
+        raise ZooError(f"{wrong}, and a data set holds one target; expected one")
+    compiled = _compiled(model)
+    begun, names = importing.stated(_answering(model, compiled.activation), name)
+    begun["task"] = begun["task"] or "regression"
+    values = [f"${key}" for key in usual]
+    given = {**functions.hand_in(build), "takes": [*usual], "values": values, "name": called}
+    item = {**given, "from": names if len(names) > 1 else names[0]}
+    last = network.free("activation", {called})
+    after = [{"Activation": {"activation": compiled.activation, "name": last}}] if compiled.activation else []
+    data = {
+        **begun,
+        "summary": f"Made by the Python function {called}, which is called again for each trial.",
+        **{key: around(key, value) for key, value in usual.items()},
+        "layers": [{"Function": item}, *after],
+        "outputs": [last if after else called],
+        **compiled.train(str(begun["task"])),
+    }
+    return _checked(data, called)
 
 
 def _defaults(build: Build, called: str) -> dict[str, float]:
@@ -391,37 +443,15 @@ def _model(build: Build, called: str, values: Mapping[str, float]) -> keras.Mode
     """The model that a function makes of values. Raises `ZooError` if it makes none."""
     import keras
 
-    # What the function takes from outside may have a name that Keras would give once more if it began to count anew.
-    for anew in (True, False):
-        try:
-            with _counted(anew), drawn_from(0):
-                made = build(**values)
-            break
-        except Exception as error:  # it is the user's own code
-            if anew and "unique" in str(error):
-                continue
-            says = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-            raise ZooError(f"`{called}` with {_said(values)} raises {type(error).__name__}: {says}") from error
+    try:
+        with drawn_from(0):
+            made = functions.called(build, values)
+    except Exception as error:  # it is the user's own code
+        says = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        raise ZooError(f"`{called}` with {_said(values)} raises {type(error).__name__}: {says}") from error
     if not isinstance(made, keras.Model):
         raise ZooError(f"`{called}` gives a {type(made).__name__}; expected a keras.Model")
     return made
-
-
-@contextmanager
-def _counted(anew: bool) -> Iterator[None]:
-    """Let Keras count names from the beginning, or from where it is, and go on afterwards as if it had counted none.
-
-    `keras.backend.clear_session` would forget more than names, and for good.
-    """
-    from keras.src.backend.common import global_state
-
-    key = "object_name_uids"
-    before = global_state.get_global_attribute(key)
-    global_state.set_global_attribute(key, defaultdict(int, {} if anew else before or {}))
-    try:
-        yield
-    finally:
-        global_state.set_global_attribute(key, before)
 
 
 def _said(values: Mapping[str, float]) -> str:

@@ -214,7 +214,7 @@ def tune(
     epochs as by `model.fit`, of which each training has copies if there are several; then
     trials run in this process, one after the other. `fresh` begins anew. Raises `ZooError`.
     """
-    from zoo import clusters, oracles, tuning, working
+    from zoo import building, clusters, oracles, tuning, working
     from zoo.training.engine import check_callbacks
 
     counts = {
@@ -266,6 +266,12 @@ def tune(
         folds=folds,
         ahead=ahead,
     )
+    if any(node.layer == "Function" for node in building.unfolded(plan.spec, {}).walk()) and not called:
+        away = f"workers is {workers}" if workers not in (None, 1) else f"cluster is {cluster}" if cluster else ""
+        if away:
+            wrong = f"the function is called again for each trial, in this process, and {away}"
+            raise ZooError(f"{wrong}; expected none said, or a function that makes the same layers for all values")
+        workers = 1
     plan = replace(plan, callbacks=tuple(type(one).__name__ for one in called))
     if folds:
         rows.folds(folds)  # what cannot be folded is refused before anything is trained

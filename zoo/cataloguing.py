@@ -159,7 +159,8 @@ def _parameters(parameters: Mapping[str, inspect.Parameter], kind: Any) -> dict[
 def _signature(thing: type, base: dict[str, Any]) -> dict[str, Any]:
     """Arguments with their defaults in the order of the signature; values JSON cannot hold become null."""
     arguments, required, more = {}, [], False
-    for name, parameter in list(inspect.signature(thing.__init__).parameters.items())[1:]:  # type: ignore[misc]
+    made: Any = thing.__new__ if thing.__init__ is object.__init__ else thing.__init__  # type: ignore[misc]
+    for name, parameter in list(inspect.signature(made).parameters.items())[1:]:
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             more = True
         elif name != "name":

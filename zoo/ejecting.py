@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zoo.errors import ZooError
 from zoo.language import catalogue
 from zoo.language.network import Input, Network, Node, owner, snake_case
 from zoo.version import VERSION
@@ -39,7 +40,11 @@ def eject(network: Network, command: str = "") -> str:
 
     The file holds `build()`, which gives the model with its weights initialised, and the source of those of our layers
     that stand in the network, registered as ours are: `.keras` files of either side load on the other.
+    Raises `ZooError` for a network that a Python function makes.
     """
+    if made := next((node for node in network.walk() if node.layer == "Function"), None):
+        wrong = f"`{network.name}` is made by the Python function `{made.arguments['function']}`"
+        raise ZooError(f"{wrong}, which is all the code there is; expected a spec of layers")
     return _File().written(network, command or f"zoo eject {network.name}")
 
 

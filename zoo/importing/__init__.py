@@ -148,39 +148,54 @@ class _Import:
             raise ZooError(wrong)
         if not calls_of(model):
             raise ZooError(f"`{model.name}` has no layers; expected at least one")
-        inputs = [_input(tensor) for tensor in model.inputs]
-        kind = kinds(inputs[0])[0]  # what a single input is called, unless a layer is
-        taken = {one.name for one in model.layers} - {operation_of(model.inputs[0]).name}
-        single = len(inputs) == 1 and kind not in taken
-        names = ["input"] if single else _input_names(model)
-        body = _Body(self, model, names, {kind} if single else set())
+        begun, names = stated(model, name)
+        body = _Body(self, model, names, {kinds(begun["input"])[0]} if "input" in begun else set())
         outputs = body.run()
         if self.refused:
             raise ZooError(*self.refused)
         if unread := [one for one in names if one not in body.read and one not in outputs]:
             raise ZooError(f"the input `{unread[0]}` leads to no output; expected every input to be used")
-        task, facts = _task(model)
-        if "vocabulary" in facts:
-            inputs[0]["vocabulary"] = facts.pop("vocabulary")
-        cut = _head(body.items) if task and outputs == [body.previous] else 0
-        layers, head = body.items[: cut or None], _sized(body.items[cut:], facts) if cut else []
+        cut = _head(body.items) if begun["task"] and outputs == [body.previous] else 0
+        layers, head = body.items[: cut or None], _sized(body.items[cut:], begun) if cut else []
         blocks = self.blocks.values()
         knobs = _knobs([*layers, *head, *(one for block in blocks for one in block["layers"])])
         for block in blocks:
             block["layers"] = list(map(_bare, block["layers"]))
         return {
-            "spec": 1,
-            "name": name or _spec_name(model.name),
+            **begun,
             "family": _family(body.classes),
-            "task": task or "regression",
-            "summary": f"Imported from the Keras model {model.name}.",
-            **facts,
-            **({"input": inputs[0]} if single else {"inputs": dict(zip(names, inputs, strict=True))}),
+            "task": begun["task"] or "regression",
             **knobs,
             **({"blocks": self.blocks} if blocks else {}),
             "layers": list(map(_bare, layers)),
             **({"head": list(map(_bare, head))} if head else {"outputs": outputs}),
         }
+
+
+def stated(model: keras.Model, name: str = "") -> tuple[dict[str, Any], list[str]]:
+    """What a model tells of itself from outside, as the beginning of a spec, and the names of its inputs in items.
+
+    `task` is an empty text where its output tells none; `family` is told by the classes of its layers.
+    Raises `ZooError` for inputs that no spec can state.
+    """
+    inputs = [_input(tensor) for tensor in model.inputs]
+    kind = kinds(inputs[0])[0]  # what a single input is called, unless a layer is
+    taken = {one.name for one in model.layers} - {operation_of(model.inputs[0]).name}
+    single = len(inputs) == 1 and kind not in taken
+    names = ["input"] if single else _input_names(model)
+    task, facts = _task(model)
+    if "vocabulary" in facts:
+        inputs[0]["vocabulary"] = facts.pop("vocabulary")
+    begun = {
+        "spec": 1,
+        "name": name or _spec_name(model.name),
+        "family": _family(type(one).__name__ for one in model._flatten_layers()),
+        "task": task,
+        "summary": f"Imported from the Keras model {model.name}.",
+        **facts,
+        **({"input": inputs[0]} if single else {"inputs": dict(zip(names, inputs, strict=True))}),
+    }
+    return begun, names
 
 
 # Bodies: a model's graph to items

@@ -45,7 +45,7 @@ MERGING = ("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multip
 
 LISTED = (
     *MERGING, "Attention", "AdditiveAttention", "LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM1D",
-    "ConvLSTM2D", "ConvLSTM3D", "Identity", "Sampling", "EvidenceLowerBound", "Contraction",
+    "ConvLSTM2D", "ConvLSTM3D", "Identity", "Sampling", "EvidenceLowerBound", "Contraction", "Function",
 )  # fmt: skip
 """Layers that may be called on several tensors in a list."""
 

@@ -14,10 +14,11 @@ ROOMS = {
     "Nearby": "latent",
     "Contraction": "latent",
     "SinceLast": "preparation",
+    "Function": "functions",
 }
 """Where each layer stands that a network may hold."""
 
-PUBLIC = ("Take", "LayerScale", "VectorQuantizer")
+PUBLIC = ("Take", "LayerScale", "VectorQuantizer", "Function")
 """Those that a spec may name, beside Keras's own."""
 
 
