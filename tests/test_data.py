@@ -575,7 +575,7 @@ def test_no_file_or_another_kind_of_file_is_said(tmp_path):
 @pytest.mark.parametrize(
     "source, says",
     [
-        (3, r"a int is no data; expected a name, an \.npz path, a folder, a mapping of arrays or a pair \(x, y\)"),
+        (3, r"a int is no data; expected a name, an \.npz path, a folder, a mapping of arrays, a pair \(x, y\) or"),
         ((ROWS, LABELS, LABELS), "a tuple is no data"),
         ({"x": ROWS}, "holds x, no `x_train`"),
         ({3: ROWS}, "holds 3, no `x_train`"),

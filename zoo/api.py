@@ -110,7 +110,8 @@ def data(source: Any, name: str = "data") -> Dataset:
     """Load data: a name such as `digits`, an .npz file, a folder of .npy files, a mapping of arrays, or a pair (x, y).
 
     Arrays are named `x_train, y_train` and, if there is a test part, `x_test, y_test`. Rows of a folder, and arrays
-    that numpy has mapped from a file, stay there: they may be larger than memory. Raises `ZooError`.
+    that numpy has mapped from a file, stay there: they may be larger than memory. A `tf.data.Dataset`, or a mapping of
+    `train` and `test` to one each, is read once, into files. Raises `ZooError`.
     """
     return dataset.load(source, name)
 

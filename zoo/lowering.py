@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import Mark, Problem, ZooError
+from zoo.errors import Mark, Problem, ZooError, first_sentence
 from zoo.language import catalogue
 from zoo.language.network import Network, Node, snake_case
 from zoo.language.ranges import Filled
@@ -398,15 +397,6 @@ def weights_by_path(model: Any, within: str = "") -> Iterator[tuple[str, Any]]:
         else:
             for variable in layer.weights:
                 yield within + variable.path, variable
-
-
-def first_sentence(error: Exception) -> str:
-    """What Keras or TensorFlow says first of what is wrong, without colours and names of kernels."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras colours its messages, for terminals and files alike
-    plain = re.sub(r"\{\{function_node [^}]*\}\}\s*|\s*\[Op:\w+\]( name:\s*)?", "", plain)
-    lines = [line.strip() for line in plain.splitlines() if line.strip()]
-    lines = [line for line in lines if not line.startswith("Exception encountered")] or [type(error).__name__]
-    return lines[0][:300].rstrip(".")
 
 
 def make(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.datasets import sources, splitting
+from zoo.datasets import sources, splitting, streamed
 from zoo.datasets.description import KINDS, Description, Field, field, field_of, fingerprint, not_finite
 from zoo.datasets.mapped import Array, each, joined, mapped, pieces, some
 from zoo.datasets.sources import ARRAYS, Rows
@@ -103,11 +103,16 @@ class Dataset:
 def load(source: Any, name: str = "data") -> Dataset:
     """A data set from a name, the path of an .npz file or of a folder of .npy files, a mapping of arrays, or (x, y).
 
-    Rows of a folder, and of arrays that numpy has mapped from a file, stay in their files. Raises `ZooError` for what
-    cannot be learned from: empty, ragged, of text, of one class, of unequal lengths.
+    A `tf.data.Dataset`, or a mapping of `train` and `test` to one each, is read once. Rows of a folder, of a pipeline,
+    and of arrays that numpy has mapped from a file, stay in files. Raises `ZooError` for what cannot be learned from:
+    empty, ragged, of text, of one class, of unequal lengths.
     """
     if isinstance(source, Dataset):
         return source
+    if streamed.is_pipeline(source):
+        source = {"train": source}
+    if isinstance(source, Mapping) and any(map(streamed.is_pipeline, source.values())):
+        source = _unrolled(source, name)
     if isinstance(source, (str, Path)):
         path = Path(str(source))
         rows = sources.load(str(source))
@@ -121,9 +126,21 @@ def load(source: Any, name: str = "data") -> Dataset:
     else:
         kind = type(source).__name__
         raise ZooError(
-            f"a {kind} is no data; expected a name, an .npz path, a folder, a mapping of arrays or a pair (x, y)"
+            f"a {kind} is no data; expected a name, an .npz path, a folder, a mapping of arrays, a pair (x, y) or a "
+            "tf.data.Dataset"
         )
     return _dataset(_checked(rows, name), name)
+
+
+def _unrolled(source: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The arrays that the pipelines of a mapping give."""
+    found: dict[str, Any] = {}
+    for part, pipeline in source.items():
+        if part not in ("train", "test") or not streamed.is_pipeline(pipeline):
+            what = f"`{part}`, a {type(pipeline).__name__}"
+            raise ZooError(f"{name} holds {what}, beside a pipeline; expected `train`, and `test` if there is one")
+        found |= streamed.arrays(pipeline, part, name)
+    return found
 
 
 def as_array(value: Any, name: str) -> Array:

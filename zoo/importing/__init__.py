@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import ZooError, listed
+from zoo.errors import ZooError, first_sentence, listed
 from zoo.importing.graphs import (
     Call,
     Key,
@@ -39,7 +39,7 @@ from zoo.language.items import GROUP
 from zoo.language.network import free, names_of, owner, snake_case
 from zoo.language.objects import OURS, WRAPPED, kernels
 from zoo.language.spec import NAME, NAMES
-from zoo.lowering import Plain, first_sentence, lower, together
+from zoo.lowering import Plain, lower, together
 
 if TYPE_CHECKING:
     import keras
