@@ -248,6 +248,7 @@ def test_a_spec_that_is_changed_keeps_the_places_of_its_file(tmp_path):
         ("LeNet-5", {"lenet5"}),
         ("lenet*", {"lenet5"}),
         ("ResNet[0-9]*V2", {"resnet50v2", "resnet101v2", "resnet152v2"}),
+        ("EfficientNet[B][01]", {"efficientnetb0", "efficientnetb1"}),
         ("VGG1[!0-8]", {"vgg19"}),
     ],
 )

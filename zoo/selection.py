@@ -119,7 +119,7 @@ def _head(content: bytes) -> dict[str, Any]:
 
 def _plain_pattern(pattern: str) -> str:
     """A pattern as plain names are matched with; what stands in brackets, such as `[0-9]`, stays."""
-    return "".join(part if part[:1] == "[" else plainly(part) for part in re.split(r"(\[[^]]+\])", pattern))
+    return "".join(part.lower() if part[:1] == "[" else plainly(part) for part in re.split(r"(\[[^]]+\])", pattern))
 
 
 def cards(pattern: str = "", family: str = "", task: str = "", parameters: int | None = None) -> list[Card]:
