@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from zoo.errors import ZooError
 from zoo.language import network
 from zoo.language.network import Network, Node
 from zoo.language.spec import CARD, Spec
@@ -34,16 +35,19 @@ def differences(one: Spec, other: Spec) -> list[tuple[str, str, str]]:
         told = name in _STATED or name.startswith(("train.", "penalties."))
         if not told and "[" not in name and ranges[0].get(name) != ranges[1].get(name):
             rows.append((f"range of {name}", _shown(ranges[0].get(name)), _shown(ranges[1].get(name))))
-    flat = [network.unfold(spec.fill())[0] for spec in (one, other)]
-    sides = [list(_walked(found)) if found else [] for found in flat]
-    rows += _rows(
-        [((), node) for node in flat[0].prepare] if flat[0] else [],
-        [((), node) for node in flat[1].prepare] if flat[1] else [],
-        "prepare: ",
-    )
-    rows += _rows(sides[0], sides[1], "")
+    flat = [_unfolded(spec) for spec in (one, other)]
+    prepared = [replace(found, nodes=found.prepare, outputs=()) for found in flat]
+    rows += _rows(prepared[0], prepared[1], "prepare: ") + _rows(flat[0], flat[1], "")
+    sides = [list(_walked(found)) for found in flat]
     unnamed = [_unnamed(spec, side) for spec, side in zip((one, other), sides, strict=True)]
     return rows + _ranges(unnamed[0], unnamed[1], _aligned(sides[0], sides[1]))
+
+
+def _unfolded(spec: Spec) -> Network:
+    found, problems = network.unfold(spec.fill())
+    if found is None:
+        raise ZooError(*problems)
+    return found
 
 
 def _told(spec: Spec) -> dict[str, Any]:
@@ -97,11 +101,11 @@ _STATED = ("l2", "dropout", "learning_rate")
 
 
 def _walked(found: Network, inside: tuple[str, ...] = ()) -> Iterator[Scoped]:
+    """Every layer, a model before those that it holds; one that stands there again holds none of its own."""
     for node in found.nodes:
-        if node.network:
+        yield inside, node
+        if node.network and not node.reuses:
             yield from _walked(node.network, (*inside, node.name))
-        else:
-            yield inside, node
 
 
 def _matched(before: list[Scoped], after: list[Scoped]) -> difflib.SequenceMatcher[str]:
@@ -118,35 +122,77 @@ def _aligned(before: list[Scoped], after: list[Scoped]) -> dict[int, int]:
     }
 
 
-def _rows(before: list[Scoped], after: list[Scoped], prefix: str) -> list[tuple[str, str, str]]:
+Same = dict[tuple[tuple[str, ...], str], tuple[tuple[str, ...], str]]
+"""What stands for what: a layer or an input by its name and the models that it stands in, of one side and the other."""
+
+
+def _rows(left: Network, right: Network, prefix: str) -> list[tuple[str, str, str]]:
     rows = []
-    matcher = _matched(before, after)
-    same: dict[tuple[tuple[str, ...], str], tuple[tuple[str, ...], str]] = {}
-    for tag, begin, end, start, stop in matcher.get_opcodes():
+    before, after = list(_walked(left)), list(_walked(right))
+    same = _inputs(left, right, (), ())
+    for tag, begin, end, start, stop in _matched(before, after).get_opcodes():
         if tag != "equal":
             rows += _pairs([node for _, node in before[begin:end]], [node for _, node in after[start:stop]], prefix)
         for (inside, node), (within, other) in zip(before[begin:end], after[start:stop], strict=False):
             same[inside, node.name] = within, other.name
+            if node.network and other.network:
+                same |= _inputs(node.network, other.network, (*inside, node.name), (*within, other.name))
             rows += _calls(node, other, inside, within, same, prefix) if tag == "equal" else []
-    return rows
+    return rows + _tensors(left.outputs, right.outputs, (), (), same, f"{prefix}outputs")
+
+
+def _inputs(left: Network, right: Network, inside: tuple[str, ...], within: tuple[str, ...]) -> Same:
+    """The inputs of two networks, which stand for one another in their order."""
+    pairs = zip(left.inputs, right.inputs, strict=False)
+    return {(inside, mine.name): (within, its.name) for mine, its in pairs}
 
 
 def _calls(
-    one: Node, other: Node, inside: tuple[str, ...], within: tuple[str, ...], same: Mapping[Any, Any], prefix: str
+    one: Node, other: Node, inside: tuple[str, ...], within: tuple[str, ...], same: Same, prefix: str
 ) -> list[tuple[str, str, str]]:
-    """What two equal layers are called on, where that is not the same; a layer without a pair is told already."""
-    left, right = list(one.read()), list(other.read())
+    """What two equal layers are called on, what they stand for again, or what models answer, where it is not the same."""
+    rows = _tensors(_read(one), _read(other), inside, within, same, f"{prefix}{one.name}.from")
+    if one.reuses:
+        rows += _tensors([one.reuses], [other.reuses], inside, within, same, f"{prefix}{one.name}.reuse")
+    if one.network and other.network and not one.reuses:
+        mine, its = (*inside, one.name), (*within, other.name)
+        rows += _tensors(one.network.outputs, other.network.outputs, mine, its, same, f"{prefix}{one.name}.outputs")
+    return rows
+
+
+def _tensors(
+    left: Sequence[str], right: Sequence[str], inside: tuple[str, ...], within: tuple[str, ...], same: Same, what: str
+) -> list[tuple[str, str, str]]:
+    """A row where tensors are not those that stand for one another; those of a layer without a pair are told already."""
     for mine, its in zip(left, right, strict=False):
-        known = same.get((inside, network.owner(mine)))
-        if known in (None, (within, network.owner(its))) or (within, network.owner(its)) not in same.values():
-            continue
-        return [(f"{prefix}{one.name}.from", _shown(", ".join(left)), _shown(", ".join(right)))]
+        known, met = same.get((inside, network.owner(mine))), (within, network.owner(its))
+        told = known is None or met not in same.values()
+        if not told and (known != met or _number(mine) != _number(its)):
+            return [(what, _shown(", ".join(left)), _shown(", ".join(right)))]
     return []
+
+
+def _number(tensor: str) -> str:
+    """Which output of its layer a tensor is."""
+    return tensor[len(network.owner(tensor)) :] or ".0"
+
+
+def _each(value: Any) -> Sequence[str]:
+    return [value] if isinstance(value, str) else value if isinstance(value, tuple) else ()
+
+
+def _read(node: Node) -> list[str]:
+    """The tensors that a layer is called on, those by argument in the order of their names."""
+    named = (node.call[key] for key in sorted(node.call))
+    return [*node.inputs, *(one for value in named for one in _each(value))]
 
 
 def _said(node: Node) -> list[Any]:
     """What makes two layers the same: all but what they are called, and what they are called on."""
-    return [node.layer, node.arguments, node.l2, node.dropout, node.frozen, len(node.inputs), _plain(node)]
+    return [
+        node.layer, node.arguments, node.l2, node.dropout, node.frozen, len(node.inputs), _plain(node),
+        bool(node.reuses), len(node.network.outputs) if node.network else 0,
+    ]  # fmt: skip
 
 
 def _plain(node: Node) -> dict[str, Any]:
@@ -174,6 +220,7 @@ def _pairs(before: list[Node], after: list[Node], prefix: str) -> list[tuple[str
 
 def _arguments(node: Node) -> dict[str, Any]:
     more = {"l2": node.l2, "rate": node.dropout, "frozen": node.frozen or None, "inputs": len(node.inputs)}
+    more |= {"reuse": node.reuses or None, "outputs": len(node.network.outputs) if node.network else None}
     more |= {f"from.{key}": value for key, value in _plain(node).items()}
     return {**node.arguments, **{key: value for key, value in more.items() if value is not None}}
 
