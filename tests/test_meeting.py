@@ -346,6 +346,28 @@ def test_such_ranges_hold_the_values_that_the_spec_has():
         assert ranges["l2"].holds(l2) and ranges["dropout"].holds(dropout)
 
 
+HEAD = {"Dense": {"units": 2, "activation": "softmax"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "ranges"),
+    [
+        ({"layers": [{"Dense": 8}, {"Dropout": 0.1}]}, ["l2"]),
+        ({"layers": [{"Dense": 8}, "Dropout"], "defaults": {"Dropout": {"rate": 0.3}}}, ["l2"]),
+        ({"layers": [{"Dense": 8}, {"Dropout": "$p"}], "let": {"p": 0.2}}, ["l2"]),
+        ({"layers": [{"Dense": 8}, {"Dropout": "$dropout / 2"}, {"Dropout": 0.1}]}, ["l2", "dropout"]),
+        ({"layers": [{"Dense": {"units": 4, "l2": 0.01}}, "Dropout"],
+          "head": [{"Dense": {**HEAD["Dense"], "l2": 0.1}}]}, ["dropout"]),
+        ({"layers": [{"Dense": {"units": 4, "trainable": False}}],
+          "head": [{"Dense": {**HEAD["Dense"], "trainable": False}}]}, []),
+        ({"layers": [{"Dense": {"units": 4, "bias_regularizer": {"L2": {"l2": "$l2"}}, "kernel_regularizer": None}}],
+          "head": [{"Dense": {**HEAD["Dense"], "kernel_regularizer": None}}]}, ["l2"]),
+    ],
+)  # fmt: skip
+def test_what_layers_have_of_their_own_is_not_searched(body, ranges):
+    assert list(ranges_of(body)) == ranges
+
+
 def test_there_is_no_range_for_what_a_spec_does_not_have():
     assert list(ranges_of({"layers": [{"Dense": {"units": 8}}]})) == ["l2"]
 

@@ -374,18 +374,14 @@ def around(key: str, value: float) -> dict[str, Any]:
 
 
 def _with_ranges(found: Spec, unfolded: network.Network) -> Spec:
-    """The spec with ranges for lambda and p, as far as it has kernels and dropout layers for them."""
-    has = {
-        "l2": any(node.l2 is not None for node in unfolded.walk()),
-        "dropout": any(node.dropout is not None for node in unfolded.walk()),
-    }
-    table = network.names(found.fill())
+    """The spec with ranges for lambda and p, as far as layers take the spec's, not one of their own, and are trained."""
+    filled = found.fill()
+    table, taken = network.names(filled), network.reads(filled)
     values = {"l2": table.get("l2", DEFAULT_L2), "dropout": table.get("dropout", DEFAULT_DROPOUT)}
-    made = {}
-    for key in WITHOUT_RANGES:
-        if has[key]:
-            made[key] = Range(**around(key, float(values[key])))
-    return found.adapted(**made)
+    still = [node.still for node in unfolded.walk() if node.l2 is not None]
+    idle = {"l2"} if still and all(still) else set()
+    searched = [key for key in WITHOUT_RANGES if key in taken - idle]
+    return found.adapted(**{key: Range(**around(key, float(values[key]))) for key in searched})
 
 
 def _objective(objective: str | None, task: str) -> tuple[str, str]:
