@@ -271,3 +271,19 @@ def test_links_to_nowhere_and_hidden_files_are_no_specs_and_both_ends_of_names_a
         selection._FOLDERS.clear()
         selection.files.cache_clear()
         selection.names.cache_clear()
+
+
+def test_the_keys_of_a_user_s_own_stand_in_any_order_and_a_torn_file_is_said(tmp_path):
+    late = "layers: [Dense: 16]\nname: late\nparameters: 275\nfamily: mlp\nclasses: 3\ninput: {shape: [13]}\nspec: 1\n"
+    (tmp_path / "late.yaml").write_text(late)
+    (tmp_path / "torn.yaml").write_text(late.replace("]", "", 1))
+    selection.add(tmp_path)
+    try:
+        [one], [torn] = selection.cards("late", parameters=300), selection.cards("torn")
+    finally:
+        selection._FOLDERS.remove(tmp_path)
+        selection.files.cache_clear()
+        selection.names.cache_clear()
+
+    assert (one.family, one.input, one.parameters) == ("mlp", "table 13", 275)
+    assert torn.summary == f"cannot be read: zoo check {tmp_path / 'torn.yaml'}"

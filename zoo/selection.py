@@ -109,12 +109,18 @@ _LATER = re.compile(rb"(?m)^(variants|latent|extends)[ \t]*:")
 
 
 def _head(content: bytes) -> dict[str, Any]:
-    """What a card needs of a file: its head, or the whole of it where words that decide stand further down."""
+    """The head of a file, or the whole of it where words that decide stand further down."""
     found = parsing.head(content, BODY_KEYS)
     if all(word.decode() in found for word in _LATER.findall(content)):
         return found
     whole = parsing.parse(content, "")[0]
     return whole if isinstance(whole, dict) else found
+
+
+def _whole(content: bytes) -> dict[str, Any]:
+    """All of a user's own file, whose keys stand in any order; nothing of one that cannot be read."""
+    whole, _, problems = parsing.parse(content, "")
+    return whole if isinstance(whole, dict) and not problems else {}
 
 
 def _plain_pattern(pattern: str) -> str:
@@ -159,7 +165,8 @@ def _cards() -> list[Card]:
 
 def _card_of(name: str, path: Path, variant: str) -> Card:
     content = path.read_bytes()
-    data = _head(content)
+    ours = Path(str(resources.files("zoo.specs"))) in path.parents
+    data = _head(content) if ours else _whole(content)
     if "extends" in data:
         merged = merging.document(content, str(path), variant, _extended)
         data = _stated(merged.data, merged.marks, str(path)) if isinstance(merged.data, dict) else {}

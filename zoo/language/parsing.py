@@ -258,6 +258,8 @@ class _Reader:
             else:
                 self.marks[here] = self._mark(event)
                 cut = bool(start.flow_style) and self._is_cut(event, inner, here)
+                if cut:
+                    self._skip(inner)
                 result[key] = None if cut else self.value(inner, here)
         return result
 
