@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+import zoo
 from zoo import checking, cli, selection
 from zoo.datasets import dataset
 from zoo.errors import ZooError
@@ -106,6 +107,48 @@ def test_the_ends_of_ranges_are_built_as_the_data_have_them(desk):
 
     assert wrong.wrong.endswith(", where `wide` is 40")
     assert (wrong.path, wrong.mark.line) == ("layers[1].MaxPooling2D", 8)
+
+
+TOLD_WHEN_COMPUTED = {
+    "Discretization: {num_bins: 4}": "need to either pass the `bin_boundaries` argument",
+    "Discretization: {bin_boundaries: [1, 0]}": "Expected sorted boundaries",
+    "RandomCrop: {height: 12, width: 12}": "incompatible with the layer",
+    "Resizing: {height: 0, width: 4}": "output dimensions must be positive",
+    "ZeroPadding2D: {padding: -1}": "Paddings must be non-negative",
+    "StringLookup: {vocabulary: [a]}": "Cast float to string is not supported",
+    "IntegerLookup: {vocabulary: [1, 2], num_oov_indices: 0}": "all inputs should be in vocabulary",
+}
+
+
+@pytest.mark.parametrize("item", TOLD_WHEN_COMPUTED)
+def test_what_only_computing_shows_is_a_problem_of_the_spec_and_of_a_training(item, tmp_path):
+    rows = np.random.default_rng(0).integers(0, 256, (120, 8, 8, 3)).astype("uint8")
+    data = dataset.load((rows, np.arange(120) % 2))
+    text = CONV.replace("classes: 4", "classes: 2").replace("[16, 16, 1]", "[8, 8, 3]")
+    (tmp_path / "spec.yaml").write_text(text[: text.index("layers:")] + f"layers: [{item}, Flatten]\n")
+    spec = selection.load(tmp_path / "spec.yaml")
+
+    for description in (None, data.description):
+        (wrong,) = checking.problems(spec, description, build=True)
+        assert wrong.wrong.startswith("the network cannot be computed: ") and TOLD_WHEN_COMPUTED[item] in wrong.wrong
+        assert wrong.mark.line in (1, 7)
+    with pytest.raises(ZooError, match="the network cannot be computed"):
+        zoo.train(spec, data, epochs=1, run=tmp_path / "run")
+
+
+def test_a_trial_that_cannot_be_computed_does_not_end_a_search(tmp_path):
+    ids = np.random.default_rng(0).integers(0, 30, (120, 12)).astype("int32")
+    ids[0, 0] = 29
+    layers = [{"Embedding": {"input_dim": "$w", "output_dim": 4}}, "Flatten"]
+    sizes = {"w": {"values": [20, 40], "default": 40}}
+    spec = {"spec": 1, "name": "ids", "family": "rnn", "classes": 2, "input": {"shape": [12], "dtype": "int32"}}
+    study = zoo.tune({**spec, "let": sizes, "layers": layers}, (ids, np.arange(120) % 2), trials=3, epochs=1,
+                     oracle="grid", run=tmp_path / "run", workers=1)  # fmt: skip
+    described = dataset.load((ids, np.arange(120) % 2)).description
+    (wrong,) = checking.problems(selection.load({**spec, "let": sizes, "layers": layers}), described, build=True)
+
+    assert sorted(one["status"] for one in study.trials) == ["completed", "diverged"]
+    assert "29 is not in [0, 20), where `w` is 20" in wrong.wrong
 
 
 def test_class_names_that_are_too_few_are_refused():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -11,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from zoo import pretrained
-from zoo.errors import Problem, ZooError
+from zoo.datasets.dataset import Part
+from zoo.errors import Problem, ZooError, first_sentence
 from zoo.language import catalogue, network
 from zoo.language.network import Network, Node, owner
 from zoo.language.ranges import Filled
@@ -126,6 +129,40 @@ def build(
     made = Built(plan, model, flat, getattr(how, "knobs", {}), prepare, beginning=beginning, begin=begin)
     made.start = [variable.numpy() for variable in model.optimizer.variables]
     return made
+
+
+def refused(error: Exception, flat: Network) -> ZooError:
+    """What Keras or TensorFlow refuses once it computes, at the line of the layer that it names."""
+    says, nodes = str(error), list(flat.walk())
+    named = [one for one in nodes if re.search(rf"[/'\"]{re.escape(one.name)}(_\d+)?[/'\"]", says)]
+    of_class = [one for one in nodes if one.layer in re.findall(r"calling (\w+)\.call", says)]
+    found = named[:1] or (of_class if len(of_class) == 1 else [])
+    first = nodes[0].mark
+    whole = replace(first, line=1, column=1) if first and first.line else first  # then nothing tells which layer it is
+    path, mark = (found[0].path, found[0].mark) if found else ("", whole)
+    return ZooError(Problem(f"the network cannot be computed: {first_sentence(error)}", "", "", path, mark))
+
+
+LARGEST_ROW = 20_000
+"""Numbers of a row up to which a network is tried on rows before anything is trained: it takes less than a second."""
+
+
+def tried(built: Built) -> None:
+    """Compute the network on two rows, of the smallest and of the largest numbers that its inputs hold.
+
+    Raises `ZooError` at the layer that refuses. Nothing is tried on rows of more than `LARGEST_ROW` numbers.
+    """
+    x = built.plan.description.x
+    shape = tuple(8 if size is None else size for size in x.shape)
+    if built.prepare is None or math.prod(shape) > LARGEST_ROW:
+        return
+    rows = np.stack([np.full(shape, x.minimum), np.full(shape, x.maximum)]).astype(x.dtype)
+    labels = np.zeros(len(rows), "int32")
+    try:
+        features = np.asarray(built.prepare(rows))
+        built.network(built.plan.works.inputs(Part(rows, labels), features), training=False)
+    except Exception as error:  # Keras and TensorFlow raise whatever a layer makes them stumble over
+        raise refused(error, built.unfolded) from error
 
 
 def _weights(plan: Plan, values: Mapping[str, Any], flat: Network, model: Any) -> Mapping[str, np.ndarray]:

@@ -46,7 +46,7 @@ def built(spec: Spec, plan: Plan | None, counted: bool) -> list[Problem]:
 
 def _built(spec: Spec, plan: Plan | None, values: Mapping[str, Any]) -> list[Problem]:
     try:
-        building.build(plan or alone(api.with_weights(spec)), values, None)
+        building.tried(building.build(plan or alone(api.with_weights(spec)), values, None))
     except ZooError as error:
         return list(error.problems)
     return []

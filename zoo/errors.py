@@ -93,10 +93,14 @@ def listed(words: Iterable[object], most: int = 12) -> str:
     return ", ".join(told[:most]) + (f" and {more} more" if more > 0 else "")
 
 
+_AROUND = ("Exception encountered", "Graph execution error", "Detected at node", "<stack traces", "File ", "[[")
+"""How lines begin that Keras and TensorFlow put around what is wrong."""
+
+
 def first_sentence(error: Exception) -> str:
     """What Keras or TensorFlow says first of what is wrong, without colours and names of kernels."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras colours its messages, for terminals and files alike
-    plain = re.sub(r"\{\{function_node [^}]*\}\}\s*|\s*\[Op:\w+\]( name:\s*)?", "", plain)
+    plain = re.sub(r"\{\{function_node [^}]*\}\}\s*|\s*\[Op:\w+\]( name:[ \t]*)?", "", plain)
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
-    lines = [line for line in lines if not line.startswith("Exception encountered")] or [type(error).__name__]
+    lines = [line for line in lines if not line.startswith(_AROUND)] or [type(error).__name__]
     return lines[0][:300].rstrip(".")

@@ -143,7 +143,7 @@ def meet(
     unfolded, problems = network.unfold(fitted.fill())
     if problems or unfolded is None:
         raise ZooError(*problems)
-    steps = _raw(unfolded, found, description, _ids(unfolded, description, steps))
+    steps = _raw(unfolded, found, description, _ids(unfolded, found, description, steps))
     if search and not fitted.ranges():
         fitted = _with_ranges(fitted, unfolded)
     chosen, direction = _objective(objective, task)
@@ -300,7 +300,7 @@ def _scaling(found: Spec, description: Description) -> list[Mapping[str, Any]]:
 
 
 def _ids(
-    unfolded: network.Network, description: Description, steps: list[Mapping[str, Any]]
+    unfolded: network.Network, found: Spec, description: Description, steps: list[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
     """The steps without scaling where an `Embedding` reads the input: ids must arrive as they are."""
     reader = next(
@@ -313,7 +313,9 @@ def _ids(
         wrong = f"the ids of {description.name} are {x.dtype} from {x.minimum:g} to {x.maximum:g}"
         expected = f"whole numbers from 0 to {size - 1}"
         if x.maximum >= size:
-            expected += f", or room for more: --set input.vocabulary={int(x.maximum) + 1}"
+            more = int(x.maximum) + 1
+            stated = [one.get("vocabulary") for one in found.inputs.values()]
+            expected += f", or room for more: {'--set input.vocabulary=' if size in stated else 'input_dim: '}{more}"
         raise ZooError(Problem(wrong, expected, "", reader.path, reader.mark))
     return [step for step in steps if not {"Normalization", "Rescaling"} & set(step)]
 
@@ -374,7 +376,7 @@ def around(key: str, value: float) -> dict[str, Any]:
 
 
 def _with_ranges(found: Spec, unfolded: network.Network) -> Spec:
-    """The spec with ranges for lambda and p, as far as layers take the spec's, not one of their own, and are trained."""
+    """The spec with ranges for lambda and p, as far as trained layers take the spec's and not one of their own."""
     filled = found.fill()
     table, taken = network.names(filled), network.reads(filled)
     values = {"l2": table.get("l2", DEFAULT_L2), "dropout": table.get("dropout", DEFAULT_DROPOUT)}

@@ -199,7 +199,7 @@ class Workshop:
                 except ZooError as error:
                     if number == 0:  # the spec itself, not what a range makes of it
                         raise
-                    stand = Stand((), None, None, {}, reason=f"it cannot be built: {error}")
+                    stand = Stand((), None, None, {}, reason=f"it cannot be trained: {error}")
             stands.append(stand)
             if stand.best is None:
                 which = f"training {index + 1} of {len(trial.trainings)}: " if len(trial.trainings) > 1 else ""

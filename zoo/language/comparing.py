@@ -150,7 +150,7 @@ def _inputs(left: Network, right: Network, inside: tuple[str, ...], within: tupl
 def _calls(
     one: Node, other: Node, inside: tuple[str, ...], within: tuple[str, ...], same: Same, prefix: str
 ) -> list[tuple[str, str, str]]:
-    """What two equal layers are called on, what they stand for again, or what models answer, where it is not the same."""
+    """What two equal layers are called on, call again, or, as models, answer, where that is not the same."""
     rows = _tensors(_read(one), _read(other), inside, within, same, f"{prefix}{one.name}.from")
     if one.reuses:
         rows += _tensors([one.reuses], [other.reuses], inside, within, same, f"{prefix}{one.name}.reuse")
@@ -163,7 +163,7 @@ def _calls(
 def _tensors(
     left: Sequence[str], right: Sequence[str], inside: tuple[str, ...], within: tuple[str, ...], same: Same, what: str
 ) -> list[tuple[str, str, str]]:
-    """A row where tensors are not those that stand for one another; those of a layer without a pair are told already."""
+    """A row where tensors do not stand for one another; those of a layer without a pair are told already."""
     for mine, its in zip(left, right, strict=False):
         known, met = same.get((inside, network.owner(mine))), (within, network.owner(its))
         told = known is None or met not in same.values()
@@ -219,8 +219,9 @@ def _pairs(before: list[Node], after: list[Node], prefix: str) -> list[tuple[str
 
 
 def _arguments(node: Node) -> dict[str, Any]:
-    more = {"l2": node.l2, "rate": node.dropout, "frozen": node.frozen or None, "inputs": len(node.inputs)}
-    more |= {"reuse": node.reuses or None, "outputs": len(node.network.outputs) if node.network else None}
+    more: dict[str, Any] = {"l2": node.l2, "rate": node.dropout, "frozen": node.frozen or None}
+    more |= {"inputs": len(node.inputs), "reuse": node.reuses or None}
+    more |= {"outputs": len(node.network.outputs) if node.network else None}
     more |= {f"from.{key}": value for key, value in _plain(node).items()}
     return {**node.arguments, **{key: value for key, value in more.items() if value is not None}}
 

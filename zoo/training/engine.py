@@ -59,8 +59,10 @@ def fit(
     The order of the rows in an epoch follows from the seed and the epoch's number alone, so that a training goes on
     `after` an epoch whose weights, optimizer and seeds were put back; `best` is the best score until then. `callbacks`
     are called as `model.fit` would, but for the hooks of batches; one may end the training (`stop_training`).
+    Raises `ZooError` if a row cannot be computed.
     """
     import keras
+    import tensorflow as tf
 
     called = keras.callbacks.CallbackList(list(callbacks), model=program.model, epochs=epochs) if callbacks else None
     if called:
@@ -70,8 +72,11 @@ def fit(
         shuffle = derive(seed, "order", number)
         if called:
             called.on_epoch_begin(number - 1)
-        logs = program.train(np.random.default_rng(shuffle).permutation(program.rows))
-        logs |= program.evaluate()
+        try:
+            logs = program.train(np.random.default_rng(shuffle).permutation(program.rows))
+            logs |= program.evaluate()
+        except tf.errors.OpError as error:
+            raise program.refused(error) from error
         score = logs[objective]
         bad = next((key for key, value in logs.items() if not math.isfinite(value)), "")
         better = not bad and (best is None or (score > best if direction == "max" else score < best))

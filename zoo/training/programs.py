@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.building import Built
+from zoo.building import Built, refused
+from zoo.errors import ZooError
 
 VALIDATION_BATCH, VALIDATION_BYTES = 512, 2**25
 """Rows a step in evaluation, and their bytes, at most; metrics are means over rows: this changes nothing but speed."""
@@ -97,7 +98,7 @@ class Program:
     """
 
     def __init__(self, built: Built, batch_size: int) -> None:
-        self.model, self.batch_size = built.network, batch_size
+        self.model, self.unfolded, self.batch_size = built.network, built.unfolded, batch_size
         self.rows = 0
         self._train_rows: Source | None = None
         self._validation_rows: Source | None = None
@@ -107,16 +108,23 @@ class Program:
         self._like: Tensors = ()
 
     def use(self, train: Source, validation: Source) -> None:
-        """Train and evaluate on these from now on."""
+        """Train and evaluate on these from now on. Raises `ZooError` if the network cannot be computed on a row."""
         if not self.rows:
             some = next(train.blocks(np.zeros(1, "int32"), 1))[0]
             # Keras makes the variables of losses and metrics when it first sees data; a trace must find them made.
-            self.model.test_step(_map(lambda tensor: tensor[:1], some))
+            try:
+                self.model.test_step(_map(lambda tensor: tensor[:1], some))
+            except Exception as error:  # Keras and TensorFlow raise whatever a layer makes them stumble over
+                raise self.refused(error) from error
             self._like = _map(_like, some)
             self._validation_batch = max(1, min(VALIDATION_BATCH, VALIDATION_BYTES // _row_bytes(self._like)))
             self._evaluation = self._compiled_evaluation()
         self._train_rows, self._validation_rows = train, validation
         self.rows = len(train)
+
+    def refused(self, error: Exception) -> ZooError:
+        """What could not be computed, at the line of the layer."""
+        return refused(error, self.unfolded)
 
     def train(self, order: np.ndarray) -> dict[str, float]:
         """Train on all rows in an order of their indices, in batches; the last batch may be smaller, as in `fit`."""
