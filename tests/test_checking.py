@@ -147,7 +147,7 @@ def test_a_trial_that_cannot_be_computed_does_not_end_a_search(tmp_path):
     described = dataset.load((ids, np.arange(120) % 2)).description
     (wrong,) = checking.problems(selection.load({**spec, "let": sizes, "layers": layers}), described, build=True)
 
-    assert sorted(one["status"] for one in study.trials) == ["completed", "diverged"]
+    assert {one["status"] for one in study.trials} == {"completed", "diverged"}
     assert "29 is not in [0, 20), where `w` is 20" in wrong.wrong
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from zoo.errors import ZooError
 from zoo.language import network
 from zoo.language.network import Network, Node
+from zoo.language.objects import called_with
 from zoo.language.spec import CARD, Spec
 
 BODY_KEYS = ("layers", "encoder", "latent", "decoder", "head", "blocks", "let", "defaults", "prepare", "name")
@@ -177,28 +178,28 @@ def _number(tensor: str) -> str:
     return tensor[len(network.owner(tensor)) :] or ".0"
 
 
-def _each(value: Any) -> Sequence[str]:
-    return [value] if isinstance(value, str) else value if isinstance(value, tuple) else ()
-
-
-def _read(node: Node) -> list[str]:
-    """The tensors that a layer is called on, those by argument in the order of their names."""
-    named = (node.call[key] for key in sorted(node.call))
-    return [*node.inputs, *(one for value in named for one in _each(value))]
-
-
 def _said(node: Node) -> list[Any]:
     """What makes two layers the same: all but what they are called, and what they are called on."""
-    return [
-        node.layer, node.arguments, node.l2, node.dropout, node.frozen, len(node.inputs), _plain(node),
-        bool(node.reuses), len(node.network.outputs) if node.network else 0,
-    ]  # fmt: skip
+    outputs = len(node.network.outputs) if node.network else 0
+    told = [node.layer, node.arguments, node.l2, node.dropout, node.frozen, _plain(node)]
+    return [*told, bool(node.reuses), outputs]
+
+
+def _given(node: Node) -> dict[str, Any]:
+    """What a layer is called with, by name, what it is called on first too: tuples of tensors, and plain arguments."""
+    named = {key: (value,) if isinstance(value, str) else value for key, value in node.call.items()}
+    return {**({called_with(node.layer)[0]: node.inputs} if node.inputs else {}), **named}
 
 
 def _plain(node: Node) -> dict[str, Any]:
     """The call of a layer, without its tensors: plain arguments, and how many tensors go by which name."""
-    many = {key: len(value) for key, value in node.call.items() if isinstance(value, tuple)}
-    return {key: many.get(key, value is True or isinstance(value, str)) for key, value in node.call.items()}
+    return {key: len(value) if isinstance(value, tuple) else value for key, value in _given(node).items()}
+
+
+def _read(node: Node) -> list[str]:
+    """The tensors that a layer is called on, in the order of the names that they go by."""
+    given = _given(node)
+    return [one for key in sorted(given) if isinstance(given[key], tuple) for one in given[key]]
 
 
 def _pairs(before: list[Node], after: list[Node], prefix: str) -> list[tuple[str, str, str]]:
@@ -220,9 +221,10 @@ def _pairs(before: list[Node], after: list[Node], prefix: str) -> list[tuple[str
 
 def _arguments(node: Node) -> dict[str, Any]:
     more: dict[str, Any] = {"l2": node.l2, "rate": node.dropout, "frozen": node.frozen or None}
-    more |= {"inputs": len(node.inputs), "reuse": node.reuses or None}
+    more |= {"reuse": node.reuses or None}
     more |= {"outputs": len(node.network.outputs) if node.network else None}
-    more |= {f"from.{key}": value for key, value in _plain(node).items()}
+    first = called_with(node.layer)[0]
+    more |= {"inputs" if key == first else f"from.{key}": value for key, value in _plain(node).items()}
     return {**node.arguments, **{key: value for key, value in more.items() if value is not None}}
 
 

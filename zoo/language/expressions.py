@@ -13,7 +13,9 @@ import itertools
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,19 +95,44 @@ def evaluated(value: Any, names: Names) -> Any:
     return _few([evaluated(one, names) for one in value], "this") if isinstance(value, list) else value
 
 
+@contextmanager
+def budget(elements: int) -> Iterator[None]:
+    """Let expressions in the block make so many elements of lists and mappings together; then they raise `Wrong`."""
+    token = _LEFT.set([elements])
+    try:
+        yield
+    finally:
+        _LEFT.reset(token)
+
+
+_LEFT: ContextVar[list[int] | None] = ContextVar("_LEFT", default=None)
+"""How many elements may still be made, in a list of one."""
+
+
 def _few(value: Any, text: str) -> Any:
     """The value itself, if it does not hold too many elements, those of its elements included. Raises `Wrong`."""
 
-    def count(inner: Any, so_far: int) -> int:
+    def count(inner: Any, so_far: int, depth: int) -> int:
         if isinstance(inner, (list, Mapping)):
+            if depth > DEEPEST:
+                raise Wrong(f"{text} holds more than {DEEPEST} lists in lists", f"{DEEPEST} at most")
             for one in inner.values() if isinstance(inner, Mapping) else inner:
-                so_far = count(one, so_far + 1)
+                so_far = count(one, so_far + 1, depth + 1)
                 if so_far > MOST:
                     raise Wrong(f"{text} holds more than {MOST:,} elements", f"{MOST:,} at most")
         return so_far
 
-    count(value, 0)
+    _spend(count(value, 0, 0))
     return value
+
+
+def _spend(elements: int) -> None:
+    """Count elements that are made. Raises `Wrong` where they are more than the budget."""
+    left = _LEFT.get()
+    if left is not None:
+        left[0] -= elements
+        if left[0] < 0:
+            raise Wrong("the expressions of the spec make too many elements of lists", "fewer lists, or shorter ones")
 
 
 def asked(value: Any) -> frozenset[str]:
@@ -473,6 +500,7 @@ def _each(how: Callable[..., Any], text: str, *values: Any) -> Any:
             many = " and ".join(map(str, sorted(lengths)))
             raise Wrong(f"lists of {many} elements in {_said(text)}", "lists of one length")
         (length,) = lengths
+        _spend(length)
         rows = zip(*(value if isinstance(value, list) else [value] * length for value in values), strict=True)
         return [_each(how, text, *row) for row in rows]
     odd = next((value for value in values if not is_number(value)), None)

@@ -22,11 +22,12 @@ from zoo.language.parsing import Path, shown, written
 from zoo.language.ranges import Filled
 from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, NAME, NAMES, STATED, Spec
 
-FIRST = ("inputs", "sequences")
+FIRST = ("inputs", "sequences", "query")
 """Keras's names for what a layer is called on first."""
 
-MOST_LAYERS, MOST_STEPS, DEEPEST = 20_000, 200_000, 100
-"""So many layers may a network have, so many items may be gone through for it, so many bodies stand in each other."""
+MOST_LAYERS, MOST_STEPS, MOST_ELEMENTS, DEEPEST = 20_000, 200_000, 500_000, 100
+"""So many layers may a network have, so many items may be gone through for it, so many elements may the lists have that
+its expressions make, so many bodies stand in each other."""
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,10 @@ class _Unfolding:
     told: set[Path] = field(default_factory=set)  # the paths of what was found wrong here
 
     def run(self) -> Network:
+        with expressions.budget(MOST_ELEMENTS):
+            return self._network()
+
+    def _network(self) -> Network:
         spec = self.spec
         self.program = items.read(spec)
         self.problems += self.program.problems
@@ -798,7 +803,7 @@ class _Unfolding:
                     call[key] = tuple(self._tensor(one, frame, (*here, index)) for index, one in enumerate(value))
                 else:
                     call[key] = self._tensor(value, frame, here)
-            if block or "query" in call:
+            if block:
                 return (), False, call
             at = next((key for key in FIRST if key in call), "")
             first = call.pop(at) if at else frame.previous
@@ -875,7 +880,7 @@ class _Unfolding:
         if path not in self.places:
             self.places[path] = self.spec.place(path), written(path)
         mark, where = self.places[path]
-        more = {"frozen": frame.frozen, **more}
+        more = {"frozen": frame.frozen and not more.get("network"), **more}  # the layers inside say it themselves
         node = Node(full, layer, arguments, inputs, frame.part, mark=mark, path=where, **more)
         frame.nodes.append(node)
         self.layers += 1

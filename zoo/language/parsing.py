@@ -7,6 +7,7 @@ numbers in odd dress (`0x1F`, `1_000`, `012`, `.inf`), tuples of Python, and fil
 
 from __future__ import annotations
 
+import itertools
 import json
 import numbers
 import re
@@ -37,6 +38,9 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is i
 _TAGS = "tag:yaml.org,2002:"
 
 _DEEP = f"nested deeper than {DEEPEST} levels"
+MOST = 1_000_000
+"""So many values may a mapping of Python hold that is read as a spec."""
+_MANY = f"more than {MOST:,} values"
 _SAID = {
     "found a tab": ("a tab", "spaces for indentation"),
     "mapping values are not allowed": (
@@ -104,9 +108,13 @@ def copied(value: Any, source: str, path: Path = ()) -> tuple[Any, Marks, list[P
     """The same of a value of Python instead of bytes, at a path: a copy in plain values, its one place the `source`."""
     place = Mark(source, 0, 0)
     problems: list[Problem] = []
+    parts = itertools.count(1)
 
     def copy(value: Any, path: Path) -> Any:
-        if len(path) > DEEPEST:
+        if next(parts) > MOST:
+            if not problems or problems[-1].wrong != _MANY:  # one value may stand there a billion times
+                problems.append(Problem(_MANY, "a smaller spec", mark=place))
+        elif len(path) > DEEPEST:
             problems.append(Problem(_DEEP, mark=place))
         elif isinstance(value, Mapping) and all(isinstance(key, str) and _is_text(key) for key in value):
             return {str(key): copy(inner, (*path, key)) for key, inner in value.items()}

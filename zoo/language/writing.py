@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from zoo.language import catalogue, expressions
+from zoo.language.families import FACTS
 from zoo.language.network import Network, Node
-from zoo.language.spec import Spec
+from zoo.language.objects import called_with
+from zoo.language.spec import STATED, Spec
 
 
 def written_out(spec: Spec, network: Network, names: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,9 +63,13 @@ def written_out(spec: Spec, network: Network, names: Mapping[str, Any]) -> dict[
     told.pop("train", None)
     train = {"train": _plain(spec.train)}
     told |= _read_by(train, spec, names)
+    for key in STATED:  # what expressions alone read is a number now
+        if key not in (*FACTS[spec.task], *expressions.asked(train)):
+            told.pop(key, None)
     for key, used in (("l2", written.l2_used), ("dropout", written.dropout_used)):
         if not used and key not in expressions.asked(train):
             told.pop(key, None)
+    train = train if len(network.outputs) == 1 else {}
     return {**told, **({"blocks": written.blocks} if written.blocks else {}), **body, **train}
 
 
@@ -132,7 +138,7 @@ class _Written:
                 words["from"] = {**dict(zip(free, node.inputs, strict=False)), **words["from"]}
             elif node.inputs and (node.many or node.inputs != (previous,)):
                 first = list(node.inputs) if node.many else node.inputs[0]
-                words["from"] = {"inputs": first, **words["from"]}
+                words["from"] = {called_with(node.layer)[0]: first, **words["from"]}
         elif node.many or node.inputs != (previous,):
             words["from"] = list(node.inputs) if node.many or len(node.inputs) > 1 else node.inputs[0]
         if node.reuses:
