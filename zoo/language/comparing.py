@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.language import network
+from zoo.language import catalogue, network
 from zoo.language.network import Network, Node
 from zoo.language.objects import called_with
 from zoo.language.spec import CARD, Spec
 
-BODY_KEYS = ("layers", "encoder", "latent", "decoder", "head", "blocks", "let", "defaults", "prepare", "name")
+BODY_KEYS = ("layers", "encoder", "latent", "decoder", "head", "blocks", "let", "defaults", "prepare", "name", "outputs")
 """Keys that are compared as what they unfold to."""
 
 Scoped = tuple[tuple[str, ...], Node]
@@ -165,7 +165,9 @@ def _tensors(
     left: Sequence[str], right: Sequence[str], inside: tuple[str, ...], within: tuple[str, ...], same: Same, what: str
 ) -> list[tuple[str, str, str]]:
     """A row where tensors do not stand for one another; those of a layer without a pair are told already."""
-    for mine, its in zip(left, right, strict=False):
+    if len(left) != len(right):
+        return [(what, _shown(", ".join(left)), _shown(", ".join(right)))]
+    for mine, its in zip(left, right, strict=True):
         known, met = same.get((inside, network.owner(mine))), (within, network.owner(its))
         told = known is None or met not in same.values()
         if not told and (known != met or _number(mine) != _number(its)):
@@ -181,8 +183,15 @@ def _number(tensor: str) -> str:
 def _said(node: Node) -> list[Any]:
     """What makes two layers the same: all but what they are called, and what they are called on."""
     outputs = len(node.network.outputs) if node.network else 0
-    told = [node.layer, node.arguments, node.l2, node.dropout, node.frozen, _plain(node)]
+    told = [node.layer, _stated(node), node.l2, node.dropout, node.frozen, _plain(node)]
     return [*told, bool(node.reuses), outputs]
+
+
+def _stated(node: Node) -> dict[str, Any]:
+    """The arguments of a layer that are not Keras's defaults."""
+    usual = catalogue.catalogue()["layers"].get(node.layer, {"arguments": {}, "required": ()})
+    spared = {json.dumps([key, value]) for key, value in usual["arguments"].items() if key not in usual["required"]}
+    return {key: value for key, value in node.arguments.items() if json.dumps([key, value]) not in spared}
 
 
 def _given(node: Node) -> dict[str, Any]:
@@ -225,7 +234,7 @@ def _arguments(node: Node) -> dict[str, Any]:
     more |= {"outputs": len(node.network.outputs) if node.network else None}
     first = called_with(node.layer)[0]
     more |= {"inputs" if key == first else f"from.{key}": value for key, value in _plain(node).items()}
-    return {**node.arguments, **{key: value for key, value in more.items() if value is not None}}
+    return {**_stated(node), **{key: value for key, value in more.items() if value is not None}}
 
 
 def _layer(node: Node | None) -> str:
