@@ -96,9 +96,13 @@ def with_weights(found: Spec) -> Spec:
     source, data = pretrained.source_of(found), dict(found.data)
     published = pretrained.is_published(source)
     if source.startswith("run:"):
-        run = runs.read(source.removeprefix("run:"))
+        try:
+            run = runs.read(source.removeprefix("run:"))
+        except ZooError as error:
+            raise ZooError(*(found.problem(("weights",), one.wrong, one.expected) for one in error.problems)) from error
         if run.best is None:
-            raise ZooError(f"{run.folder} has no finished trial; expected one whose weights can be taken")
+            wrong = f"{run.folder} has no finished trial"
+            raise ZooError(found.problem(("weights",), wrong, "one whose weights can be taken"))
         data["weights"] = str(run.weights_file(run.best.trial))
         published = run.plan.spec.data.get("let", {}).get(pretrained.IMAGENET) is True
     if published and pretrained.IMAGENET in data.get("let", {}):

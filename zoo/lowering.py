@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -272,7 +273,7 @@ def _over_rows(layer: str, arguments: Mapping[str, Any], rank: int) -> str:
 def together(made: Any) -> str:
     """Why what an operation made of symbolic tensors is no function of each row alone; an empty text if it is one.
 
-    Its shape does not tell (an axis of -2 is the rows' in a table), so it is tried: on three rows, and on each of them.
+    Its shape does not tell (an axis of -2 is the rows' in a table), so it is tried: on some rows, and on each of them.
     Raises what the operation raises on rows that its shapes promised to take.
     """
     import keras
@@ -288,7 +289,9 @@ def together(made: Any) -> str:
         return "" if tensors and all(one.shape[:1] != (None,) for one in tensors) else "it answers no rows"
     is_open = any(None in one.shape[1:] for one in tensors)
     dice = np.random.default_rng(0)
-    rows = {id(one): _some(one, dice, 3) for one in tensors}
+    # So many rows as nothing else has parts: Keras takes three numbers beside three channels for a bias of these.
+    count = next(one for one in itertools.count(5) if all(one not in tensor.shape for tensor in (*tensors, *answers)))
+    rows = {id(one): _some(one, dice, count) for one in tensors}
 
     def run(which: slice) -> list[Any]:
         def found(one: Any) -> Any:
@@ -298,15 +301,15 @@ def together(made: Any) -> str:
         return [np.asarray(one) for one in keras.tree.flatten(operation.call(*args, **kwargs))]
 
     try:
-        whole, alone = run(slice(None)), [run(slice(row, row + 1)) for row in range(3)]
+        whole, alone = run(slice(None)), [run(slice(row, row + 1)) for row in range(count)]
     except Exception:
         if is_open or any(not one.dtype.startswith("float") for one in tensors):
             return ""  # sizes that only data know, or numbers that mean something
         raise
     for index, answer in enumerate(whole):
-        if answer.shape[:1] != (3,):
-            return f"three rows get an answer of the shape {answer.shape}"
-        for row in range(3):
+        if answer.shape[:1] != (count,):
+            return f"{count} rows get an answer of the shape {answer.shape}"
+        for row in range(count):
             one = alone[row][index]
             if one.shape != answer[row : row + 1].shape or not np.allclose(
                 one.astype("float64"), answer[row : row + 1].astype("float64"), rtol=1e-3, atol=1e-5, equal_nan=True

@@ -14,7 +14,9 @@ from zoo.language.network import Network, Node
 from zoo.language.objects import called_with
 from zoo.language.spec import CARD, Spec
 
-BODY_KEYS = ("layers", "encoder", "latent", "decoder", "head", "blocks", "let", "defaults", "prepare", "name", "outputs")
+BODY_KEYS = (
+    "layers", "encoder", "latent", "decoder", "head", "blocks", "let", "defaults", "prepare", "name", "outputs",
+)  # fmt: skip
 """Keys that are compared as what they unfold to."""
 
 Scoped = tuple[tuple[str, ...], Node]

@@ -182,6 +182,13 @@ def _is_random(node: Node) -> bool:
     return any(p) or any(objects.draws(*one) for one in objects.walked(node.layer, node.arguments))
 
 
+def _notes_calls(node: Node) -> bool:
+    """Whether a layer, or one that it wraps, does something else at each call in training than answer."""
+    walked = list(objects.walked(node.layer, node.arguments))
+    noting = any(layer in ("BatchNormalization", "ActivityRegularization") for layer, _ in walked)
+    return noting or any(arguments.get("activity_regularizer") is not None for _, arguments in walked)
+
+
 def names_of(base: str) -> Iterator[str]:
     """The names that Keras gives one after another: `dense`, `dense_1`, `dense_2`, ..."""
     return itertools.chain([base], (f"{base}_{count}" for count in itertools.count(1)))
@@ -1013,6 +1020,7 @@ class _Unfolding:
         layers = list(encoder.network.walk())
         random = next((node for node in layers if _is_random(node)), None)
         masking = next((node for node in layers if node.layer == "Masking"), None)
+        noting = next((node for node in layers if _notes_calls(node)), None)
         wrong = expected = ""
         if random is not None:
             wrong = f"{random.layer} in the encoder draws at each call, and two codes of a row would differ by that"
@@ -1020,6 +1028,9 @@ class _Unfolding:
         elif masking is not None:
             wrong = "a row nearby has no steps that `Masking` knows for padding"
             expected = "an encoder without `Masking`, or no `contractive`"
+        elif noting is not None:
+            wrong = f"{noting.layer} in the encoder would take note of the rows nearby as well"
+            expected = "an encoder without BatchNormalization and penalties on activities, or no `contractive`"
         elif not x.dtype.startswith("float"):
             wrong, expected = f"nothing lies near to {x.dtype}", "an input of float32"
         elif x.name not in encoder.inputs:

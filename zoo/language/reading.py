@@ -163,7 +163,7 @@ def read(
         said = [Problem(f"{shown(found.data)} is no spec", expected, mark=found.marks.get(()))]
         return None, found.problems or said
     for path, value in changes.items():
-        where = tuple(path.split("."))
+        where = tuple(str(path).split("."))
         plain, _, wrong = parsing.copied(value, CHANGE, where)
         found.problems += wrong
         merging.change(found, where, plain, FIELDS, {"train": TRAIN, "input": {}}, OBJECTS)

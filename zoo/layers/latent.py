@@ -191,7 +191,8 @@ class Contraction(keras.layers.Layer):
 
     weight * ||J_f(x)||_F^2, averaged over the rows: Rifai et al. 2011, Contractive auto-encoders, eq. 1. It is
     estimated by |f(x + s eps) - f(x)|^2 / s^2 with eps from N(0, I), whose expectation tends to it as s does to 0:
-    E |J eps|^2 = tr(J^T J). s is STEP, and the rows come from `Nearby`.
+    E |J eps|^2 = tr(J^T J). s is STEP, and the rows come from `Nearby`. Beside a reconstruction whose loss is a mean
+    over the d values of a row, `weight` is the paper's lambda divided by d.
 
     Inputs: the codes of x and of the rows nearby, (batch, ..., units); the reconstruction, which is the output.
     Metric: `contraction`, the same without its weight.
