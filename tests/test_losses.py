@@ -13,7 +13,7 @@ import zoo
 from zoo import adopting, layers
 from zoo.building import build
 from zoo.errors import ZooError
-from zoo.language.catalogue import catalogue
+from zoo.language.catalogue import bounds, catalogue, is_bounded
 from zoo.language.families import FACTS, FAMILIES, LOSSES
 from zoo.meeting import meet
 
@@ -347,3 +347,43 @@ def test_weights_of_losses_that_change_nothing_are_none():
     model.compile("adam", "mae", loss_weights=[1.0])
 
     assert adopting.adopt(model).written()["train"]["loss"] == "MeanAbsoluteError"
+
+
+BOUNDED = [
+    (module, name, key)
+    for module in ("optimizers", "schedules")
+    for name, entry in catalogue()[module].items()
+    for key in entry["arguments"]
+    if bounds(name, key)
+]
+
+
+@pytest.mark.parametrize(("module", "name", "key"), BOUNDED)
+def test_what_stands_at_the_bounds_of_an_argument_keras_takes(module, name, key):
+    given, entry = bounds(name, key)[0], catalogue()[module][name]
+    whole = given.get("type") == "integer"
+    low = given.get("minimum", given.get("exclusiveMinimum", -5.0) + 1e-3)
+    high = given.get("maximum", given.get("exclusiveMaximum", 5.0) - 1e-3)
+    ema = {"use_ema": True} if "use_ema" in entry["arguments"] else {}
+    home = keras.optimizers if module == "optimizers" else keras.optimizers.schedules
+
+    for value in (low, 7 if whole else high):
+        number = value if whole else float(value)
+        assert is_bounded(number, given)
+        getattr(home, name)(**{**dict.fromkeys(entry["required"], 3), **ema, key: number})
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("SGD", {"momentum": 1.5}), ("SGD", {"momentum": -0.5}), ("Lion", {"beta_1": 0.0}),
+        ("Ftrl", {"learning_rate_power": 0.5}), ("Ftrl", {"initial_accumulator_value": -0.1}),
+        ("Adam", {"gradient_accumulation_steps": 1}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_keras_refuses_of_an_optimizer_is_refused_without_it(name, given):
+    with pytest.raises(ValueError, match=next(iter(given))):
+        getattr(keras.optimizers, name)(**given)
+    with pytest.raises(ZooError, match=rf"train\.optimizer\.{name}\.{next(iter(given))}: .* is not accepted"):
+        zoo.load({**DENSE, "name": "one", "classes": 3, "train": {"optimizer": {name: given}}})

@@ -14,9 +14,9 @@ from jsonschema import Draft202012Validator
 
 from zoo import selection
 from zoo.errors import ZooError
-from zoo.language import catalogue, objects, parsing, reading
+from zoo.language import catalogue, objects, parsing, ranges, reading
 from zoo.language.families import FAMILIES
-from zoo.language.schema import schema, text
+from zoo.language.schema import argument, schema, text
 
 FOLDER = Path(__file__).with_name("bad_specs")
 FILES = sorted(selection.files().items())
@@ -53,7 +53,7 @@ BEYOND = {
         "gaussian_that_is_computed", "let_in_a_circle", "let_of_itself", "let_without_a_value", "loop_over_rows",
         "name_that_is_a_subtraction", "nothing_left_of_a_list",
         "range_too_low_for_a_block", "repeat_that_is_computed", "several_in_graph",
-        "contraction_that_is_computed", "loss_that_cannot_be_computed",
+        "contraction_that_is_computed", "loss_that_cannot_be_computed", "optimizer_that_is_computed_out_of_its_bounds",
         "training_that_cannot_be_computed", "unknown_name", "words_that_are_computed",
     ), "values"),
     **dict.fromkeys((
@@ -71,7 +71,6 @@ BEYOND = {
     **dict.fromkeys(("lone_value", "missing_argument", "missing_arguments"), "defaults may help"),
     "prepare_that_learns": "kernels",
     **dict.fromkeys(("range_upside_down", "range_with_default_outside"), "two numbers compared"),
-    "range_out_of_the_bounds_of_a_loss": "what a range holds",
 }  # fmt: skip
 """The mistakes that no schema can say, and what it would have to know."""
 
@@ -79,6 +78,11 @@ BEYOND = {
 @pytest.fixture(scope="module")
 def validator():
     return Draft202012Validator(schema())
+
+
+@pytest.fixture(scope="module")
+def definitions():
+    return schema()["$defs"]
 
 
 def test_there_are_specs_and_mistakes_to_try():
@@ -199,6 +203,25 @@ LOOP = {"for": "k", "in": [3, 4], "layers": [{"Dense": "$k"}]}
             "bias_regularizer": {"values": ["l1", "l2"], "default": "l2"},
             "kernel_constraint": {"values": ["unit_norm", "non_neg"], "default": "non_neg"}}}]},
         {"layers": [{"Dropout": 0}, {"Dense": "$classes"}, {"Conv1D": {"filters": 2, "kernel_size": 2}}]},
+        {"layers": ["Flatten", {"Dense": {"name": "2 * 3", "units": 4}}, {"Dense": {"name": 7, "units": 4}}],
+         "input": {"shape": ["2 * 3", None]}, "classes": "max(1, 2)", "flops": "2 * 3", "year": "2000 + 24"},
+        {"layers": ["Flatten", {"Activation": None}, "Dense"],
+         "defaults": {"Activation": {"activation": "relu"}, "Dense": {"units": 3}}},
+        {"layers": [{"Bidirectional": {"layer": "$one"}}, {"RNN": {"cell": "$cell"}}],
+         "let": {"one": {"LSTM": {"units": 3, "return_sequences": True}}, "cell": {"GRUCell": {"units": 3}}}},
+        {"layers": [{"RNN": {"cell": [{"LSTMCell": {"units": 3}}, {"GRUCell": {"units": 3}}]}}]},
+        {"layers": ["Flatten", {"Dense": {"units": {"values": ["2 * 2", 8], "default": 8}, "dtype": "$kind",
+                                          "activation": {"values": ["relu", None], "default": "relu"}}}],
+         "let": {"kind": "float32"}},
+        {"layers": [{"Dense": 4}], "train": {"optimizer": {"AdamW": {
+            "learning_rate": {"min_value": 1e-4, "max_value": 0.1, "sampling": "log", "default": 1e-3},
+            "weight_decay": {"values": [0, 0.01], "default": 0}, "clipnorm": {"values": [None, 1.0], "default": 1.0},
+            "beta_1": "1 - 0.1", "global_clipnorm": None, "ema_overwrite_frequency": 3}}}},
+        {"layers": [{"Dense": 4}], "let": {"rate": 0.1}, "train": {"optimizer": {"SGD": {
+            "learning_rate": {"CosineDecay": {"initial_learning_rate": 0, "decay_steps": "$epochs * $steps",
+                                              "warmup_target": "$rate", "warmup_steps": 100}}}}}},
+        {"layers": [{"Dense": 4}], "train": {"optimizer": {"SGD": {"learning_rate": {"PiecewiseConstantDecay": {
+            "boundaries": [10, 20], "values": [0.1, 0.01, 0.001]}}}}}},
         {"layers": [{"Dense": 4}], "l2": "$classes / 10", "variants": {"one": {"l2": None}, "two": {"extends": "one"}}},
     ],
     ids=lambda more: str(more["layers"][:1])[:50],
@@ -288,6 +311,10 @@ def test_a_spec_that_is_written_out_fits(name, validator):
         {"layers": [{"Dropout": 1}]}, {"layers": [{"Dropout": -1}]}, {"layers": [{"Dense": 3.5}]},
         {"layers": [{"Dense": 0}]}, {"layers": [{"Dense": "relu"}]},
         {"layers": [{"Dense": {"units": 4, "activation": {"values": ["relu", "tahn"], "default": "relu"}}}]},
+        {"layers": [{"Dense": 4}], "classes": "3.5"}, {"layers": [{"Dense": 4}], "input": {"shape": ["a * b"]}},
+        {"layers": [{"Dense": {"name": 1.5, "units": 4}}]},
+        {"layers": [{"Bidirectional": {"layer": {"Dense": {"units": 4}}}}]},
+        {"layers": [{"Dense": {"units": 4, "use_bias": {"values": [True, 1.5], "default": True}}}]},
         {"layers": [{"Dense": 4}], "let": {"classes": 3}}, {"layers": [{"Dense": {"units": 4, "repeat": 20001}}]},
     ],
     ids=str,
@@ -305,3 +332,96 @@ def test_a_variant_is_called_what_a_spec_may_be_called(validator):
 
     assert validator.is_valid({**spec, "variants": {"a-b": {}}})
     assert not validator.is_valid({**spec, "variants": {"a b": {}}})
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"layers": ["Flatten"], "variants": {"one": {}, "two": {"classes": 4}}},
+        {"variants": {"one": {"layers": ["Flatten"]}, "two": {"layers": ["Flatten", {"Dense": 4}]}}},
+        {"layers": ["Flatten"], "input": None, "variants": {"one": {"input": {"shape": [4]}}}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_file_of_variants_needs_no_name_and_may_have_the_rest_in_them(more, validator):
+    spec = {key: value for key, value in {**BASE, **more}.items() if value is not None and key != "name"}
+
+    assert [one.message[:200] for one in validator.iter_errors(spec)] == []
+    for variant in spec["variants"]:
+        assert reading.read(copy.deepcopy(spec), "the mapping", {}, variant)[1] == []
+
+
+@pytest.mark.parametrize("name", [True, {"a": 1}, "${i}", [1], None, 1000, -1])
+def test_the_name_of_a_file_is_a_name_beside_variants_too(name, validator):
+    spec = {**BASE, "name": name, "layers": ["Flatten"]}
+
+    assert not validator.is_valid({**spec, "variants": {"one": {}}})
+    assert not validator.is_valid(spec)
+
+
+MODULES = ("layers", "ops", "optimizers", "losses", "schedules", "initializers", "regularizers", "constraints")
+ENTRIES = [
+    (f"{catalogue.OPERATIONS}{name}" if module == "ops" else name, entry)
+    for module in MODULES
+    for name, entry in catalogue.catalogue()[module].items()
+]
+TRIED = [
+    "steep", "same", "relu", "zeros", "float32", "$n", None, True, 0, 1, 3, -3, 0.5, -0.5, 7.5, [], [0], [3], [1, 2],
+    ["a"], {}, {"a": 1}, {"L2": {"l2": 0.1}}, {"L2": 3}, {"LSTM": {"units": 3}}, {"LSTMCell": {"units": 3}},
+    [{"LSTM": {"units": 3}}], [{"LSTMCell": {"units": 3}}], {"LeakyReLU": {"negative_slope": "steep"}},
+    {"CosineDecay": {"initial_learning_rate": 0.1, "decay_steps": 9}}, {"CosineDecay": 0.1},
+    {"CosineDecay": {"initial_learning_rate": "fast", "decay_steps": 9}},
+    *({"values": values, "default": values[-1]} for values in (
+        [1, 2], ["x", 0.5], ["a", "b"], [True, False], [None, 1], [0.0, 0.5], [8, 8], ["$n", 2],
+    )),
+    {"values": [], "default": 1},
+    *({"min_value": low, "max_value": high, "default": high} for low, high in ((0.1, 0.5), (1, 5), (-1, 5), (1, 5.5))),
+    {"min_value": 0.1, "max_value": 0.5, "sampling": "log", "zero": True, "default": 0.5},
+]  # fmt: skip
+"""What every argument of everything in the catalogue is given."""
+
+
+def refused(name, key, value, entry) -> list[str]:
+    """What the checks say of a lone argument."""
+    given, wrong = ranges.read(value) if ranges.looks_like(value) else (value, [])
+    found = wrong or objects.arguments(name, {key: given}, entry, (), part=True)
+    return [f"{name}.{key}: {value}" for _ in found]
+
+
+@pytest.mark.parametrize(("name", "entry"), ENTRIES, ids=[name for name, _ in ENTRIES])
+def test_the_schema_and_the_checks_agree_on_every_argument_of_everything(name, entry, definitions):
+    for key in entry["arguments"]:
+        looked = Draft202012Validator({"$defs": definitions, **argument(name, key, entry)})
+        for value in TRIED:
+            assert looked.is_valid(value) == (not refused(name, key, value, entry)), (key, value)
+
+
+@pytest.mark.parametrize("module", ["optimizers", "losses", "schedules"])
+def test_no_number_of_training_may_be_a_word(module, validator):
+    tried = 0
+    for name, entry in catalogue.catalogue()[module].items():
+        for key, default in entry["arguments"].items():
+            if (isinstance(default, (int, float)) and not isinstance(default, bool)) or key in entry["required"]:
+                given = {name: {**dict.fromkeys(entry["required"], 3), key: "steep"}}
+                train = {"loss": given} if module == "losses" else {"optimizer": given}
+                train = {"optimizer": {"SGD": {"learning_rate": given}}} if module == "schedules" else train
+                spec = {**BASE, "layers": ["Flatten"], "train": train}
+                tried += 1
+                assert not validator.is_valid(spec)
+                with pytest.raises(
+                    ZooError, match=rf"{name}\.{key}: `\"steep\"` is not accepted|no learning-rate schedule"
+                ):
+                    selection.load(spec)
+    assert tried >= 8
+
+
+def test_every_rule_of_the_catalogue_is_of_an_argument_that_there_is():
+    known = catalogue.catalogue()
+    arguments = {key for module in MODULES for entry in known[module].values() for key in entry["arguments"]}
+
+    assert set(catalogue.TEXTS) <= arguments
+    for owner, rules in catalogue.BOUNDS.items():
+        entries = known[owner].values() if owner in known else [dict(ENTRIES)[owner]]
+        assert set(rules) <= {key for entry in entries for key in entry["arguments"]}
+    for target, key in objects.HELD:
+        assert key in dict(ENTRIES)[target]["arguments"]

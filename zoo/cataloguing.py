@@ -50,12 +50,13 @@ def generate() -> dict[str, Any]:
     aliases |= renamed
     names |= {name: ours.find(name) for name in ours.PUBLIC}
     known = {name: _signature(thing, BASE) for name, thing in names.items() if name not in catalogue.REFUSED}
+    optimizers = _module(keras.optimizers, keras.optimizers.Optimizer)
     return {
         "layers": known,
         "ops": (operations := _operations(keras.ops)),
         "ops refused": _refused(keras.ops, operations),
         "aliases": {name: real for name, real in aliases.items() if real in known},
-        "optimizers": _module(keras.optimizers, keras.optimizers.Optimizer),
+        "optimizers": {name: one for name, one in optimizers.items() if name not in catalogue.REFUSED_OPTIMIZERS},
         "losses": _losses(keras.losses),
         "schedules": _module(keras.optimizers.schedules, keras.optimizers.schedules.LearningRateSchedule),
         "initializers": _module(keras.initializers, keras.initializers.Initializer),

@@ -33,6 +33,11 @@ REFUSED = {
     "Input": "inputs stand under `input`",
 }
 
+REFUSED_OPTIMIZERS = {
+    "MultiOptimizer": "it holds other optimizers by the variables that they train, which a spec cannot name",
+    "LossScaleOptimizer": "it is for mixed precision, and every spec is built in float32",
+}
+
 KERNELS = ("kernel_regularizer", "recurrent_regularizer", "depthwise_regularizer", "pointwise_regularizer")
 """The arguments through which lambda acts: every kernel, never biases, normalisation or embeddings."""
 
@@ -78,11 +83,6 @@ def odd(layer: str, argument: str, value: Any) -> tuple[str, str] | None:
     if argument == "key" and layer == "ops.get_item" and not KEY.fullmatch(index_text(value)):
         text = 'text as in Python\'s brackets, such as ":, -1" or ":, 1:3", or its parts in a list'
         return f"{shown(value)} is no index of all rows", text
-    if argument in BOUNDS and layer in catalogue()["losses"]:
-        bounds, expected = BOUNDS[argument]
-        return None if _is_bounded(value, bounds) else (f"{shown(value)} is not accepted", expected)
-    if argument == "ignore_class" and value is not None and type(value) is not int:
-        return f"{shown(value)} is not accepted", "a whole number, or null"
     if argument == "seed" and value is not None and type(value) is not int:
         return f"{shown(value)} is not accepted", "a whole number, or null"
     if argument == "dtype" and is_operation(layer):
@@ -96,21 +96,69 @@ def odd(layer: str, argument: str, value: Any) -> tuple[str, str] | None:
 FOLLOWING = ("from_logits", "axis", "reduction", "name", "dtype")
 """Arguments of Keras's losses that follow from the task, and are none here."""
 
-BOUNDS: dict[str, tuple[Mapping[str, float], str]] = {
-    "label_smoothing": ({"minimum": 0, "maximum": 1}, "a number from 0 to 1"),
-    "q": ({"exclusiveMinimum": 0, "exclusiveMaximum": 1}, "a number between 0 and 1"),
-    "delta": ({"exclusiveMinimum": 0}, "a number above 0"),
-    "alpha": ({"minimum": 0}, "a number of 0 or above"),
-    "beta": ({"minimum": 0}, "a number of 0 or above"),
-    "gamma": ({"minimum": 0}, "a number of 0 or above"),
-}
-"""What the arguments of losses must be: the bounds as a schema has them, and how that is said."""
+Bounds = tuple[Mapping[str, Any], str]
+"""What a number must be: as a schema has it, and as that is said."""
+
+_ABOVE_0: Bounds = {"exclusiveMinimum": 0}, "a number above 0"
+_FROM_0: Bounds = {"minimum": 0}, "a number of 0 or above"
+_UP_TO_0: Bounds = {"maximum": 0}, "a number of 0 or below"
+_FROM_0_TO_1: Bounds = {"minimum": 0, "maximum": 1}, "a number from 0 to 1"
+_BELOW_1: Bounds = {"minimum": 0, "exclusiveMaximum": 1}, "a number of at least 0 and below 1"
+_ANY: Bounds = {"type": "integer"}, "a whole number"
+_COUNT: Bounds = {"type": "integer", "minimum": 1}, "a whole number above 0"
+
+BOUNDS: dict[str, dict[str, Bounds]] = {
+    "losses": {
+        "label_smoothing": _FROM_0_TO_1,
+        "q": ({"exclusiveMinimum": 0, "exclusiveMaximum": 1}, "a number between 0 and 1"),
+        "delta": _ABOVE_0,
+        "ignore_class": _ANY,
+        **dict.fromkeys(("alpha", "beta", "gamma"), _FROM_0),
+    },
+    "optimizers": {
+        **dict.fromkeys((
+            "learning_rate", "epsilon", "epsilon_1", "epsilon_2", "clipnorm", "clipvalue", "global_clipnorm",
+            "clip_threshold", "loss_scale_factor", "adam_lr_ratio", "rms_rate",
+        ), _ABOVE_0),
+        **dict.fromkeys(("beta_1", "beta_2", "adam_beta_1", "adam_beta_2", "rho", "momentum"), _BELOW_1),
+        **dict.fromkeys((
+            "weight_decay", "adam_weight_decay", "initial_accumulator_value", "beta", "l1_regularization_strength",
+            "l2_regularization_strength", "l2_shrinkage_regularization_strength", "warmup_steps",
+        ), _FROM_0),
+        **dict.fromkeys(("learning_rate_power", "beta_2_decay"), _UP_TO_0),
+        "ema_momentum": _FROM_0_TO_1,
+        "ema_overwrite_frequency": _COUNT,
+        "ns_steps": _COUNT,
+        "gradient_accumulation_steps": ({"type": "integer", "minimum": 2}, "a whole number of 2 or above"),
+    },
+    "Lion": {"beta_1": ({"exclusiveMinimum": 0, "maximum": 1}, "a number above 0, and 1 at most")},
+    "schedules": {
+        **dict.fromkeys((
+            "initial_learning_rate", "warmup_target", "decay_steps", "first_decay_steps", "decay_rate", "t_mul",
+            "m_mul",
+        ), _ABOVE_0),
+        **dict.fromkeys(("end_learning_rate", "alpha", "power", "warmup_steps"), _FROM_0),
+    },
+    "CosineDecay": {"initial_learning_rate": _FROM_0},
+}  # fmt: skip
+"""What arguments must be: of all losses, optimizers or schedules, and of those where another rule holds.
+
+A momentum or a beta of 1 would forget nothing and learn nothing; where Keras refuses more, as for Lion, its rule holds,
+and a cosine that warms up may begin at 0.
+"""
 
 
-def _is_bounded(value: Any, bounds: Mapping[str, float]) -> bool:
-    low, high = bounds.get("minimum", -math.inf), bounds.get("maximum", math.inf)
-    above, below = bounds.get("exclusiveMinimum", -math.inf), bounds.get("exclusiveMaximum", math.inf)
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+def bounds(owner: str, argument: str) -> Bounds | None:
+    """What an argument of a loss, an optimizer or a schedule must be; None where there is no rule."""
+    module = next((one for one in BOUNDS if owner in catalogue().get(one, ())), "")
+    return {**BOUNDS.get(module, {}), **BOUNDS.get(owner, {})}.get(argument)
+
+
+def is_bounded(value: Any, given: Mapping[str, Any]) -> bool:
+    """Whether a value is a number within bounds."""
+    low, high = given.get("minimum", -math.inf), given.get("maximum", math.inf)
+    above, below = given.get("exclusiveMinimum", -math.inf), given.get("exclusiveMaximum", math.inf)
+    number = type(value) is int or (isinstance(value, float) and given.get("type") != "integer")
     return number and low <= value <= high and above < value < below
 
 
@@ -135,7 +183,7 @@ TYPES = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64"
 def _is_first(value: Any) -> bool:
     """Whether an axis, or one of several, is that of the batch."""
     several = value if isinstance(value, list) else [value]
-    return any(type(one) is int and one == 0 for one in several)
+    return any(not isinstance(one, bool) and one == 0 for one in several)
 
 
 def types(layer: str) -> tuple[str, ...]:
@@ -219,6 +267,18 @@ def choices(layer: str, argument: str) -> tuple[str, ...]:
     return _CHOICES.get(argument, ()) + more
 
 
+TEXTS = (
+    "bias_axes", "code", "data_format", "dtype", "equation", "exclude_layers", "flash_attention", "function", "key",
+    "layers", "mask_token", "mask_value", "quantization_config", "reverse_dtype", "subscripts", "takes", "vocabulary",
+)  # fmt: skip
+"""Arguments without a default that may be texts, or are neither a number nor a list of numbers."""
+
+
+def takes_text(argument: str, default: Any) -> bool:
+    """Whether an argument that is no named object may be a text; where it may not, numbers alone serve."""
+    return isinstance(default, str) or (default is None and argument in TEXTS)
+
+
 def words(argument: str) -> list[str]:
     """The names that may stand as the value of an argument, classes first; none where it takes other things."""
     known = catalogue()
@@ -232,8 +292,9 @@ def entry(module: str, name: str) -> dict[str, Any] | tuple[str, str, str]:
     classes: dict[str, Any] = catalogue()[module]
     if name in classes:
         return classes[name]
-    if module == "layers" and name in REFUSED:
-        return f"`{name}` is refused: {REFUSED[name]}", "another layer", ""
+    refused = {"layers": REFUSED, "optimizers": REFUSED_OPTIMIZERS}.get(module, {})
+    if name in refused:
+        return f"`{name}` is refused: {refused[name]}", f"another {module.rstrip('s')}", ""
     if module == "layers" and is_operation(name):
         return f"`{name}` is an operation", "a layer", ""
     alias = catalogue()["aliases"].get(name)

@@ -52,6 +52,11 @@ LISTED = (
 WRAPPED = ("layer", "cell", "backward_layer")
 """Arguments that are layers."""
 
+_CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")
+_STEPPING = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+HELD = {("RNN", "cell"): _CELLS, ("Bidirectional", "layer"): _STEPPING, ("Bidirectional", "backward_layer"): _STEPPING}
+"""The layers that some arguments may hold; the others of `WRAPPED` hold any."""
+
 FORMER = {
     "lr": "learning_rate", "alpha": "negative_slope", "p": "rate", "nb_filter": "filters", "border_mode": "padding",
     "kernel": "kernel_size", "stride": "strides", "out_features": "units", "out_channels": "filters",
@@ -175,6 +180,8 @@ def _value(
     elif name == "RNN" and key == "cell" and isinstance(value, list) and value:  # cells over each other
         for index, one in enumerate(value):
             yield from named(one, module, (*path, index), defaults)
+            if isinstance(one, (str, Mapping)):
+                yield from _wrapped(name, key, one, (*path, index))
     elif refused := refusal(name, key, value, entry):
         yield (path, *refused)
 
@@ -182,13 +189,14 @@ def _value(
 def _wrapped(name: str, key: str, value: Any, path: Path) -> Iterator[Found]:
     """Whether a wrapper that needs a recurrent layer, or a cell, was given another."""
     inner = value if isinstance(value, str) else next(iter(value), "")
-    if name == "RNN" and key == "cell" and inner in catalogue.catalogue()["layers"] and not inner.endswith("Cell"):
-        cells = "one of LSTMCell, GRUCell, SimpleRNNCell, or a list of them"
-        close = f"{inner}Cell"
-        yield path, f"`{inner}` is no cell", cells, close if close in catalogue.catalogue()["layers"] else ""
-    recurrent = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
-    if name == "Bidirectional" and inner in catalogue.catalogue()["layers"] and inner not in recurrent:
-        yield path, f"`{inner}` does not go through steps", f"one of {listed(recurrent)}", ""
+    fits = HELD.get((name, key), (inner,))
+    if inner in fits or inner not in catalogue.catalogue()["layers"]:
+        return
+    if key == "cell":
+        close = f"{inner}Cell" if f"{inner}Cell" in fits else ""
+        yield path, f"`{inner}` is no cell", f"one of {', '.join(fits)}, or a list of them", close
+    else:
+        yield path, f"`{inner}` does not go through steps", f"one of {listed(fits)}", ""
 
 
 def refusal(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple[str, str, str] | None:
@@ -210,8 +218,8 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
         return next(((f"the range holds {shown(one)}", *found[1:]) for one, found in each if found), None)
     if "tensors" in entry and (unfit := _unfit(name, key, value, entry)):
         return wrong, unfit, ""
+    free = not required and not isinstance(default, (bool, int, float))
     if value is None:
-        free = not required and not isinstance(default, (bool, int, float))
         return None if free else (wrong, "a value", "")
     if key in ("dropout", "recurrent_dropout") or (key == "rate" and name in catalogue.DROPOUTS):
         return None if is_rate(value) else (wrong, RATE, "")
@@ -221,6 +229,8 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
         sizes = value if isinstance(value, list) else [value]
         if not sizes or not all(map(is_count, sizes)):
             return wrong, f"{COUNT}, or a list of them", ""
+    if (bounds := catalogue.bounds(name, key)) and not catalogue.is_bounded(value, bounds[0]):
+        return wrong, f"{bounds[1]}{', or null' if free else ''}", ""
     if unlike := catalogue.odd(name, key, value):
         return *unlike, ""
     if key in catalogue.SIZES:
@@ -235,19 +245,15 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
     if isinstance(default, bool) and not isinstance(value, bool):
         meant = {"y": "true", "n": "false"}.get(value, value) if isinstance(value, str) else ""
         return wrong, "true or false", meant if meant in ("true", "false") else ""
-    if isinstance(value, str) and not value.isdigit() and (known := catalogue.choices(name, key)):
+    if isinstance(value, str) and catalogue.takes_text(key, default) and (known := catalogue.choices(name, key)):
         return None if value in known else (wrong, f"one of {listed(known)}", nearest(value, known))
     if isinstance(value, bool) and (is_number(default) or required):
         return wrong, "a number", ""
-    if is_number(default) and isinstance(value, str):
-        return wrong, "a number", ""
     if catalogue.module_of(key) == "layers":
         return wrong, "a layer, such as LSTM: {units: 64}", ""
+    if isinstance(value, str) and not words and not catalogue.takes_text(key, default):
+        return wrong, "a number" if is_number(default) else "a number, or a list of numbers", ""
     return (wrong, "a plain value", "") if isinstance(value, Mapping) else None
-
-
-_TEXTS = ("dtype", "key", "subscripts", "padding", "data_format", "mode", "method", "side", "window")
-"""Arguments of operations that are texts."""
 
 
 def _unfit(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> str:
@@ -256,8 +262,6 @@ def _unfit(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> str:
         return "" if _are_numbers(value) else "a number, a list of numbers, or a tensor in `from`"
     if key.startswith(("axis", "axes")) and not _are_whole(value):
         return "a whole number, or a list of them; the rows' axis is 0"
-    if isinstance(value, str) and key not in _TEXTS and not isinstance(entry["arguments"].get(key), str):
-        return "a number"
     return ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from zoo.language import catalogue, expressions, items, objects
@@ -37,9 +37,50 @@ CALLED = "^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 NAME: Schema = {
     "type": ["string", "integer"],
-    "pattern": r"\$|^[A-Za-z0-9][A-Za-z0-9_.-]*$",
-    "not": {"anyOf": [{"enum": ["previous", "input"]}, {"type": "string", "pattern": r"^[^$]*\.[0-9]+$"}]},
+    "pattern": rf"\$|^[A-Za-z0-9][A-Za-z0-9_.-]*$|{_ARITHMETIC}",
+    "minimum": 0,
+    "not": {"anyOf": [{"enum": ["previous", "input"]}, {"type": "string", "pattern": r"^[^$ ]*\.[0-9]+$"}]},
 }
+"""The name of a layer, as it stands or as it is computed."""
+
+_AMONG_ROWS: Schema = {"anyOf": [{"const": 0}, {"type": "array", "contains": {"const": 0}}]}
+"""The axis of the rows, which layers and operations leave alone."""
+
+_TEXT_IS_COMPUTED: Schema = {"if": {"type": "string"}, "then": EXPRESSION}
+
+_PLAIN: dict[str, Schema] = {
+    "lambda": {"type": "number", "minimum": 0},
+    "rate": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    "count": COUNT,
+    "boolean": {"type": "boolean"},
+    "seed": {"type": ["integer", "null"]},
+    "number": {"type": ["number", "array"], "minimum": -FARTHEST, "maximum": FARTHEST},
+    "optional": {"type": ["number", "array", "boolean", "null"]},
+    "text": {"type": ["string", "number", "array"]},
+    "anything": {"type": ["string", "number", "array", "boolean", "null"]},
+    "axis": {"type": ["number", "array"], "not": _AMONG_ROWS},
+    "axis of an operation": {
+        "type": ["integer", "array"],
+        "minItems": 1,
+        "items": {"type": ["integer", "array", "string"], **_TEXT_IS_COMPUTED},
+        "not": _AMONG_ROWS,
+    },
+    "operand": {
+        "type": ["number", "boolean", "array"],
+        "minItems": 1,
+        "items": {"type": ["number", "boolean", "array", "string"], **_TEXT_IS_COMPUTED},
+    },
+    "optimizer": {"enum": sorted(catalogue.catalogue()["optimizers"])},
+    "loss": {"enum": sorted(catalogue.catalogue()["losses"])},
+    "type": {"enum": [*catalogue.TYPES, None]},
+    "type of a layer": {"enum": ["float32", None]},
+    "type of whole numbers": {"enum": ["float32", "int32", "int64", None]},
+    **{says: {"type": "number", **given} for some in catalogue.BOUNDS.values() for given, says in some.values()},
+}
+"""What arguments hold where no expression and no range stands."""
+
+_NUMBERS = ("count", *(says for some in catalogue.BOUNDS.values() for _, says in some.values()))
+"""Those of them that are one number, and may be null where the default is."""
 
 
 def schema() -> Schema:
@@ -57,13 +98,17 @@ def schema() -> Schema:
         },
         "additionalProperties": False,
         "required": ["spec"],
-        "anyOf": [{"required": ["extends"]}, {"required": ["name", "family"]}],
+        "anyOf": [
+            {"required": ["extends"]},
+            {"required": ["family"], **_either({"required": ["name"]}, {"required": ["variants"]})},
+        ],
         "allOf": [
             *map(_family, FAMILIES),
             *map(_task, FACTS),
             _alone(keys),
             _several_classes(),
             _language(),
+            _either(*({"required": [key]} for key in ("input", "inputs", *_ELSEWHERE))),
             {
                 "if": {"properties": {"outputs": {"type": "array", "minItems": 2}}, "required": ["outputs"]},
                 "then": {"properties": {"train": False}},
@@ -90,7 +135,7 @@ def _family(name: str) -> Schema:
     of_family = {"properties": {"family": {"const": name}}, "required": ["family"]}
     then: Schema = {
         "properties": {**dict.fromkeys(others, False), "task": {"enum": list(family.tasks)}},
-        "required": list(family.body),
+        **_either({"required": list(family.body)}, *({"required": [key]} for key in _ELSEWHERE)),
     }
     if "latent" in family.body:
         then["properties"] |= dict.fromkeys((*STATED, "outputs"), False) | {"train": {"properties": {"loss": False}}}
@@ -145,6 +190,9 @@ def _language() -> Schema:
 _OWN = ("spec", "extends", "name", "family")
 """Keys that a spec over another does not remove."""
 
+_ELSEWHERE = ("extends", "variants")
+"""Where a spec may have from what it does not have itself."""
+
 _THERE: Schema = {"not": {"type": "null"}}
 
 _REMOVING: Schema = {"type": "object", "not": {"additionalProperties": _THERE}}
@@ -191,7 +239,7 @@ def _ref(name: str) -> Schema:
 
 
 def _either(*schemas: Schema) -> Schema:
-    return {"anyOf": list(schemas)}
+    return {"anyOf": list(schemas)} if len(schemas) > 1 else schemas[0]
 
 
 def _keys() -> dict[str, Schema]:
@@ -199,23 +247,23 @@ def _keys() -> dict[str, Schema]:
     text = {"type": "string", "pattern": r"\S"}
     body = _ref("items")
     return {
-        "spec": _described("The version of the language.", {"const": 1}),
+        "spec": _described("The version of the language.", _either({"const": 1}, _ref("arithmetic"))),
         "extends": _described("A spec, or a file, over which this one is laid.", text),
         "name": _described("What the spec is called.", {"type": "string", "pattern": CALLED}),
         "family": _described("The kind of network.", {"enum": list(FAMILIES)}),
         "task": _described("What it is for; decides head, loss and metrics.", {"enum": list(FACTS)}),
         "summary": _described("One sentence that helps to choose.", text),
         "reference": _described("Where the network was published.", text),
-        "year": _described("The year in which it was published.", COUNT),
+        "year": _described("The year in which it was published.", _ref("size")),
         "counting": _described("How the parameters are counted.", text),
         "regularization": _described("The lambda and p of the publication.", text),
         "metric": _described("What it reached, on which data, and where that is written.", text),
-        "parameters": _described("The number of parameters at the defaults.", COUNT),
-        "flops": _described("The floating-point operations of one answer at the defaults.", COUNT),
-        "classes": _described("How many classes there are; data that say otherwise win.", COUNT),
-        "targets": _described("How many numbers a row are predicted.", COUNT),
-        "horizon": _described("How many steps are forecast.", COUNT),
-        "features": _described("How many features a step are forecast.", COUNT),
+        "parameters": _described("The number of parameters at the defaults.", _ref("size")),
+        "flops": _described("The floating-point operations of one answer at the defaults.", _ref("size")),
+        "classes": _described("How many classes there are; data that say otherwise win.", _ref("size")),
+        "targets": _described("How many numbers a row are predicted.", _ref("size")),
+        "horizon": _described("How many steps are forecast.", _ref("size")),
+        "features": _described("How many features a step are forecast.", _ref("size")),
         "input": _described("What the network is given.", _ref("input")),
         "inputs": _described(
             "The same by name, where there are several.",
@@ -265,16 +313,15 @@ def _variants(parts: Schema) -> Schema:
 
 def _definitions() -> dict[str, Schema]:
     value = _ref("value")
-    number = {"type": "number", "minimum": -FARTHEST, "maximum": FARTHEST}
     tensor = {"type": ["string", "integer"]}
     often = {**COUNT, "maximum": MOST_LAYERS}
     word = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "not": {"enum": sorted(_TAKEN)}}
     words = {
-        "name": _described("The layer's name, and the name of its output.", NAME),
+        "name": _described("The layer's name, and the name of its output.", _ref("name")),
         "from": _described("What it is called on.", _ref("from")),
         "if": _described("Whether it is there.", _ref("condition")),
         "else": _described("The tensor that stands in its place where it is not.", tensor),
-        "repeat": _described("How many times in a row.", _either(often, EXPRESSION, _ref("range"))),
+        "repeat": _described("How many times in a row.", _typed(often)),
         "l2": _described("lambda for the kernels in it.", _ref("lambda")),
         "frozen": _described("Whether its weights stay as they are.", _ref("boolean")),
     }
@@ -304,26 +351,18 @@ def _definitions() -> dict[str, Schema]:
     call = {"type": "object", "minProperties": 1, "maxProperties": 1, "properties": layers}
     return {
         "expression": EXPRESSION,
+        "computed": {"type": "string", "pattern": r"\$"},
+        "arithmetic": ARITHMETIC,
         "condition": {"type": ["boolean", "number", "string"]},
         "value": _described(
             "A plain value, an expression, a range, or a named object `{Name: {argument: value}}`.",
             {"type": ["number", "string", "boolean", "null", "array", "object"]},
         ),
         "range": _range(),
-        "lambda": _either({"type": "number", "minimum": 0}, EXPRESSION, _ref("range")),
-        "rate": _either({"type": "number", "minimum": 0, "exclusiveMaximum": 1}, EXPRESSION, _ref("range")),
-        "count": _either(COUNT, EXPRESSION, _ref("range")),
-        "number": _either(number, EXPRESSION, _ref("range")),
-        "operand": _either(
-            {"type": ["number", "boolean"]}, {"type": "array", "minItems": 1}, EXPRESSION, _ref("range")
-        ),
-        "axis of an operation": _either(
-            axis := {"type": "integer", "not": {"const": 0}},
-            {"type": "array", "minItems": 1, "items": _either(axis, {"type": "array"}, EXPRESSION)},
-            EXPRESSION,
-            _ref("range"),
-        ),
-        "boolean": _either({"type": "boolean"}, EXPRESSION, _ref("range")),
+        "name": NAME,
+        "size": _either(COUNT, _ref("arithmetic")),
+        **{name: _typed(plain) for name, plain in _PLAIN.items()},
+        **{f"{name} or null": _typed({**_PLAIN[name], "type": [_PLAIN[name]["type"], "null"]}) for name in _NUMBERS},
         "table": {
             "type": "object",
             "propertyNames": word,
@@ -334,12 +373,12 @@ def _definitions() -> dict[str, Schema]:
             "properties": {
                 "shape": _described(
                     "The sizes without the batch; null where any will do.",
-                    {"type": "array", "maxItems": max(KINDS), "items": {"type": ["integer", "null"], "minimum": 1}},
+                    {"type": "array", "maxItems": max(KINDS), "items": _either(_ref("size"), {"type": "null"})},
                 ),
                 "dtype": {"enum": list(DTYPES)},
                 "kind": {"enum": sorted({kind for row in KINDS.values() for kind in row})},
-                "vocabulary": _described("How many tokens there are.", COUNT),
-                "classes": _described("How many labels there are.", COUNT),
+                "vocabulary": _described("How many tokens there are.", _ref("size")),
+                "classes": _described("How many labels there are.", _ref("size")),
                 "columns": {"type": ["array", "string"]},
             },
             "additionalProperties": False,
@@ -362,7 +401,7 @@ def _definitions() -> dict[str, Schema]:
                     "properties": {
                         "reuse": {
                             "type": "object",
-                            "properties": {"layer": tensor, "from": _ref("from"), "name": NAME},
+                            "properties": {"layer": tensor, "from": _ref("from"), "name": _ref("name")},
                             "required": ["layer"],
                             "additionalProperties": False,
                         }
@@ -404,7 +443,7 @@ def _definitions() -> dict[str, Schema]:
                 "properties": {
                     "Gaussian": _either(
                         COUNT,
-                        EXPRESSION,
+                        _ref("expression"),
                         {
                             "type": "object",
                             "properties": {
@@ -459,7 +498,7 @@ def _definitions() -> dict[str, Schema]:
                     _ref("lambda"),
                     {
                         "type": "object",
-                        "properties": {"weight": _ref("lambda"), "warm_up": COUNT},
+                        "properties": {"weight": _ref("lambda"), "warm_up": _ref("count")},
                         "additionalProperties": False,
                     },
                 ),
@@ -471,40 +510,33 @@ def _definitions() -> dict[str, Schema]:
         "train": {
             "type": "object",
             "properties": {
-                "optimizer": _either({"enum": sorted(known["optimizers"])}, _named("optimizers"), _ref("range")),
-                "loss": _either({"enum": sorted(known["losses"])}, _named("losses"), _ref("range")),
-                "batch_size": _either(COUNT, ARITHMETIC, _ref("range")),
-                "epochs": _either(COUNT, ARITHMETIC, _ref("range")),
+                "optimizer": _either(_ref("optimizer"), _named("optimizers")),
+                "loss": _either(_ref("loss"), _named("losses")),
+                "batch_size": _typed(COUNT, "arithmetic"),
+                "epochs": _typed(COUNT, "arithmetic"),
             },
             "additionalProperties": False,
         },
-        "seed": _either({"type": ["integer", "null"]}, EXPRESSION, _ref("range")),
-        **{f"sizes of {rank}D": _sizes(rank) for rank in (1, 2, 3)},
+        **{f"sizes of {rank}D": _sizes(rank) for rank in (0, 1, 2, 3)},
         _WORDED: {
             "properties": words,
             "dependentRequired": {"else": ["if"]},
             "not": {"type": "object", "required": ["else", "repeat"]},
         },
-        "wrapped": _either(
-            {"enum": sorted(known["layers"])},
-            {
-                "type": "object",
-                "minProperties": 1,
-                "maxProperties": 1,
-                "properties": {name: _ref(f"{name} in a wrapper") for name in known["layers"]},
-                "additionalProperties": False,
-            },
-            {"type": ["null", "array"]},
-        ),
+        "wrapped": _held(known["layers"]),
+        **{f"{key} of {name}": _held(fits, key == "cell") for (name, key), fits in objects.HELD.items()},
         **objects_of,
         **{
             _chosen_name(name, key): _chosen(words_of)
             for name, entry in known["layers"].items()
             for key in entry["arguments"]
-            if (words_of := catalogue.choices(name, key))
+            if (words_of := _words_of(name, key, entry))
         },
         **{argument: _word(argument) for argument in ("activation", "initializer", "regularizer", "constraint")},
-        **{f"{name} in a wrapper": _object("layers", name, {"name": NAME}, required=False) for name in known["layers"]},
+        **{
+            f"{name} in a wrapper": _object("layers", name, {"name": _ref("name")}, required=False)
+            for name in known["layers"]
+        },
         **{name: _object("layers", name, {key: {} for key in words}) for name in known["layers"]},
         **{name: _operation(name, words) for name in operations},
     }
@@ -514,7 +546,7 @@ def _operation(name: str, words: Mapping[str, Schema]) -> Schema:
     """The arguments of an operation and its words; what tensors it has no value for stand in `from`."""
     entry = catalogue.operation(name)
     assert isinstance(entry, dict), "the name is the catalogue's own"
-    arguments = {key: _argument(name, key, entry) for key in entry["arguments"]}
+    arguments = {key: argument(name, key, entry) for key in entry["arguments"]}
     body = {"type": "object", **_worded(key for key in words if key != "l2"), "properties": arguments}
     body["additionalProperties"] = False
     if not entry["required"]:
@@ -533,11 +565,34 @@ def _worded(words: Iterable[str]) -> Schema:
     return {**_ref(_WORDED), "patternProperties": {f"^({'|'.join(words)})$": True}}
 
 
+_ENDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "not")
+
+
+def _typed(plain: Schema, text: str = "expression") -> Schema:
+    """A plain value, a text that is computed, or a range that holds such values."""
+    kinds = plain.get("type", ())
+    measured = "number" in kinds or "integer" in kinds
+    ends = {word: plain[word] for word in _ENDS if word in plain}
+    ends |= {"type": ["integer", "string"]} if "integer" in kinds else {}
+    held: Schema = dict.fromkeys(("min_value", "max_value"), ends if measured else False)
+    held |= {"zero": {"const": False}} if {"exclusiveMinimum", "not"} & {*ends} or ends.get("minimum", 0) > 0 else {}
+    computed = _ref(text if measured else "computed")
+    held["values"] = {"items": _either(plain, computed)}
+    return _either(plain, computed, {**_ref("range"), "properties": held})
+
+
 def _sizes(rank: int) -> Schema:
     """Whole numbers, one for each dimension, or one for all."""
-    one = [COUNT, EXPRESSION]
-    several = {"type": "array", "items": _either(*one), "minItems": rank, "maxItems": rank}
-    return _either(*one, several, _ref("range"), {"type": "null"})
+    many = {"minItems": rank, "maxItems": rank} if rank else {"minItems": 1}
+    return _either(_ref("count"), {"type": "array", "items": _either(COUNT, _ref("expression")), **many})
+
+
+def _held(names: Collection[str], several: bool = False) -> Schema:
+    """A layer that stands in another, one of these, or several of them over each other."""
+    properties = {name: _ref(f"{name} in a wrapper") for name in names}
+    named = {"type": "object", "minProperties": 1, "maxProperties": 1, "properties": properties}
+    one = _either({"enum": sorted(names)}, {**named, "additionalProperties": False})
+    return _either(one, *([{"type": "array", "items": one, "minItems": 1}] if several else []), _ref("computed"))
 
 
 def _kinds(rank: int) -> Schema:
@@ -547,16 +602,17 @@ def _kinds(rank: int) -> Schema:
 
 
 def _range() -> Schema:
-    number = _either({"type": "number"}, ARITHMETIC)
+    number = _either({"type": "number"}, _ref("arithmetic"))
     interval = {
         "min_value": number,
         "max_value": number,
-        "step": _either({"type": "number", "exclusiveMinimum": 0}, ARITHMETIC),
+        "step": _either({"type": "number", "exclusiveMinimum": 0}, _ref("arithmetic")),
         "sampling": {"enum": ["linear", "log"]},
         "zero": {"type": "boolean"},
         "default": number,
     }
-    values = {"values": {"type": "array", "minItems": 1}, "default": {}}
+    plain = {"type": ["number", "string", "boolean", "null"]}
+    values = {"values": {"type": "array", "minItems": 1, "uniqueItems": True, "items": plain}, "default": {}}
     zero = {
         "if": {"properties": {"zero": {"const": True}}, "required": ["zero"]},
         "then": {"properties": {"sampling": {"const": "log"}}, "required": ["sampling"]},
@@ -583,12 +639,12 @@ def _range() -> Schema:
 def _object(module: str, name: str, words: dict[str, Schema], required: bool = True) -> Schema:
     """The arguments of a class; a lone value stands where one argument is required."""
     entry = catalogue.catalogue()[module][name]
-    arguments = {key: _argument(name, key, entry) for key in entry["arguments"]}
+    arguments = {key: argument(name, key, entry) for key in entry["arguments"]}
     if required and words:
         shared = _worded(key for key in words if key not in arguments)
     else:
         shared, arguments = {}, {**words, **arguments}
-    needed = [key for key in entry["required"] if key != "rate"] if required else []
+    needed = entry["required"] if required and not words else []  # of a layer, `defaults` may give what is required
     body: Schema = {"type": "object", **shared, "properties": arguments, "additionalProperties": False}
     if not needed:
         body["type"] = ["object", "null"]
@@ -596,7 +652,6 @@ def _object(module: str, name: str, words: dict[str, Schema], required: bool = T
         return body
     if name in objects.MERGING:  # these are called on a list, and there is none but in `from`
         return {**body, "type": "object", "properties": {**arguments, "from": _ref("tensors")}, "required": ["from"]}
-    # `defaults` may give what is required, so that a schema cannot ask for it; a lone value is what is missing.
     lone = {json.dumps(arguments[key]): arguments[key] for key in entry["required"]}
     return _either(body, {**_either(*lone.values()), "not": {"type": ["object", "null"]}}) if lone else body
 
@@ -612,58 +667,74 @@ def _named(module: str) -> Schema:
     }
 
 
-def _argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
-    default = entry["arguments"][key]
+def argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
+    """What an argument of a class or an operation may be; its references lead to definitions of the whole schema."""
+    default, required = entry["arguments"][key], key in entry["required"]
+    free = default is None and not required
+    or_null = " or null" if free else ""
+    operation, of_layer = catalogue.is_operation(name), name in catalogue.catalogue()["layers"]
     if key in ("dropout", "recurrent_dropout") or (key == "rate" and name in catalogue.DROPOUTS):
         return _ref("rate")
     if key in catalogue.COUNTS:
-        return _either(_ref("count"), {"type": "null"}) if key not in entry["required"] else _ref("count")
+        return _ref(f"count{or_null}")
     if isinstance(default, bool):
         return _ref("boolean")
     if catalogue.module_of(key) == "layers":
-        return _ref("wrapped")
+        held = _ref(f"{key} of {name}" if (name, key) in objects.HELD else "wrapped")
+        return _either(held, {"type": "null"}) if free else held
     words = catalogue.words(key)
     if words and (default is None or isinstance(default, str)):
-        shared = _ref(key.rpartition("_")[2])
+        shared = {**_ref(key.rpartition("_")[2]), **({"not": {"type": "null"}} if required else {})}
         return shared if default is None or default in words else _either({"enum": [default]}, shared)
-    if catalogue.choices(name, key):
+    if _words_of(name, key, entry):
         return _ref(_chosen_name(name, key))
-    if key in catalogue.SIZES and catalogue.rank(name):
-        return _ref(f"sizes of {catalogue.rank(name)}D")
+    if key in catalogue.SIZES:
+        sizes = _ref(f"sizes of {catalogue.rank(name)}D")
+        return _either(sizes, _ref("count or null")) if free else sizes
     if key == "seed":
         return _ref("seed")
-    operation = catalogue.is_operation(name)
-    if operation and key in entry["tensors"]:
+    if bounds := catalogue.bounds(name, key):
+        schedules = [_ref("schedules")] if catalogue.module_of(key) == "schedules" else []
+        return _either(_ref(f"{bounds[1]}{or_null}"), *schedules)
+    if operation and (key in (*entry["tensors"], "dtype", "key") or key.startswith(("axis", "axes"))):
+        return _of_operation(name, key, entry)
+    if of_layer and key.startswith(("axis", "axes")):
+        return _ref("axis")
+    if of_layer and key == "dtype":
+        return _ref("type of a layer" if len(catalogue.types(name)) == 1 else "type of whole numbers")
+    if catalogue.takes_text(key, default):
+        return _ref("text" if required else "anything")
+    return _ref("number" if required or default is not None else "optional")
+
+
+def _of_operation(name: str, key: str, entry: dict[str, Any]) -> Schema:
+    """What an argument may be that operations alone have."""
+    if key in entry["tensors"]:
         return _ref("operand")
-    if operation and key.startswith(("axis", "axes")) and name != "ops.transpose":
+    if key == "axes" and name == "ops.transpose":
+        return _either({"type": "array", "minItems": 1, "prefixItems": [{"const": 0}]}, _ref("computed"))
+    if key == "dtype":
+        return {**_ref("type"), **({"not": {"type": "null"}} if key in entry["required"] else {})}
+    if key != "key":
         return _ref("axis of an operation")
-    if name in catalogue.catalogue()["losses"] and not isinstance(default, bool):
-        whole: Schema = {"type": ["integer", "null"]}
-        plain = {"type": "number", **catalogue.BOUNDS[key][0]} if key in catalogue.BOUNDS else whole
-        return _either(plain, EXPRESSION, _ref("range"))
-    if operation and not isinstance(default, str) and isinstance(default, (int, float)):
-        return _ref("number")
-    if operation and key == "axes" and name == "ops.transpose":
-        return _either({"type": "array", "prefixItems": [{"const": 0}]}, EXPRESSION, _ref("range"))
-    if operation and key == "dtype":
-        return {"enum": [*catalogue.TYPES, None]}
-    if operation and key == "key" and key in entry["required"]:
-        part = _either(
-            {"type": "string", "pattern": f"^{catalogue.PART}$"},
-            {"type": ["integer", "null"]},
-            EXPRESSION,
-            _ref("range"),
-        )
-        first = {"type": "string", "pattern": r"^(\.\.\.|:)"}
-        return _either(
-            {"type": "string", "pattern": f"^{catalogue.KEY.pattern}$"},
-            {"type": "array", "minItems": 1, "prefixItems": [first], "items": part},
-        )
-    if key == "axis" and (operation or name in catalogue.catalogue()["layers"]):
-        return {**_ref("value"), "not": {"const": 0}}
-    if key == "dtype" and name in catalogue.catalogue()["layers"]:
-        return {"enum": [*catalogue.types(name), None]}
-    return _ref("value")
+    part = _either(
+        {"type": "string", "pattern": f"^{catalogue.PART}$"},
+        {"type": ["integer", "null"]},
+        _ref("expression"),
+        _ref("range"),
+    )
+    first = {"type": "string", "pattern": r"^(\.\.\.|:)"}
+    return _either(
+        {"type": "string", "pattern": f"^{catalogue.KEY.pattern}$"},
+        {"type": "array", "minItems": 1, "prefixItems": [first], "items": part},
+        _ref("computed"),
+    )
+
+
+def _words_of(layer: str, argument: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """The words that an argument takes, if it takes words."""
+    takes = catalogue.takes_text(argument, entry["arguments"][argument])
+    return catalogue.choices(layer, argument) if takes else ()
 
 
 def _chosen_name(layer: str, argument: str) -> str:
@@ -673,18 +744,15 @@ def _chosen_name(layer: str, argument: str) -> str:
 
 def _chosen(words: Sequence[str]) -> Schema:
     """What stands in the place of an argument that is one of some words, or is no word."""
-    return _either({"enum": [*words]}, EXPRESSION, {"type": ["number", "boolean", "null", "array", "object"]})
+    return _typed({**_PLAIN["anything"], "if": {"type": "string"}, "then": {"enum": [*words]}})
 
 
 def _word(argument: str) -> Schema:
     """What stands in the place of an argument whose value is looked up by name, the same for every layer."""
     module = catalogue.module_of(argument)
-    word: Schema = {"enum": catalogue.words(argument)}
     objects_of = [_ref(module)] if module else []
     if argument == "activation":
         sloped = {name: _ref(f"{name} in a wrapper") for name in catalogue.SLOPED}
         one = {"type": "object", "minProperties": 1, "maxProperties": 1}
         objects_of = [{**one, "properties": sloped, "additionalProperties": False}]
-    values = {"values": {"type": "array", "minItems": 1, "items": word}, "default": word}
-    searched = {"type": "object", "properties": values, "required": [*values], "additionalProperties": False}
-    return _either(word, EXPRESSION, *objects_of, searched, {"type": "null"})
+    return _either(_typed({"enum": [*catalogue.words(argument), None]}), *objects_of)
