@@ -432,6 +432,12 @@ def two_answers(dropout):
     return keras.Model(source, [L.Dense(2)(held), L.Dense(3)(held)])
 
 
+def averaged(dropout):
+    model = only_p(dropout)
+    model.compile(keras.optimizers.Adam(use_ema=True), "mse")
+    return model
+
+
 def frozen(dropout):
     base = chain(L.Dense(4), name="base")
     base.trainable = False
@@ -448,6 +454,7 @@ REFUSALS = {
     ignores: "nothing in the model that `ignores` makes follows `l2` and `dropout`; expected it to use them",
     subclassed: "`OwnModel` is a class of its own; expected a functional or a sequential model of Keras",
     own_optimizer: "the model is compiled with OwnOptimizer, which is no optimizer of a spec; expected one of ",
+    averaged: "the model is compiled with Adam and use_ema=True, and here the weights themselves are kept, not their",
     two_answers: (
         "the model that `two_answers` makes answers 2 tensors, and a data set holds one target; expected one"
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from textwrap import dedent
 
 import pytest
@@ -208,6 +209,17 @@ def test_a_variant_that_does_not_fit_is_refused_at_its_place(written, variants, 
     written("v.yaml", "", base=variants_of(BASE, variants))
 
     assert str(selection.all_in("v.yaml")[1][0]) == said
+
+
+@pytest.mark.parametrize("name", ["true", "{x: 1}", "'${i}'", "null"])
+def test_a_name_beside_variants_is_one_if_there_is_any(written, name):
+    text = variants_of(BASE, "{a: {l2: 0}}")
+    written("v.yaml", "", base=re.sub(r"(?m)^name: .*$", f"name: {name}", text))
+
+    [problem, *_] = selection.all_in("v.yaml")[1]
+    assert problem.path == "name" and "is not accepted; expected a name of letters" in str(problem)
+    written("v.yaml", "", base=re.sub(r"(?m)^name: .*\n", "", text))
+    assert selection.load("v.yaml:a").name == "a"
 
 
 def test_a_variant_that_is_not_there_is_refused_with_the_nearest(written):

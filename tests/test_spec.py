@@ -181,7 +181,7 @@ def test_a_spec_is_adapted_to_what_data_know_and_else_stays():
 # Ranges
 
 UNITS = {"values": [8, 16], "default": 8}
-RATE = {"min_value": 0.0, "max_value": 0.5, "default": 0.25}
+RATE = {"min_value": 0.125, "max_value": 0.5, "default": 0.25}
 
 
 def ranged(**more):

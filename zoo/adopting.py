@@ -248,6 +248,9 @@ def _optimizer(given: Mapping[str, Any]) -> Data:
     if kind not in known or not _is_keras(given):
         wrong = f"the model is compiled with {kind}, which is no optimizer of a spec"
         raise ZooError(f"{wrong}; expected one of {listed(known, 20)}, or a model that is not compiled")
+    if config.get("use_ema"):
+        wrong = f"the model is compiled with {kind} and use_ema=True, and here the weights themselves are kept"
+        raise ZooError(f"{wrong}, not their averages; expected use_ema=False, or a model that is not compiled")
     usual, rate = known[kind]["arguments"], config["learning_rate"]
     differ = {key: config[key] for key, one in usual.items() if key in config and config[key] != one}
     return {kind: {**differ, "learning_rate": _schedule(rate) if isinstance(rate, Mapping) else _short(rate)}}

@@ -50,13 +50,12 @@ def generate() -> dict[str, Any]:
     aliases |= renamed
     names |= {name: ours.find(name) for name in ours.PUBLIC}
     known = {name: _signature(thing, BASE) for name, thing in names.items() if name not in catalogue.REFUSED}
-    optimizers = _module(keras.optimizers, keras.optimizers.Optimizer)
     return {
         "layers": known,
         "ops": (operations := _operations(keras.ops)),
         "ops refused": _refused(keras.ops, operations),
         "aliases": {name: real for name, real in aliases.items() if real in known},
-        "optimizers": {name: one for name, one in optimizers.items() if name not in catalogue.REFUSED_OPTIMIZERS},
+        "optimizers": _optimizers(keras.optimizers),
         "losses": _losses(keras.losses),
         "schedules": _module(keras.optimizers.schedules, keras.optimizers.schedules.LearningRateSchedule),
         "initializers": _module(keras.initializers, keras.initializers.Initializer),
@@ -82,10 +81,23 @@ def _module(module: Any, base: type) -> dict[str, Any]:
 
 def _losses(module: Any) -> dict[str, Any]:
     """The losses that serve a task, without the arguments that follow from it."""
-    found = {name: one for name, one in _module(module, module.Loss).items() if name in families.losses(None)}
-    for one in found.values():
-        one["arguments"] = {key: default for key, default in one["arguments"].items() if key not in catalogue.FOLLOWING}
-    return found
+    found = _module(module, module.Loss)
+    return {name: _without(one, catalogue.FOLLOWING) for name, one in found.items() if name in families.losses(None)}
+
+
+def _optimizers(module: Any) -> dict[str, Any]:
+    """The optimizers that a spec may name."""
+    found = _module(module, module.Optimizer)
+    return {
+        name: _without(one, catalogue.AVERAGING)
+        for name, one in found.items()
+        if name not in catalogue.REFUSED_OPTIMIZERS
+    }
+
+
+def _without(entry: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """An entry without some of its arguments."""
+    return {**entry, "arguments": {key: default for key, default in entry["arguments"].items() if key not in names}}
 
 
 def _activations(module: Any) -> list[str]:

@@ -390,7 +390,7 @@ def diff(one: str, other: str, as_json: bool) -> None:
 def copy_(spec: str, file: str) -> None:
     """Copy a spec to a file of your own, comments and all; a variant brings its whole file."""
     from zoo import selection
-    from zoo.language.spec import NAME, NAMES
+    from zoo.language.parsing import NAME, NAMES
 
     path = Path(file) if Path(file).suffix or Path(file).is_dir() else Path(f"{file}.yaml")
     if path.suffix not in (".yaml", ".yml"):

@@ -38,7 +38,7 @@ from zoo.language.families import DTYPES, KINDS, kinds
 from zoo.language.items import GROUP
 from zoo.language.network import free, names_of, owner, snake_case
 from zoo.language.objects import OURS, WRAPPED, kernels
-from zoo.language.spec import NAME, NAMES
+from zoo.language.parsing import NAME, NAMES
 from zoo.lowering import Plain, lower, together
 
 if TYPE_CHECKING:

@@ -96,6 +96,9 @@ def odd(layer: str, argument: str, value: Any) -> tuple[str, str] | None:
 FOLLOWING = ("from_logits", "axis", "reduction", "name", "dtype")
 """Arguments of Keras's losses that follow from the task, and are none here."""
 
+AVERAGING = ("use_ema", "ema_momentum", "ema_overwrite_frequency")
+"""Arguments of Keras's optimizers that are none here: the weights themselves are kept, not their averages."""
+
 Bounds = tuple[Mapping[str, Any], str]
 """What a number must be: as a schema has it, and as that is said."""
 
@@ -126,8 +129,6 @@ BOUNDS: dict[str, dict[str, Bounds]] = {
             "l2_regularization_strength", "l2_shrinkage_regularization_strength", "warmup_steps",
         ), _FROM_0),
         **dict.fromkeys(("learning_rate_power", "beta_2_decay"), _UP_TO_0),
-        "ema_momentum": _FROM_0_TO_1,
-        "ema_overwrite_frequency": _COUNT,
         "ns_steps": _COUNT,
         "gradient_accumulation_steps": ({"type": "integer", "minimum": 2}, "a whole number of 2 or above"),
     },

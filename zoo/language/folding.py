@@ -19,7 +19,7 @@ from zoo.language import catalogue, dumping, expressions, network, reading
 from zoo.language.items import BUILT_IN, GROUP
 from zoo.language.network import Network, owner
 from zoo.language.objects import OURS, is_named
-from zoo.language.spec import NAME
+from zoo.language.parsing import NAME
 
 Data = dict[str, Any]
 Item = Any

@@ -17,8 +17,8 @@ from zoo.language import catalogue, expressions, objects, ranges
 from zoo.language.expressions import Wrong, is_expression
 from zoo.language.families import head
 from zoo.language.objects import OURS
-from zoo.language.parsing import Path, shown
-from zoo.language.spec import BODY, NAME, NAMES, STATED, Spec
+from zoo.language.parsing import NAME, NAMES, Path, shown
+from zoo.language.spec import BODY, STATED, Spec
 
 BUILT_IN = ("name", *STATED, "l2", "dropout", "input", "inputs")
 """Names that every expression of a body may ask for."""

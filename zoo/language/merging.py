@@ -15,7 +15,7 @@ from typing import Any
 from zoo.errors import Mark, Problem, listed, nearest
 from zoo.language import parsing, ranges
 from zoo.language.objects import is_named
-from zoo.language.parsing import Marks, Path, shown, written
+from zoo.language.parsing import NAME, NAMES, Marks, Path, shown, written
 
 CHANGE = "--set"
 """The place of what a change brought in."""
@@ -148,6 +148,9 @@ def _varied(found: Document, name: str) -> Document:
         before = found.problems
         found = merged(found, Document(over, found.marks), here)
         found.problems = [*before, *found.problems]
+    own = found.data.get("name", "")  # what the file is called in prose: a variant goes by its own name
+    if "name" in found.data and not (isinstance(own, str) and NAME.fullmatch(own)):
+        found.problem(("name",), f"{shown(own)} is not accepted", f"a name of {NAMES}, or none")
     found.data["name"] = name or chain[0]
     found.marks[("name",)] = place_of(found.marks, ("variants", chain[0]))  # type: ignore[assignment]
     return found

@@ -18,9 +18,9 @@ from zoo.language.expressions import LOST, Lost, Wrong
 from zoo.language.families import FACTS, LIKELIHOODS, head
 from zoo.language.items import MOST, Block, Call, Group, Item, Let, Reuse, Source
 from zoo.language.objects import is_count, is_lambda
-from zoo.language.parsing import Path, shown, written
+from zoo.language.parsing import NAME, NAMES, Path, shown, written
 from zoo.language.ranges import Filled
-from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, NAME, NAMES, STATED, Spec
+from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, STATED, Spec
 
 FIRST = ("inputs", "sequences", "query")
 """Keras's names for what a layer is called on first."""

@@ -46,6 +46,7 @@ MERGING = ("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multip
 LISTED = (
     *MERGING, "Attention", "AdditiveAttention", "LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM1D",
     "ConvLSTM2D", "ConvLSTM3D", "Identity", "Sampling", "EvidenceLowerBound", "Contraction", "Function",
+    "HashedCrossing",
 )  # fmt: skip
 """Layers that may be called on several tensors in a list."""
 
@@ -149,7 +150,9 @@ def arguments(
             if key[:1].isupper() and "layer" in known:
                 expected, close = f"{name}: {{layer: {{{key}: {{...}}}}}}", ""
             meant.add(close)
-            yield here, "no such argument", expected, close
+            averages = key in catalogue.AVERAGING and name in catalogue.catalogue()["optimizers"]
+            why = ": the weights themselves are scored and kept, not their averages" if averages else ""
+            yield here, f"no such argument{why}", expected, close
         else:
             yield from _value(name, key, value, entry, here, defaults)
     spared = ("rate",) if ours and name in catalogue.DROPOUTS else ()

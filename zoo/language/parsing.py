@@ -38,6 +38,10 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is i
 _TAGS = "tag:yaml.org,2002:"
 
 _DEEP = f"nested deeper than {DEEPEST} levels"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+NAMES = "letters a to z, digits, `_`, `-` and `.`"
+"""What specs and layers may be called: what Keras, TensorFlow and file systems take."""
+
 MOST = 1_000_000
 """So many values may a mapping of Python hold that is read as a spec."""
 _MANY = f"more than {MOST:,} values"

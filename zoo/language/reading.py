@@ -15,9 +15,9 @@ from zoo.language import catalogue, expressions, merging, objects, parsing, rang
 from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS, kinds, losses, unfit_loss
 from zoo.language.merging import CHANGE, Document, Find, problem_at
 from zoo.language.objects import is_count, is_lambda, is_rate
-from zoo.language.parsing import Marks, Path, shown, written
+from zoo.language.parsing import NAME, NAMES, Marks, Path, shown, written
 from zoo.language.ranges import Range
-from zoo.language.spec import BODY, NAME, NAMES, PROSE, STATED, TRAIN, Spec, is_told
+from zoo.language.spec import BODY, PROSE, STATED, TRAIN, Spec, is_told
 
 Test = Callable[[Any], bool]
 

@@ -34,10 +34,6 @@ CARD = (*PROSE[1:], "year", "parameters", "flops")
 
 BODY = ("layers", "encoder", "latent", "decoder", "head")
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-NAMES = "letters a to z, digits, `_`, `-` and `.`"
-"""What specs and layers may be called: what Keras, TensorFlow and file systems take."""
-
 STATED = ("classes", "targets", "horizon", "features")
 """What a head must know: sizes that a spec may state and data decide."""
 
