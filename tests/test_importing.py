@@ -979,6 +979,73 @@ def test_a_spec_that_is_not_flat_or_says_several_networks_comes_back_as_it_is():
     ]
 
 
+# What is trained
+
+
+def chain_of_two():
+    return keras.Sequential([keras.Input((3, 4)), L.Dense(3, name="first"), L.Dense(3, name="second")], name="base")
+
+
+def graph_of_two():
+    rows = keras.Input((3, 4))
+    return keras.Model(rows, L.Dense(3, name="second")(L.Dense(3, name="first")(rows)), name="base")
+
+
+def normal_at_each_step():
+    return L.TimeDistributed(keras.Sequential([keras.Input((4,)), L.Dense(3), L.BatchNormalization()]), name="each")
+
+
+TRAINED = {
+    "one of a chain": (chain_of_two, lambda base: [base.get_layer("second")]),
+    "one of a graph": (graph_of_two, lambda base: [base.get_layer("second")]),
+    "all of a chain": (chain_of_two, lambda base: base.layers),
+    "what is wrapped": (lambda: L.TimeDistributed(L.Dense(3)), lambda each: [each.layer]),
+    "forwards": (lambda: L.Bidirectional(L.LSTM(3)), lambda both: [both.forward_layer]),
+    "backwards": (lambda: L.Bidirectional(L.LSTM(3)), lambda both: [both.backward_layer]),
+    "a cell": (lambda: L.RNN([L.LSTMCell(3), L.GRUCell(3)]), lambda both: [both.cell.cells[1]]),
+    "a layer at each step": (normal_at_each_step, lambda each: [each.layer.layers[0]]),
+    "nothing": (lambda: L.Bidirectional(L.LSTM(3)), lambda both: []),
+}
+"""What is frozen, and what of it is trained nevertheless."""
+
+
+@pytest.mark.parametrize("reloaded", [False, True])
+@pytest.mark.parametrize("what", TRAINED)
+def test_what_is_trained_of_what_is_frozen_is_so_in_the_spec(what, reloaded, tmp_path):
+    keras.backend.clear_session()
+    make, thawed = TRAINED[what]
+    held = make()
+    model = keras.Sequential([keras.Input((3, 4)), held, L.Dense(2, name="last")])
+    held.trainable = False
+    for one in thawed(held):
+        one.trainable = True
+    if reloaded:
+        model.save(tmp_path / "model.keras")
+        model = importing.read(tmp_path / "model.keras")
+    made = built(model)
+
+    assert [one.trainable for one in made.weights] == [one.trainable for one in model.weights]
+    assert_same(model, made, exact="each step" not in what)
+
+
+def test_a_model_that_is_frozen_as_a_whole_trains_nothing():
+    model = keras.Sequential([keras.Input((4,)), L.Dense(3), L.Dense(2)])
+    model.trainable = False
+    model.layers[1].trainable = True
+
+    assert built(model).trainable_weights == model.trainable_weights == []
+
+
+def test_what_keras_thaws_when_it_reads_a_file_stays_frozen(tmp_path):
+    rows = keras.Input((3, 4))
+    model = keras.Model(rows, L.Dense(2)(L.MultiHeadAttention(1, 2)(rows, rows)))
+    model.layers[1].trainable = False
+    model.save(tmp_path / "model.keras")
+
+    assert len(keras.saving.load_model(tmp_path / "model.keras").trainable_weights) == 10
+    assert len(built(importing.read(tmp_path / "model.keras")).trainable_weights) == 2
+
+
 # Refusals
 
 
@@ -1075,7 +1142,48 @@ def masks_inside():
     return chain(L.TimeDistributed(inside, name="each"), L.LSTM(2), shape=(3, 4, 2))
 
 
+def changed(model, change):
+    change(*model.layers)
+    return model
+
+
+def with_batches():
+    return chain(L.Dense(2, name="dense"), L.BatchNormalization(name="normal"))
+
+
+def looking(**more):
+    return on((3, 4), lambda rows: L.MultiHeadAttention(1, 2, name="look", **more)(rows, rows))
+
+
+def thaw_in_still(model):
+    model.trainable = False
+    model.layers[1].trainable = True
+    return model
+
+
+WHOLE = "which no spec can say; expected a layer that is frozen as a whole, or trained as a whole"
 REFUSALS = {
+    "a weight that is frozen": (
+        lambda: changed(with_batches(), lambda dense, normal: setattr(normal.gamma, "trainable", False)),
+        f"the layer `normal` is trained, but not its `gamma`, {WHOLE}",
+    ),
+    "a part that is frozen": (
+        lambda: changed(looking(), lambda _, look: setattr(look._query_dense, "trainable", False)),
+        f"the layer `look` is trained, but not its `query/kernel`, {WHOLE}",
+    ),
+    "parts that are trained": (
+        lambda: looking(trainable=False), f"the layer `look` is frozen, but not its `query/kernel`, {WHOLE}",
+    ),
+    "a part of what is wrapped that is frozen": (
+        lambda: changed(
+            chain(L.TimeDistributed(L.Dense(2), name="each"), shape=(3, 4)),
+            lambda each: setattr(each.layer.bias, "trainable", False),
+        ),
+        f"the layer `each` is frozen in part, {WHOLE}",
+    ),
+    "what is seen in a model that is frozen": (
+        lambda: thaw_in_still(with_batches()), f"the layer `normal` is trained, but not its `gamma`, {WHOLE}",
+    ),
     "a layer in a wrapper and in the graph": (
         held_twice, "the layer `once` is held by `each` as well; expected a layer for each",
     ),

@@ -591,12 +591,7 @@ def _with_lambda(data: Data) -> Data:
 def _slots(target: str, body: Data) -> tuple[Data, list[tuple[Data, str]]]:
     """A copy of a layer's arguments, and in it where the regulariser of each of its kernels stands, or would."""
     body = copy.deepcopy(body)
-    return body, [(inner, key) for name, inner in _wrapped(target, body) for key in _kernels_of(name)]
-
-
-def _kernels_of(layer: str) -> list[str]:
-    known = catalogue.catalogue()["layers"].get(layer, {"arguments": ()})["arguments"]
-    return [key for key in catalogue.KERNELS if key in known]
+    return body, [(inner, key) for name, inner in _wrapped(target, body) for key in importing.kernel_keys(name)]
 
 
 def _lambda_of(given: Any) -> Any:
