@@ -979,6 +979,47 @@ def test_a_spec_that_is_not_flat_or_says_several_networks_comes_back_as_it_is():
     ]
 
 
+@pytest.mark.parametrize(
+    ("layer", "arguments"),
+    [
+        (lambda: L.Hashing(5), {"num_bins": 5}),
+        (lambda: L.Hashing(5, dtype="int32"), {"num_bins": 5, "dtype": "int32"}),
+        (lambda: L.Hashing(5, output_mode="one_hot"), {"num_bins": 5, "output_mode": "one_hot"}),
+        (lambda: L.CategoryEncoding(3, dtype="int64"), {"num_tokens": 3, "dtype": "int64"}),
+    ],
+)
+def test_a_layer_of_whole_numbers_computes_in_the_type_that_it_did(layer, arguments):
+    keras.backend.clear_session()
+    model = keras.Sequential([keras.Input((3,), dtype="int32"), layer()])
+    made, rows = built(model), np.array([[0, 1, 2], [2, 1, 0]], "int32")
+
+    assert [dict(*one.values()) for one in importing.spec_of(model)["layers"]] == [arguments]
+    assert made(rows).dtype == model(rows).dtype
+    np.testing.assert_array_equal(made(rows), model(rows))
+
+
+@pytest.mark.parametrize("reloaded", [False, True])
+@pytest.mark.parametrize("kind", ["float32", "float64", "int32", "tensor"])
+def test_an_array_is_a_list(kind, reloaded, tmp_path):
+    keras.backend.clear_session()
+    tenths = keras.ops.array([1, 0.1]) if kind == "tensor" else np.array([1, 3 if kind == "int32" else 0.1], kind)
+    model = keras.Sequential([keras.Input((2,)), L.Rescaling(tenths, offset=np.array([0.3, 0.0])), L.Dense(2)])
+    if reloaded:
+        model.save(tmp_path / "model.keras")
+        model = importing.read(tmp_path / "model.keras")
+
+    scale = [1, 3] if kind == "int32" else [1.0, 0.1]
+    assert importing.spec_of(model)["layers"] == [{"Rescaling": {"scale": scale, "offset": [0.3, 0.0]}}]
+    assert_same(model, built(model))
+
+
+def test_a_spec_is_called_as_specs_are():
+    with pytest.raises(
+        ZooError, match=r"`\.x` is no name of a spec; expected letters .*, which begin with a letter or"
+    ):
+        importing.spec_of(keras.Sequential([keras.Input((4,)), L.Dense(2)]), ".x")
+
+
 # What is trained
 
 
@@ -1147,6 +1188,11 @@ def changed(model, change):
     return model
 
 
+def changed_name(model, name):
+    model.name = name
+    return model
+
+
 def with_batches():
     return chain(L.Dense(2, name="dense"), L.BatchNormalization(name="normal"))
 
@@ -1183,6 +1229,26 @@ REFUSALS = {
     ),
     "what is seen in a model that is frozen": (
         lambda: thaw_in_still(with_batches()), f"the layer `normal` is trained, but not its `gamma`, {WHOLE}",
+    ),
+    "layers in one": (
+        lambda: chain(L.Pipeline([L.Rescaling(2.0), L.Dense(2)], name="both")),
+        "the layer `both` is a Pipeline, which holds several layers; expected its layers one after another",
+    ),
+    "a tensor that is answered twice": (
+        lambda: on((4,), lambda rows: [found := L.Dense(2, name="once")(rows), found], name="rows"),
+        "`functional` answers `once` twice; expected each tensor once",
+    ),
+    "an input that may be missing": (
+        lambda: chain(L.Dense(2), optional=True, name="rows"),
+        "the input `rows` is optional; expected one that every row has",
+    ),
+    "one that may be missing inside": (
+        lambda: chain(changed_name(chain(L.Dense(2), optional=True), "inner")),
+        "the layer `inner` is a model inside the model with an optional input; expected inputs that every row has",
+    ),
+    "whole numbers in half precision": (
+        lambda: chain(L.CategoryEncoding(2, dtype="float16", name="half")),
+        "the layer `half` computes in float16; expected float32, the type that every spec is built in",
     ),
     "a layer in a wrapper and in the graph": (
         held_twice, "the layer `once` is held by `each` as well; expected a layer for each",
@@ -1355,6 +1421,7 @@ def test_all_that_is_refused_is_told_at_once():
 def test_a_file_that_runs_code_or_is_no_model_is_refused(tmp_path):
     chain(L.Lambda(lambda x: 2 * x)).save(tmp_path / "code.keras")
     (tmp_path / "text.keras").write_text("no model")
+    (tmp_path / "folder.keras").mkdir()
     with zipfile.ZipFile(tmp_path / "empty.keras", "w"):
         pass
     for name, says in (
@@ -1362,6 +1429,7 @@ def test_a_file_that_runs_code_or_is_no_model_is_refused(tmp_path):
         ("text.keras", "text.keras holds no model: it is no zip archive; expected a file that Keras saved as .keras"),
         ("empty.keras", "Keras cannot read"),
         ("none.keras", "is no model; expected the path of a file that Keras saved as .keras"),
+        ("folder.keras", "folder.keras is a folder; expected the path of a file that Keras saved as .keras"),
         ("model.h5", "is no model; expected the path of a file that Keras saved as .keras"),
     ):
         with pytest.raises(ZooError, match=says):

@@ -58,6 +58,8 @@ def spec_of(model: keras.Model, name: str = "", folded: bool = True) -> dict[str
     `name` is the spec's (default: the model's own). Without `folded`, every layer stands on a line of its own.
     Raises `ZooError` with every layer that no spec can say.
     """
+    if name and not NAME.fullmatch(name):
+        raise ZooError(f"`{name}` is no name of a spec; expected {NAMES}, which begin with a letter or a digit")
     wrong, partly = "", not all(trained for _, trained in flags(model))
     for within in (False, True):
         whole = _Import(within, not model.trainable)
@@ -73,7 +75,7 @@ def spec_of(model: keras.Model, name: str = "", folded: bool = True) -> dict[str
 
 
 def _unlike(model: Any, unfolded: network.Network, whole: _Import) -> str:
-    """Why the weights of what is built again would not copy in order, or train otherwise; an empty text if all is so."""
+    """Why the weights of what is built again would stand in another order or train otherwise; an empty text if not."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a layer drops a mask, which is what it is there for
         try:
@@ -114,6 +116,8 @@ def read(path: Path) -> keras.Model:
     import keras
 
     importlib.import_module("zoo.layers.published")  # so that a file with layers of ours is read
+    if path.is_dir():
+        raise ZooError(f"{path} is a folder; expected the path of a file that Keras saved as .keras")
     if path.suffix != ".keras" or not path.is_file():
         raise ZooError(f"{path} is no model; expected the path of a file that Keras saved as .keras")
     if not zipfile.is_zipfile(path):  # Keras would say that it is not there
@@ -131,7 +135,7 @@ def read(path: Path) -> keras.Model:
 
 
 def _still(model: Any) -> Any:
-    """The model, its frozen layers frozen with all that they make for themselves, which Keras leaves out when it reads."""
+    """The model, what its frozen layers made for themselves frozen again: Keras forgets that when it reads a file."""
     for one in model._flatten_layers():
         if not one.trainable and not thaws(one):
             one.trainable = True  # or else nothing would be set
@@ -170,6 +174,8 @@ class _Import:
         outputs = body.run()
         if self.refused:
             raise ZooError(*self.refused)
+        if twice := [one for one in outputs if outputs.count(one) > 1]:
+            raise ZooError(f"`{model.name}` answers `{twice[0]}` twice; expected each tensor once")
         if unread := [one for one in names if one not in body.read and one not in outputs]:
             raise ZooError(f"the input `{unread[0]}` leads to no output; expected every input to be used")
         cut = _head(body.items) if begun["task"] and outputs == [body.previous] else 0
@@ -400,6 +406,8 @@ class _Body:
             raise Refused(f"is a model inside the model: {wrong}")
         if not set(call.named) <= {"training"}:
             raise Refused(f"is a model called with {listed(call.named)}; expected its inputs alone")
+        if any(map(_is_optional, model.inputs)):
+            raise Refused("is a model inside the model with an optional input; expected inputs that every row has")
         inputs = ["input"] if len(model.inputs) == 1 else _input_names(model)
         frozen = self.frozen or is_frozen(model, self.whole.still)
         # A block has no `training`: what is said of the model is said of the layers in it.
@@ -456,7 +464,13 @@ def _input(tensor: Any) -> dict[str, Any]:
     if tensor.dtype not in DTYPES or getattr(tensor, "sparse", False):
         kind = "sparse" if getattr(tensor, "sparse", False) else tensor.dtype
         raise ZooError(f"the input `{name}` is {kind}; expected one of {listed(DTYPES)}")
+    if _is_optional(tensor):
+        raise ZooError(f"the input `{name}` is optional; expected one that every row has")
     return {"shape": shape, **({"dtype": tensor.dtype} if tensor.dtype != "float32" else {})}
+
+
+def _is_optional(tensor: Any) -> bool:
+    return bool(getattr(operation_of(tensor), "optional", False))
 
 
 def _input_names(model: Any) -> list[str]:

@@ -27,7 +27,7 @@ def thaws(layer: Any) -> bool:
 def flags(layer: Any, still: bool = False) -> Iterator[tuple[str, bool]]:
     """Whether each of the weights that a layer could train is trained; of a layer without any, whether it is itself.
 
-    In a model that is `still` none is, but normalisation goes by its own flag: frozen, it takes what it has seen before.
+    In a model that is `still` none is, but batch normalisation goes by its own flag: frozen, it looks at no batch.
     """
     import keras
 
