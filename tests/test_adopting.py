@@ -662,6 +662,7 @@ def test_any_last_layer_leaves_its_activation_to_the_loss(make, tmp_path):
     ("last", "stands"), [(L.Softmax, 2), (lambda: keras.ops.softmax, 2), (lambda: L.Dense(3, "softmax"), 1)]
 )
 def test_an_activation_that_the_loss_is_told_of_in_vain_stands_once(last, stands):
+    keras.backend.clear_session()
     rows = keras.Input((4,))
     model = keras.Model(rows, last()(L.Dense(3)(rows)))
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
