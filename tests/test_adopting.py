@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import json
 import random
+import re
 import subprocess
 import sys
+import warnings
 
 import keras
 import numpy as np
@@ -628,6 +630,101 @@ def test_an_activation_that_is_left_to_the_loss_stands_last(loss, units, activat
         assert spec.task == task
         assert spec.written()["head"][1:] == [{"Activation": {"activation": activation}}]
         assert "softmax" not in json.dumps(adopting.adopt(chain(L.Dense(units))).written())
+
+
+def scaled():
+    return chain(L.Dense(8), L.Dense(3), L.Rescaling(2.0))
+
+
+def pooled():
+    return chain(L.Conv2D(3, 3), L.GlobalAveragePooling2D(), shape=(8, 8, 1))
+
+
+def summed():
+    rows = keras.Input((4,))
+    return keras.Model(rows, L.Dense(3)(rows) + L.Dense(3)(rows))
+
+
+def of_models():
+    return chain(chain(L.Dense(8), L.Dense(3)), shape=(6,))
+
+
+@pytest.mark.parametrize("make", [scaled, pooled, summed, of_models])
+def test_any_last_layer_leaves_its_activation_to_the_loss(make, tmp_path):
+    keras.backend.clear_session()
+    model = make()
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.save(tmp_path / "model.keras")
+    rows = given(model)
+    for source in (model, tmp_path / "model.keras"):
+        spec = adopting.adopt(source)
+        made = zoo.build(spec)
+        made.set_weights(model.get_weights())
+
+        assert spec.task == "classification"
+        np.testing.assert_allclose(made(rows[0]), keras.ops.softmax(model(rows[0])), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("last", "stands"), [(L.Softmax, 2), (lambda: keras.ops.softmax, 2), (lambda: L.Dense(3, "softmax"), 1)]
+)
+def test_an_activation_that_the_loss_is_told_of_in_vain_stands_once(last, stands):
+    keras.backend.clear_session()
+    rows = keras.Input((4,))
+    model = keras.Model(rows, last()(L.Dense(3)(rows)))
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+
+    assert json.dumps(adopting.adopt(model).written()).lower().count("softmax") == stands
+
+
+def test_an_activation_before_the_one_of_the_loss_is_refused():
+    model = chain(L.Dense(3, activation="relu"))
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(ZooError, match="SparseCategoricalCrossentropy, which is no loss for regression, as its last"):
+        adopting.adopt(model)
+
+
+def test_a_file_that_does_not_tell_the_delta_of_its_loss_is_said_to(tmp_path):
+    model, file = chain(L.Dense(8), L.Dense(1)), tmp_path / "model.keras"
+    model.compile("adam", keras.losses.Huber(delta=0.3))
+    model.save(file)
+
+    assert adopting.adopt(model).train["loss"] == {"Huber": {"delta": 0.3}}
+    with pytest.warns(UserWarning, match="whose delta Keras leaves out of the file: it is taken to be 1; train.loss.H"):
+        assert adopting.adopt(file).train["loss"] == "Huber"
+    with pytest.warns(UserWarning, match="train.loss.Huber.delta sets another"):
+        spec = zoo.load(file, {"train.loss.Huber.delta": 0.3})
+    assert spec.train["loss"] == {"Huber": {"delta": 0.3}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        zoo.build(spec).save(tmp_path / "ours.keras")
+        assert adopting.adopt(tmp_path / "ours.keras").train["loss"] == {"Huber": {"delta": 0.3}}
+
+
+def test_an_optimizer_around_another_is_refused():
+    model = only_p(0.5)
+    model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()), "mse")
+    with pytest.raises(ZooError) as caught:
+        adopting.adopt(model)
+
+    assert str(caught.value).startswith(
+        "the model is compiled with LossScaleOptimizer, which is no optimizer of a spec"
+    )
+    assert "MultiOptimizer" not in str(caught.value)
+
+
+def test_layers_that_no_spec_can_hold_may_come_from_a_function(tmp_path):
+    says = "expected layers that everybody has, or a function build(l2, dropout) that makes the model, which is taken"
+    with pytest.raises(ZooError, match=re.escape(says)):
+        adopting.adopt(chain(Own(name="own")))
+    code = chain(L.Lambda(lambda x: x, name="code"))
+    code.save(tmp_path / "code.keras")
+    for source in (code, tmp_path / "code.keras"):
+        with pytest.raises(ZooError, match=r"a spec may not run; expected a function build\(l2, dropout\) that makes"):
+            adopting.adopt(source)
+    with pytest.raises(ZooError) as caught:
+        adopting.importing.spec_of(code)
+    assert "build(l2" not in str(caught.value)
 
 
 def test_frozen_layers_begin_with_what_the_file_holds(tmp_path):

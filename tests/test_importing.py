@@ -979,6 +979,114 @@ def test_a_spec_that_is_not_flat_or_says_several_networks_comes_back_as_it_is():
     ]
 
 
+@pytest.mark.parametrize(
+    ("layer", "arguments"),
+    [
+        (lambda: L.Hashing(5), {"num_bins": 5}),
+        (lambda: L.Hashing(5, dtype="int32"), {"num_bins": 5, "dtype": "int32"}),
+        (lambda: L.Hashing(5, output_mode="one_hot"), {"num_bins": 5, "output_mode": "one_hot"}),
+        (lambda: L.CategoryEncoding(3, dtype="int64"), {"num_tokens": 3, "dtype": "int64"}),
+    ],
+)
+def test_a_layer_of_whole_numbers_computes_in_the_type_that_it_did(layer, arguments):
+    keras.backend.clear_session()
+    model = keras.Sequential([keras.Input((3,), dtype="int32"), layer()])
+    made, rows = built(model), np.array([[0, 1, 2], [2, 1, 0]], "int32")
+
+    assert [dict(*one.values()) for one in importing.spec_of(model)["layers"]] == [arguments]
+    assert made(rows).dtype == model(rows).dtype
+    np.testing.assert_array_equal(made(rows), model(rows))
+
+
+@pytest.mark.parametrize("reloaded", [False, True])
+@pytest.mark.parametrize("kind", ["float32", "float64", "int32", "tensor"])
+def test_an_array_is_a_list(kind, reloaded, tmp_path):
+    keras.backend.clear_session()
+    tenths = keras.ops.array([1, 0.1]) if kind == "tensor" else np.array([1, 3 if kind == "int32" else 0.1], kind)
+    model = keras.Sequential([keras.Input((2,)), L.Rescaling(tenths, offset=np.array([0.3, 0.0])), L.Dense(2)])
+    if reloaded:
+        model.save(tmp_path / "model.keras")
+        model = importing.read(tmp_path / "model.keras")
+
+    scale = [1, 3] if kind == "int32" else [1.0, 0.1]
+    assert importing.spec_of(model)["layers"] == [{"Rescaling": {"scale": scale, "offset": [0.3, 0.0]}}]
+    assert_same(model, built(model))
+
+
+def test_a_spec_is_called_as_specs_are():
+    with pytest.raises(
+        ZooError, match=r"`\.x` is no name of a spec; expected letters .*, which begin with a letter or"
+    ):
+        importing.spec_of(keras.Sequential([keras.Input((4,)), L.Dense(2)]), ".x")
+
+
+# What is trained
+
+
+def chain_of_two():
+    return keras.Sequential([keras.Input((3, 4)), L.Dense(3, name="first"), L.Dense(3, name="second")], name="base")
+
+
+def graph_of_two():
+    rows = keras.Input((3, 4))
+    return keras.Model(rows, L.Dense(3, name="second")(L.Dense(3, name="first")(rows)), name="base")
+
+
+def normal_at_each_step():
+    return L.TimeDistributed(keras.Sequential([keras.Input((4,)), L.Dense(3), L.BatchNormalization()]), name="each")
+
+
+TRAINED = {
+    "one of a chain": (chain_of_two, lambda base: [base.get_layer("second")]),
+    "one of a graph": (graph_of_two, lambda base: [base.get_layer("second")]),
+    "all of a chain": (chain_of_two, lambda base: base.layers),
+    "what is wrapped": (lambda: L.TimeDistributed(L.Dense(3)), lambda each: [each.layer]),
+    "forwards": (lambda: L.Bidirectional(L.LSTM(3)), lambda both: [both.forward_layer]),
+    "backwards": (lambda: L.Bidirectional(L.LSTM(3)), lambda both: [both.backward_layer]),
+    "a cell": (lambda: L.RNN([L.LSTMCell(3), L.GRUCell(3)]), lambda both: [both.cell.cells[1]]),
+    "a layer at each step": (normal_at_each_step, lambda each: [each.layer.layers[0]]),
+    "nothing": (lambda: L.Bidirectional(L.LSTM(3)), lambda both: []),
+}
+"""What is frozen, and what of it is trained nevertheless."""
+
+
+@pytest.mark.parametrize("reloaded", [False, True])
+@pytest.mark.parametrize("what", TRAINED)
+def test_what_is_trained_of_what_is_frozen_is_so_in_the_spec(what, reloaded, tmp_path):
+    keras.backend.clear_session()
+    make, thawed = TRAINED[what]
+    held = make()
+    model = keras.Sequential([keras.Input((3, 4)), held, L.Dense(2, name="last")])
+    held.trainable = False
+    for one in thawed(held):
+        one.trainable = True
+    if reloaded:
+        model.save(tmp_path / "model.keras")
+        model = importing.read(tmp_path / "model.keras")
+    made = built(model)
+
+    assert [one.trainable for one in made.weights] == [one.trainable for one in model.weights]
+    assert_same(model, made, exact="each step" not in what)
+
+
+def test_a_model_that_is_frozen_as_a_whole_trains_nothing():
+    model = keras.Sequential([keras.Input((4,)), L.Dense(3), L.Dense(2)])
+    model.trainable = False
+    model.layers[1].trainable = True
+
+    assert built(model).trainable_weights == model.trainable_weights == []
+
+
+def test_what_keras_thaws_when_it_reads_a_file_stays_frozen(tmp_path):
+    rows = keras.Input((3, 4))
+    model = keras.Model(rows, L.Dense(2)(L.MultiHeadAttention(1, 2)(rows, rows)))
+    model.layers[1].trainable = False
+    model.save(tmp_path / "model.keras")
+
+    assert len(keras.saving.load_model(tmp_path / "model.keras").trainable_weights) == 10
+    assert len(built(importing.read(tmp_path / "model.keras")).trainable_weights) == 2
+
+
 # Refusals
 
 
@@ -1075,7 +1183,73 @@ def masks_inside():
     return chain(L.TimeDistributed(inside, name="each"), L.LSTM(2), shape=(3, 4, 2))
 
 
+def changed(model, change):
+    change(*model.layers)
+    return model
+
+
+def changed_name(model, name):
+    model.name = name
+    return model
+
+
+def with_batches():
+    return chain(L.Dense(2, name="dense"), L.BatchNormalization(name="normal"))
+
+
+def looking(**more):
+    return on((3, 4), lambda rows: L.MultiHeadAttention(1, 2, name="look", **more)(rows, rows))
+
+
+def thaw_in_still(model):
+    model.trainable = False
+    model.layers[1].trainable = True
+    return model
+
+
+WHOLE = "which no spec can say; expected a layer that is frozen as a whole, or trained as a whole"
 REFUSALS = {
+    "a weight that is frozen": (
+        lambda: changed(with_batches(), lambda dense, normal: setattr(normal.gamma, "trainable", False)),
+        f"the layer `normal` is trained, but not its `gamma`, {WHOLE}",
+    ),
+    "a part that is frozen": (
+        lambda: changed(looking(), lambda _, look: setattr(look._query_dense, "trainable", False)),
+        f"the layer `look` is trained, but not its `query/kernel`, {WHOLE}",
+    ),
+    "parts that are trained": (
+        lambda: looking(trainable=False), f"the layer `look` is frozen, but not its `query/kernel`, {WHOLE}",
+    ),
+    "a part of what is wrapped that is frozen": (
+        lambda: changed(
+            chain(L.TimeDistributed(L.Dense(2), name="each"), shape=(3, 4)),
+            lambda each: setattr(each.layer.bias, "trainable", False),
+        ),
+        f"the layer `each` is frozen in part, {WHOLE}",
+    ),
+    "what is seen in a model that is frozen": (
+        lambda: thaw_in_still(with_batches()), f"the layer `normal` is trained, but not its `gamma`, {WHOLE}",
+    ),
+    "layers in one": (
+        lambda: chain(L.Pipeline([L.Rescaling(2.0), L.Dense(2)], name="both")),
+        "the layer `both` is a Pipeline, which holds several layers; expected its layers one after another",
+    ),
+    "a tensor that is answered twice": (
+        lambda: on((4,), lambda rows: [found := L.Dense(2, name="once")(rows), found], name="rows"),
+        "`functional` answers `once` twice; expected each tensor once",
+    ),
+    "an input that may be missing": (
+        lambda: chain(L.Dense(2), optional=True, name="rows"),
+        "the input `rows` is optional; expected one that every row has",
+    ),
+    "one that may be missing inside": (
+        lambda: chain(changed_name(chain(L.Dense(2), optional=True), "inner")),
+        "the layer `inner` is a model inside the model with an optional input; expected inputs that every row has",
+    ),
+    "whole numbers in half precision": (
+        lambda: chain(L.CategoryEncoding(2, dtype="float16", name="half")),
+        "the layer `half` computes in float16; expected float32, the type that every spec is built in",
+    ),
     "a layer in a wrapper and in the graph": (
         held_twice, "the layer `once` is held by `each` as well; expected a layer for each",
     ),
@@ -1247,6 +1421,7 @@ def test_all_that_is_refused_is_told_at_once():
 def test_a_file_that_runs_code_or_is_no_model_is_refused(tmp_path):
     chain(L.Lambda(lambda x: 2 * x)).save(tmp_path / "code.keras")
     (tmp_path / "text.keras").write_text("no model")
+    (tmp_path / "folder.keras").mkdir()
     with zipfile.ZipFile(tmp_path / "empty.keras", "w"):
         pass
     for name, says in (
@@ -1254,6 +1429,7 @@ def test_a_file_that_runs_code_or_is_no_model_is_refused(tmp_path):
         ("text.keras", "text.keras holds no model: it is no zip archive; expected a file that Keras saved as .keras"),
         ("empty.keras", "Keras cannot read"),
         ("none.keras", "is no model; expected the path of a file that Keras saved as .keras"),
+        ("folder.keras", "folder.keras is a folder; expected the path of a file that Keras saved as .keras"),
         ("model.h5", "is no model; expected the path of a file that Keras saved as .keras"),
     ):
         with pytest.raises(ZooError, match=says):

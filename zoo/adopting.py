@@ -8,6 +8,7 @@ makes, its spec is one layer, `Function`, which calls it again for each trial.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import itertools
@@ -18,14 +19,14 @@ import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
 from zoo import importing, selection
 from zoo.errors import Problem, ZooError, joined, listed, plainly
-from zoo.importing.graphs import without_graph
+from zoo.importing.graphs import operation_of, without_graph
 from zoo.language import catalogue, folding, network, reading
 from zoo.language.expressions import is_expression
 from zoo.language.families import OWN_LOSSES, losses
@@ -94,17 +95,43 @@ def adopt(source: keras.Model | Build | str | File, name: str = "") -> Spec:
 
 
 def _of_file(path: File, name: str) -> Spec:
-    model = importing.read(path)
-    data = _folded(_data(model, _compiled_in(path), name or _own_name(model, path.stem)))
+    with _or_a_function():
+        model = importing.read(path)
+        compiled = _compiled_in(path)
+        data = _folded(_data(model, compiled, name or _own_name(model, path.stem)))
+    if compiled.lacks_delta:
+        taken = "is compiled with Huber, whose delta Keras leaves out of the file: it is taken to be 1"
+        warnings.warn(f"{path} {taken}; train.loss.Huber.delta sets another", stacklevel=4)
     if _frozen(data):
         data["weights"] = str(path.resolve())
     return _checked(data, str(path))
 
 
 def _of_model(model: keras.Model, name: str) -> Spec:
-    data = _folded(_data(model, _compiled(model), name or _own_name(model)))
+    with _or_a_function():
+        data = _folded(_data(model, _compiled(model), name or _own_name(model)))
     _refuse_frozen(data, f"`{model.name}`")
     return _checked(data, model.name)
+
+
+@contextlib.contextmanager
+def _or_a_function() -> Iterator[None]:
+    """Say of layers that no spec can hold that a function may make them."""
+    try:
+        yield
+    except ZooError as error:
+        raise ZooError(*map(_expecting, error.problems)) from error
+
+
+OWN = re.compile(r"is no layer of Keras; expected|none of Keras's own; expected its layers|(is|holds) a Lambda: ")
+"""What is told of layers that no spec can hold."""
+
+
+def _expecting(problem: Problem) -> Problem:
+    if not OWN.search(problem.wrong):
+        return problem
+    what = "a function build(l2, dropout) that makes the model, which is taken as it is"
+    return replace(problem, wrong=problem.wrong + (", or " if "; expected" in problem.wrong else "; expected ") + what)
 
 
 def _folded(data: Data) -> Data:
@@ -158,6 +185,12 @@ class _Compiled:
             return ""
         name, config = str(self.loss.get("class_name")), self.loss.get("config")
         return LOGITS.get(name, "") if isinstance(config, Mapping) and config.get("from_logits") is True else ""
+
+    @property
+    def lacks_delta(self) -> bool:
+        """Whether the loss is a Huber that does not tell its delta, as Keras 3.15 saves it."""
+        told = self.loss if isinstance(self.loss, Mapping) else {}
+        return told.get("class_name") == "Huber" and "delta" not in (told.get("config") or {})
 
     def train(self, task: str) -> Data:
         """How the model is trained for a task, as a spec writes it."""
@@ -234,17 +267,22 @@ def _answering(model: Any, activation: str) -> Any:
     outputs = getattr(model, "outputs", None) or []  # none in a model without a graph, which is refused later
     if not activation or len(outputs) != 1:
         return model
-    if getattr(outputs[0]._keras_history.operation, "activation", None) is not keras.activations.linear:
+    last = operation_of(outputs[0])
+    while isinstance(last, keras.Model):
+        last = operation_of(last.outputs[0])
+    answers = type(last).__name__ in ("Softmax", "Sigmoid")  # as what a loss computes is told: Keras heeds the layer
+    if answers or getattr(last, "activation", keras.activations.linear) is not keras.activations.linear:
         return model
     taken = {layer.name for layer in model.layers}
-    last = keras.layers.Activation(activation, name=network.free("activation", taken))
-    return keras.Model(model.inputs, last(outputs[0]), name=model.name)
+    behind = keras.layers.Activation(activation, name=network.free("activation", taken))
+    return keras.Model(model.inputs, behind(outputs[0]), name=model.name)
 
 
 def _optimizer(given: Mapping[str, Any]) -> Data:
     """An optimizer as a spec writes it: what differs from Keras's defaults, and the learning rate in any case."""
     kind, config = str(given["class_name"]), given["config"]
-    known = catalogue.catalogue()["optimizers"]
+    optimizers = catalogue.catalogue()["optimizers"]
+    known = {name: one for name, one in optimizers.items() if "learning_rate" in one["arguments"]}  # not around others
     if kind not in known or not _is_keras(given):
         wrong = f"the model is compiled with {kind}, which is no optimizer of a spec"
         raise ZooError(f"{wrong}; expected one of {listed(known, 20)}, or a model that is not compiled")
@@ -395,13 +433,14 @@ def _called_anew(build: Build, usual: Mapping[str, float], name: str) -> Spec:
         wrong = f"the model that `{called}` makes answers {len(model.outputs)} tensors"
         raise ZooError(f"{wrong}, and a data set holds one target; expected one")
     compiled = _compiled(model)
-    begun, names = importing.stated(_answering(model, compiled.activation), name)
+    answering = _answering(model, compiled.activation)
+    begun, names = importing.stated(answering, name)
     begun["task"] = begun["task"] or "regression"
     values = [f"${key}" for key in usual]
     given = {**functions.hand_in(build), "takes": [*usual], "values": values, "name": called}
     item = {**given, "from": names if len(names) > 1 else names[0]}
     last = network.free("activation", {called})
-    after = [{"Activation": {"activation": compiled.activation, "name": last}}] if compiled.activation else []
+    after = [{"Activation": {"activation": compiled.activation, "name": last}}] if answering is not model else []
     data = {
         **begun,
         "summary": f"Made by the Python function {called}, which is called again for each trial.",
@@ -594,12 +633,7 @@ def _with_lambda(data: Data) -> Data:
 def _slots(target: str, body: Data) -> tuple[Data, list[tuple[Data, str]]]:
     """A copy of a layer's arguments, and in it where the regulariser of each of its kernels stands, or would."""
     body = copy.deepcopy(body)
-    return body, [(inner, key) for name, inner in _wrapped(target, body) for key in _kernels_of(name)]
-
-
-def _kernels_of(layer: str) -> list[str]:
-    known = catalogue.catalogue()["layers"].get(layer, {"arguments": ()})["arguments"]
-    return [key for key in catalogue.KERNELS if key in known]
+    return body, [(inner, key) for name, inner in _wrapped(target, body) for key in importing.kernel_keys(name)]
 
 
 def _lambda_of(given: Any) -> Any:

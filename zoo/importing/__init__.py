@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError, first_sentence, listed
+from zoo.importing.freezing import flags, is_frozen, thaws, trained_otherwise
 from zoo.importing.graphs import (
     Call,
     Key,
@@ -57,31 +58,38 @@ def spec_of(model: keras.Model, name: str = "", folded: bool = True) -> dict[str
     `name` is the spec's (default: the model's own). Without `folded`, every layer stands on a line of its own.
     Raises `ZooError` with every layer that no spec can say.
     """
-    wrong = ""
+    if name and not NAME.fullmatch(name):
+        raise ZooError(f"`{name}` is no name of a spec; expected {NAMES}, which begin with a letter or a digit")
+    wrong, partly = "", not all(trained for _, trained in flags(model))
     for within in (False, True):
-        whole = _Import(within)
+        whole = _Import(within, not model.trainable)
         flat = whole.spec(model, name)
         spec, problems = reading.read(flat, "the imported spec", {})
         unfolded, more = network.unfold(spec.fill()) if spec else (None, [])
         if problems := problems + more:
             raise ZooError(*problems)
-        wrong = _another_order(model, unfolded, whole) if unfolded and whole.added else ""
+        wrong = _unlike(model, unfolded, whole) if unfolded and (whole.added or partly) else ""
         if not wrong:
             return folding.fold(flat) if folded else flat
     raise ZooError(wrong)
 
 
-def _another_order(model: Any, unfolded: network.Network, whole: _Import) -> str:
-    """Why the weights would not copy in order, an empty text if they do.
-
-    Keras orders the layers by how far they are from the outputs, and a layer more in one of two branches changes that.
-    """
+def _unlike(model: Any, unfolded: network.Network, whole: _Import) -> str:
+    """Why the weights of what is built again would stand in another order or train otherwise; an empty text if not."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a layer drops a mask, which is what it is there for
         try:
             made = lower(unfolded, Plain())
         except ValueError as error:  # a name that Keras gives to what makes a mask is a layer's as well
             raise ZooError(f"Keras does not build `{model.name}` again: {str(error).splitlines()[0][:200]}") from error
+    return _another_order(model, made, whole) or trained_otherwise(model, made)
+
+
+def _another_order(model: Any, made: Any, whole: _Import) -> str:
+    """Why the weights would not copy in order, an empty text if they do.
+
+    Keras orders the layers by how far they are from the outputs, and a layer more in one of two branches changes that.
+    """
     names = [_weighty(one) for one in (model, made)]
     names[0] = [part for name in names[0] for part in whole.unrolled.get(name, [name])]
     both = set(names[0]) & set(names[1])
@@ -108,12 +116,14 @@ def read(path: Path) -> keras.Model:
     import keras
 
     importlib.import_module("zoo.layers.published")  # so that a file with layers of ours is read
+    if path.is_dir():
+        raise ZooError(f"{path} is a folder; expected the path of a file that Keras saved as .keras")
     if path.suffix != ".keras" or not path.is_file():
         raise ZooError(f"{path} is no model; expected the path of a file that Keras saved as .keras")
     if not zipfile.is_zipfile(path):  # Keras would say that it is not there
         raise ZooError(f"{path} holds no model: it is no zip archive; expected a file that Keras saved as .keras")
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        return _still(keras.saving.load_model(path, compile=False, safe_mode=True))
     except Exception as error:  # Keras raises whatever a file makes it stumble over
         says = str(error).strip() or type(error).__name__
         unknown = re.search(r"Could not locate (?:class|function) '(\w+)'", says)
@@ -124,6 +134,15 @@ def read(path: Path) -> keras.Model:
         raise ZooError(f"Keras cannot read {path}: {says.splitlines()[0][:200]}") from error
 
 
+def _still(model: Any) -> Any:
+    """The model, what its frozen layers made for themselves frozen again: Keras forgets that when it reads a file."""
+    for one in model._flatten_layers():
+        if not one.trainable and not thaws(one):
+            one.trainable = True  # or else nothing would be set
+            one.trainable = False
+    return model
+
+
 @dataclass
 class _Import:
     """What the bodies of one model share: the blocks made so far, what was refused, and where a layer more stands.
@@ -132,6 +151,8 @@ class _Import:
     """
 
     within: bool = False
+    still: bool = False
+    """Whether the model is frozen as a whole."""
     blocks: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     added: dict[str, str] = field(default_factory=dict)
@@ -153,6 +174,8 @@ class _Import:
         outputs = body.run()
         if self.refused:
             raise ZooError(*self.refused)
+        if twice := [one for one in outputs if outputs.count(one) > 1]:
+            raise ZooError(f"`{model.name}` answers `{twice[0]}` twice; expected each tensor once")
         if unread := [one for one in names if one not in body.read and one not in outputs]:
             raise ZooError(f"the input `{unread[0]}` leads to no output; expected every input to be used")
         cut = _head(body.items) if begun["task"] and outputs == [body.previous] else 0
@@ -260,7 +283,7 @@ class _Body:
         elif isinstance(operation, keras.Model):
             self._model(call)
         elif isinstance(operation, keras.layers.Layer):
-            frozen = not operation.trainable and operation.weights and not self.frozen
+            frozen = not self.frozen and is_frozen(operation, self.whole.still)
             made = list(layers_of(call, bool(masked_among(call.first, self.masked)), self.whole.within))
             if len(made) > 1:
                 self.several.add(id(operation))
@@ -383,8 +406,10 @@ class _Body:
             raise Refused(f"is a model inside the model: {wrong}")
         if not set(call.named) <= {"training"}:
             raise Refused(f"is a model called with {listed(call.named)}; expected its inputs alone")
+        if any(map(_is_optional, model.inputs)):
+            raise Refused("is a model inside the model with an optional input; expected inputs that every row has")
         inputs = ["input"] if len(model.inputs) == 1 else _input_names(model)
-        frozen = self.frozen or not model.trainable
+        frozen = self.frozen or is_frozen(model, self.whole.still)
         # A block has no `training`: what is said of the model is said of the layers in it.
         training, masked = call.named.get("training"), masked_inside(model, self.calls, self.masked)
         inside = _Body(self.whole, model, inputs, frozen=frozen, training=training, masked=masked)
@@ -439,7 +464,13 @@ def _input(tensor: Any) -> dict[str, Any]:
     if tensor.dtype not in DTYPES or getattr(tensor, "sparse", False):
         kind = "sparse" if getattr(tensor, "sparse", False) else tensor.dtype
         raise ZooError(f"the input `{name}` is {kind}; expected one of {listed(DTYPES)}")
+    if _is_optional(tensor):
+        raise ZooError(f"the input `{name}` is optional; expected one that every row has")
     return {"shape": shape, **({"dtype": tensor.dtype} if tensor.dtype != "float32" else {})}
+
+
+def _is_optional(tensor: Any) -> bool:
+    return bool(getattr(operation_of(tensor), "optional", False))
 
 
 def _input_names(model: Any) -> list[str]:
@@ -521,12 +552,12 @@ def _knobs(items: list[Item]) -> dict[str, float]:
     """The spec's `l2` and `dropout`: what all kernels and all dropout layers have in common, taken out of them."""
     bodies = [(target, body) for item in items for target, body in _bodies(item)]
     found: dict[str, float] = {}
-    every = [body.get(key) for target, body in bodies for key in _kernel_keys(target)]
+    every = [body.get(key) for target, body in bodies for key in kernel_keys(target)]
     lambdas = {json.dumps(one) for one in every}
     if len(lambdas) == 1 and isinstance(every[0], dict) and list(every[0]) == ["L2"]:
         found["l2"] = every[0]["L2"]["l2"]
         for target, body in bodies:
-            for key in _kernel_keys(target):
+            for key in kernel_keys(target):
                 del body[key]
     elif any(kernels(target, body) for target, body in bodies):
         found["l2"] = 0
@@ -539,7 +570,8 @@ def _knobs(items: list[Item]) -> dict[str, float]:
     return found
 
 
-def _kernel_keys(target: str) -> list[str]:
+def kernel_keys(target: str) -> list[str]:
+    """The regularisers of a layer through which lambda acts, those of the layers it wraps left out."""
     known = catalogue.catalogue()["layers"].get(target, {"arguments": ()})["arguments"]
     return [key for key in catalogue.KERNELS if key in known]
 

@@ -151,15 +151,17 @@ def _entry(kind: type, layer: Any) -> Mapping[str, Any]:
     known = getattr(keras.layers, name, None) or (ours.find(name) if name in ours.PUBLIC else None)
     if isinstance(entry, tuple) or kind is not known:
         raise Refused(f"is a {name}, which is no layer of Keras; expected layers that everybody has")
-    _float32(layer)
+    if name == "Pipeline":
+        raise Refused("is a Pipeline, which holds several layers; expected its layers one after another")
+    _float32(layer, catalogue.types(name))
     if getattr(layer, "stateful", False):
         raise Refused("keeps its state from batch to batch; expected `stateful` to be false")
     return entry
 
 
-def _float32(layer: Any) -> None:
+def _float32(layer: Any, types: Collection[str] = ("float32",)) -> None:
     policy = layer.dtype_policy.name
-    if policy != "float32":
+    if policy not in types:
         raise Refused(f"computes in {policy}; expected float32, the type that every spec is built in")
 
 
@@ -189,6 +191,8 @@ def _arguments(layer: Any, entry: Mapping[str, Any], twice: bool = False, behind
             raise Refused(f"has {key}={config[key]!r}, which is no argument of {kind.__name__}")
         take(key)
         usual = _usual(kind, given, usual)
+    if len(catalogue.types(kind.__name__)) > 1 and layer.dtype_policy.name != kind(**given).dtype_policy.name:
+        found["dtype"] = layer.dtype_policy.name  # other than what its class takes by itself
     return {key: found[key] for key in order if key in found}
 
 
@@ -228,6 +232,8 @@ def _unnamed(value: Any) -> Any:
 
 def _value(key: str, value: Any, twice: bool = False) -> Any:
     """A value of a config as a spec writes it; `twice` in a layer that goes both ways."""
+    if isinstance(value, dict) and value.get("class_name") in ("__numpy__", "__tensor__"):
+        return _constant(key, _array(value["config"]))
     if isinstance(value, dict) and "class_name" in value:
         return _object(key, value, twice)
     if hasattr(value, "tolist"):
@@ -372,6 +378,13 @@ def _short(value: Any) -> Any:
     if getattr(value, "ndim", 0):
         return [_short(one) for one in value]
     return float(str(value)) if value.dtype.kind == "f" else value.item()
+
+
+def _array(config: Mapping[str, Any]) -> Any:
+    """The array that a config holds; of float32, whose texts are the shorter ones, if it was of that."""
+    import numpy as np
+
+    return np.asarray(config["value"], "float32" if config["dtype"] == "float32" else None)
 
 
 def _index(key: Any) -> str:
