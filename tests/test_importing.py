@@ -1232,7 +1232,7 @@ REFUSALS = {
     ),
     "layers in one": (
         lambda: chain(L.Pipeline([L.Rescaling(2.0), L.Dense(2)], name="both")),
-        "the layer `both` is a Pipeline, which holds several layers; expected its layers one after another",
+        "the layer `both` is a Pipeline: its layers are written one after another",
     ),
     "a tensor that is answered twice": (
         lambda: on((4,), lambda rows: [found := L.Dense(2, name="once")(rows), found], name="rows"),

@@ -408,7 +408,7 @@ def import_(file: str, name: str, to: str | None) -> None:
     """Write the spec of a Keras model, functional or sequential, repeated groups of layers folded into blocks."""
     from zoo.language import dumping
 
-    if not Path(file).is_file():
+    if not Path(file).exists():
         raise ZooError(f"{file} is not there; expected a model that Keras saved, such as model.keras")
     console.quiet_tensorflow()
     from zoo import importing

@@ -207,7 +207,7 @@ def multiplications(layer: Any, reads: tuple[Shape, ...], shape: Shape) -> int |
     # A kernel of a layer that is not known here costs we do not know what; these have none though they have weights.
     free = (layers.Embedding, layers.BatchNormalization, layers.LayerNormalization, layers.RMSNormalization)
     known = isinstance(layer, (*free, layers.GroupNormalization, layers.Normalization, layers.PReLU))
-    unknown = isinstance(layer, (layers.MelSpectrogram, layers.STFTSpectrogram, layers.Pipeline))
+    unknown = isinstance(layer, (layers.MelSpectrogram, layers.STFTSpectrogram))
     return None if unknown or (_kernels(layer) and not known) else 0
 
 

@@ -151,8 +151,6 @@ def _entry(kind: type, layer: Any) -> Mapping[str, Any]:
     known = getattr(keras.layers, name, None) or (ours.find(name) if name in ours.PUBLIC else None)
     if isinstance(entry, tuple) or kind is not known:
         raise Refused(f"is a {name}, which is no layer of Keras; expected layers that everybody has")
-    if name == "Pipeline":
-        raise Refused("is a Pipeline, which holds several layers; expected its layers one after another")
     _float32(layer, catalogue.types(name))
     if getattr(layer, "stateful", False):
         raise Refused("keeps its state from batch to batch; expected `stateful` to be false")

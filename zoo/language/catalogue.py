@@ -29,6 +29,7 @@ REFUSED = {
     "MixUp": "it mixes images, and their labels, which it would have to mix as well, are no input",
     "CutMix": "it mixes images, and their labels, which it would have to mix as well, are no input",
     "StackedRNNCells": "cells over each other are written `RNN: {cell: [LSTMCell: {...}, GRUCell: {...}]}`",
+    "Pipeline": "its layers are written one after another",
     "InputLayer": "inputs stand under `input`",
     "Input": "inputs stand under `input`",
 }

@@ -33,7 +33,7 @@ CALLED = {
         "query", "value", "key", "query_mask", "value_mask", "key_mask", "attention_mask", "use_causal_mask",
         "return_attention_scores", "training",
     )),
-    **dict.fromkeys(("BatchNormalization", "GlobalAveragePooling1D", "Pipeline", "Softmax", "TimeDistributed"),
+    **dict.fromkeys(("BatchNormalization", "GlobalAveragePooling1D", "Softmax", "TimeDistributed"),
                     ("inputs", "mask", "training")),
     "CategoryEncoding": ("inputs", "count_weights", "training"),
     "ReversibleEmbedding": ("inputs", "reverse", "training"),
