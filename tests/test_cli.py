@@ -187,6 +187,8 @@ def test_show_says_what_json_says(tmp_path):
 
 def test_the_version_is_said(tmp_path):
     assert zoo("--version", cwd=tmp_path).stdout == f"zoo {VERSION}\n"
+    module = subprocess.run([sys.executable, "-m", "zoo", "--version"], cwd=tmp_path, capture_output=True, text=True)
+    assert module.stdout == f"zoo {VERSION}\n"
 
 
 def test_an_answer_that_nobody_reads_to_its_end_is_no_error(tmp_path):
