@@ -384,3 +384,22 @@ def test_a_network_without_values_names_its_knobs_and_states_the_rest():
             None,
         ],
     ]
+
+
+@pytest.mark.parametrize(
+    ("item", "acting"),
+    [
+        ({"Dense": {"units": 8, "kernel_regularizer": {"L2": {"l2": 0.5}}}}, ([0.5], [])),
+        ({"LSTM": {"units": 4, "dropout": "$dropout", "recurrent_dropout": 0.1}}, ([0.01], [0.25, 0.1])),
+        ({"TimeDistributed": {"layer": {"Dropout": {"rate": 0.4}}}}, ([], [0.4])),
+        ({"Bidirectional": {"layer": {"GRU": {"units": 4, "kernel_regularizer": "L1L2"}}}}, ([0.01, 0.0], [])),
+        ("Dropout", ([], [0.25])),
+        ({"Dense": {"units": 2, "frozen": True}}, ([], [])),
+    ],
+    ids=str,
+)
+def test_lambda_and_p_are_told_where_they_act(item, acting):
+    source = {"input": {"shape": [6, 4]}, "l2": 0.01, "dropout": 0.25, "family": "rnn"}
+    found = layers(item, "Dropout", "Flatten", **source)
+
+    assert found.nodes[0].acting() == acting

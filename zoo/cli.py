@@ -294,8 +294,8 @@ def _rows(flat: Any, within: str = "") -> Iterator[dict[str, str]]:
 
 def _lambda_and_p(node: Any) -> tuple[str, str]:
     """Lambda and p of a layer as people read them; lambda does not reach what is frozen."""
-    lambda_ = None if node.l2 is None or node.still else float(node.l2)
-    return console.number(lambda_), console.number(None if node.dropout is None else float(node.dropout))
+    lambdas, rates = ([console.number(one) for one in found] for found in node.acting())
+    return ", ".join(lambdas) or console.number(None), ", ".join(rates) or console.number(None)
 
 
 def _row(node: Any, within: str = "") -> dict[str, str]:

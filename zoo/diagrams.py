@@ -104,7 +104,7 @@ def _says(node: Node) -> str:
     shown = [
         str(node.arguments[key]) for key in ("units", "filters", "kernel_size", "strides") if key in node.arguments
     ]
-    rate = [] if node.dropout is None else [f"p {float(node.dropout):g}"]
+    rate = [f"p {one:g}" for one in node.acting()[1]]
     words = [word for word in [node.arguments.get("activation")] if isinstance(word, str)]
     return f"{node.layer or 'model'} {' '.join([*shown, *words, *rate])}".strip()
 

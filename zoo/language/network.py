@@ -67,6 +67,17 @@ class Node:
         """Whether its weights stay as they begin: it is frozen, or says `trainable: false` itself."""
         return self.network is None and (self.frozen or self.arguments.get("trainable") is False)
 
+    def acting(self) -> tuple[list[float], list[float]]:
+        """The lambdas and the rates of dropout that act in it, those that it states itself or wraps included."""
+        lambdas = [] if self.l2 is None else [float(self.l2)]
+        rates = [] if self.dropout is None else [float(self.dropout)]
+        for layer, arguments in objects.walked(self.layer, self.arguments):
+            found = (objects.lambda_of(arguments.get(key)) for key in catalogue.KERNELS)
+            lambdas += [one for one in found if one is not None]
+            keys = ("dropout", "recurrent_dropout", *(["rate"] if layer in catalogue.DROPOUTS else []))
+            rates += [float(arguments[key]) for key in keys if arguments.get(key)]
+        return [] if self.still else list(dict.fromkeys(lambdas)), list(dict.fromkeys(rates))
+
     def read(self) -> Iterator[str]:
         """The names of the tensors that it is called on, those by argument included."""
         yield from self.inputs

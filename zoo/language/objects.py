@@ -282,6 +282,14 @@ def _kernels(layer: str) -> tuple[str, ...]:
     return tuple(key for key in catalogue.KERNELS if key in known)
 
 
+def lambda_of(regularizer: Any) -> float | None:
+    """The lambda of an explicit regulariser of a spec; None where it has none."""
+    name, given = next(iter(regularizer.items())) if isinstance(regularizer, Mapping) else (regularizer, None)
+    known = catalogue.catalogue()["regularizers"].get({"l2": "L2", "l1_l2": "L1L2"}.get(name, name), {"arguments": {}})
+    value = {**known["arguments"], **(given or {})}.get("l2")
+    return float(value) if isinstance(value, (int, float)) else None
+
+
 def walked(layer: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """A layer with its arguments, and all that it wraps."""
     yield layer, arguments

@@ -73,6 +73,9 @@ _OPENED = {
 }
 """The same of slips that are best shown where they begin."""
 
+_COMPUTED = re.compile(r"\$(\{|[A-Za-z_][A-Za-z0-9_]*\[)(?=$)")
+"""An expression up to its bracket, which between brackets is one of YAML's own."""
+
 
 def parse(content: bytes, file: str) -> tuple[Any, Marks, list[Problem]]:
     """Read the bytes of one YAML document.
@@ -175,8 +178,12 @@ def _syntax(error: Exception, text: str, file: str) -> Problem:
     wrong, expected = next((said for part, said in _SAID.items() if part in says), (says, ""))
     for part, said in _OPENED.items():
         if part in says:
-            mark = getattr(error, "context_mark", None) or mark
+            at, mark = mark, getattr(error, "context_mark", None) or mark
             wrong, expected = said
+            line = "".join(text.splitlines()[at.line : at.line + 1]) if at else ""
+            if at and (cut := _COMPUTED.search(line, 0, at.column + 1)):
+                wrong, expected = f"`{cut[0]}` begins a bracket of YAML's", "quotes around text that holds one"
+                return Problem(wrong, expected, mark=Mark(file, at.line + 1, cut.start() + 1))
     if mark and "cannot start any token" in says:
         sign = text[mark.index]
         wrong, expected = f"the sign {sign} cannot begin a word", "quotes around text that begins with a special sign"
