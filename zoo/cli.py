@@ -245,8 +245,9 @@ def _written(text: str, to: str | None) -> None:
     from zoo import files
 
     path = Path(to)
-    if path.exists():
-        raise ZooError(f"{to} is there already; expected the name of a new file")
+    if not to or path.exists():
+        wrong = f"{to} is there already" if to else "an empty text names no file"
+        raise ZooError(f"{wrong}; expected the name of a new file")
     if not path.parent.is_dir():
         raise ZooError(f"{path.parent} is no folder; expected one for {path.name}")
     files.write_atomic(path, text)

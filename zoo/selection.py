@@ -313,19 +313,20 @@ def body_problems(found: Spec) -> list[Problem]:
 
     What only data can know is no problem yet.
     """
-    said = _unfolded(found, {})[1]
-    for name, value in () if said else at_the_ends(found):
+    flat, said = _unfolded(found, {})
+    for name, value in at_the_ends(found, flat) if flat else ():
         at = f" where `{name}` is {ranges.spelt(value)}"
         said += [replace(one, wrong=one.wrong + at) for one in _unfolded(found, {name: value})[1]]
     return said
 
 
-def at_the_ends(found: Spec) -> list[tuple[str, Any]]:
+def at_the_ends(found: Spec, flat: network.Network | None = None) -> list[tuple[str, Any]]:
     """The ranges that may decide the shapes of a spec, each with the values at its ends.
 
-    A range that acts as lambda or p alone, or in training, decides none.
+    A range that acts as lambda or p alone, or in training, decides none. `flat` is the spec unfolded at its defaults,
+    where that was done before.
     """
-    flat, _ = _unfolded(found, {})
+    flat = flat or _unfolded(found, {})[0]
     body = replace(found, data={key: value for key, value in found.data.items() if key != "train"}).ranges()
     knobs = flat.knobs() if flat else set()
     return [(name, value) for name, one in body.items() if name not in knobs for value in one.held()]

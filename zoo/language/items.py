@@ -556,9 +556,13 @@ class _Reader:
             verb = "are" if len(required) > 1 else "is"
             expected = f"{target}: {{argument: value}}" if known else f"`{target}` alone"
             expected = objects.called(target, required) if required else expected
+            wrong = f"{shown(body)} stands alone, and {needs} {verb} required"
+            if tensors := [] if block or required else list(entry.get("tensors", ()))[1:2]:
+                wrong = f"{shown(body)} stands alone, and nothing says which argument it is"
+                expected = f"`{target}: {{{tensors[0]}: {shown(body)[1:-1]}}}`"
             if target in objects.MERGING and isinstance(body, list):
                 expected = f"{target}: {{from: {shown(body)[1:-1].replace(chr(34), '')}}}"
-            self._wrong(path, f"{shown(body)} stands alone, and {needs} {verb} required", expected)
+            self._wrong(path, wrong, expected)
             return {}, {}
         arguments = dict(body) if isinstance(body, dict) else {required[0]: body} if body is not None else {}
         own = {key: arguments.pop(key) for key in ours if key in arguments and key not in known}

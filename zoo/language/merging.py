@@ -125,6 +125,7 @@ def _varied(found: Document, name: str) -> Document:
             others = [one for one in variants if one not in chain]
             known = f"one of {listed(others, 40)}" if others else "another variant of the file, which has none"
             found.problem(where, f"no variant `{at}`", known, nearest(at, others))
+            found.data.setdefault("name", at)
             return found
         if at in chain:
             found.problem(("variants", at, "extends"), f"`{at}` extends itself", "another variant")
