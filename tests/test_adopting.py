@@ -310,9 +310,13 @@ def test_layers_from_outside_a_function_keep_their_names():
     def build(l2):
         return chain(shared, L.ReLU(), L.Dense(3, activation="softmax", kernel_regularizer=R.L2(l2)))
 
-    spec = adopting.adopt(build)
-    assert [node.name for node in building.unfolded(spec, {}).nodes] == ["dense", "re_lu", "dense_1"]
-    assert_same(zoo.build(spec, l2=0.1), build(0.1))
+    with pytest.raises(ZooError, match="from outside, which each trial would train further; expected a function that"):
+        adopting.adopt(build)
+    shared.trainable = False
+    with pytest.warns(UserWarning, match="is called again for each trial"):
+        spec = adopting.adopt(build)
+    [made] = [one for one in zoo.build(spec, l2=0.1).layers if isinstance(one, keras.Model)]
+    assert [one.name for one in made.layers][-3:] == ["dense", "re_lu", "dense_1"]
 
 
 def compiled(l2, dropout):
@@ -434,6 +438,12 @@ def two_answers(dropout):
     return keras.Model(source, [L.Dense(2)(held), L.Dense(3)(held)])
 
 
+def regularized_by_the_optimizer(l2):
+    model = chain(Own(name="own"), L.Dense(2, kernel_regularizer=R.L2(l2)))
+    model.compile(keras.optimizers.AdamW(weight_decay=l2), "mse")
+    return model
+
+
 def averaged(dropout):
     model = only_p(dropout)
     model.compile(keras.optimizers.Adam(use_ema=True), "mse")
@@ -451,11 +461,12 @@ REFUSALS = {
     by_hp: "`by_hp` takes `hp`; expected a function of `l2` and `dropout`, or of one of them, that makes a model",
     with_more: "`with_more` needs `width`; expected a default for all but `l2` and `dropout`",
     odd_default: "`odd_default` has dropout='much' as its default; expected 0 or above and below 1",
-    fails: f"`fails` with {LOW} raises KeyError: 'no such\\nthing'",
+    fails: "`fails` with l2=0.001, dropout=0.5 raises KeyError: 'no such\\nthing'",
     gives_none: "`gives_none` gives a NoneType; expected a keras.Model",
     ignores: "nothing in the model that `ignores` makes follows `l2` and `dropout`; expected it to use them",
     subclassed: "`OwnModel` is a class of its own; expected a functional or a sequential model of Keras",
     own_optimizer: "the model is compiled with OwnOptimizer, which is no optimizer of a spec; expected one of ",
+    regularized_by_the_optimizer: "what `regularized_by_the_optimizer` compiles its model with follows `l2`, and no ",
     averaged: "the model is compiled with Adam and use_ema=True, and here the weights themselves are kept, not their",
     two_answers: (
         "the model that `two_answers` makes answers 2 tensors, and a data set holds one target; expected one"
@@ -787,3 +798,65 @@ def test_a_search_calls_a_function_that_no_layers_can_say_for_each_trial(tmp_pat
     assert wrong in other.stderr.splitlines()[-1]
     with pytest.raises(ZooError, match="is made by the Python function `own_of_three`, which is all the code there"):
         ejecting.eject(building.unfolded(zoo.load(tmp_path / "run/best.yaml"), {}))
+
+
+def test_a_function_that_sets_its_weights_begins_with_them():
+    held = np.arange(18, dtype="float32").reshape(6, 3)
+
+    def warm(dropout):
+        model = chain(L.Dense(3, name="first"), L.Dropout(dropout), L.Dense(3, activation="softmax"))
+        model.get_layer("first").kernel.assign(held)
+        return model
+
+    with pytest.warns(UserWarning, match="first/kernel` is set by the function, and a spec begins anew"):
+        spec = adopting.adopt(warm)
+    made = building.build(meeting.meet(spec, zoo.data(rows_of_three()).description), {"dropout": 0.5}, 7).weights()
+    np.testing.assert_array_equal(next(value for path, value in made.items() if path.endswith("first/kernel")), held)
+
+
+def test_a_function_that_is_called_again_is_told_from_others_by_all_that_it_does():
+    def own(l2, width=8, act="relu"):
+        return chain(Own(), L.Dense(width, act, kernel_regularizer=R.L2(l2)), L.Dense(3, activation="softmax"))
+
+    class Makes:
+        def __init__(self, width):
+            self.width = width
+
+        def __call__(self, l2):
+            return own(l2, self.width)
+
+    def closed(width):
+        return lambda l2: own(l2, width)
+
+    builds = [
+        own, functools.partial(own, act="tanh"), functools.partial(own, act="selu"), Makes(4), Makes(5), closed(4),
+        closed(5), Makes(6).__call__,
+    ]  # fmt: skip
+    codes = []
+    for build in builds:
+        with pytest.warns(UserWarning, match="is called again for each trial"):
+            spec = adopting.adopt(build)
+        codes.append(spec.data["layers"][0]["Function"]["code"])
+        assert zoo.build(spec, l2=0.1).count_params() == build(l2=0.1).count_params()
+
+    assert len(set(codes)) == len(builds)
+
+
+def test_what_a_function_makes_reads_its_rows_as_the_same_layers_would():
+    def ids(dropout):
+        return chain(L.Embedding(30, 4), Own(), L.Flatten(), L.Dropout(dropout), L.Dense(3, activation="softmax"))
+
+    def pixels(dropout):
+        parts = [L.Rescaling(1 / 255), Own(), L.Flatten(), L.Dropout(dropout), L.Dense(3, activation="softmax")]
+        return chain(*parts, shape=(8, 8, 3))
+
+    dice = np.random.default_rng(0)
+    for build, x in (
+        (ids, dice.integers(0, 30, (90, 6))),
+        (pixels, dice.integers(0, 256, (90, 8, 8, 3)).astype("uint8")),
+    ):
+        with pytest.warns(UserWarning, match="is called again for each trial"):
+            spec = adopting.adopt(build)
+        assert meeting.meet(spec, zoo.data((x, np.arange(90) % 3)).description).steps == ()
+    with pytest.warns(UserWarning), pytest.raises(ZooError, match="are int64 from 20 to"):
+        meeting.meet(adopting.adopt(ids), zoo.data((dice.integers(20, 50, (90, 6)), np.arange(90) % 3)).description)

@@ -28,7 +28,9 @@ def failing():
     raise OSError("no such picture")
 
 
-@pytest.mark.parametrize("pipeline", [WHOLE, WHOLE.batch(50), WHOLE.batch(1797).prefetch(2)], ids=["rows", "50", "one"])
+@pytest.mark.parametrize(
+    "pipeline", [WHOLE, WHOLE.batch(50), WHOLE.batch(3, drop_remainder=True).prefetch(2)], ids=["rows", "50", "3"]
+)
 def test_a_pipeline_is_the_data_set_of_its_arrays(pipeline):
     found, expected = zoo.data(pipeline), zoo.data((X, Y))
 
@@ -58,6 +60,8 @@ def test_a_pipeline_may_have_a_test_part_labels_of_text_and_no_target():
     assert (parts.rows["train"] + parts.rows["validation"], parts.rows["test"]) == (1200, 597)
     assert words.classes == tuple(sorted(set(WORDS)))
     assert alone.y is None
+    fixed = zoo.data(tf.data.Dataset.from_tensor_slices(X).batch(3, drop_remainder=True)).description
+    assert fixed == alone
 
 
 def test_a_folder_of_pictures_as_keras_reads_it_keeps_the_names_of_its_classes(tmp_path):
@@ -78,10 +82,6 @@ def test_a_folder_of_pictures_as_keras_reads_it_keeps_the_names_of_its_classes(t
     ("pipeline", "says"),
     [
         (WHOLE.repeat(), "the pipeline repeats without end; expected it without `repeat`"),
-        (
-            WHOLE.batch(32, drop_remainder=True),
-            r"\(uint8 \(32, 8, 8, 1\), int64 \(32,\)\), which may be a batch or one",
-        ),
         (tf.data.Dataset.from_tensor_slices({"a": X}), r"gives {a: uint8 \(8, 8, 1\)}; expected rows \(x, y\) of one"),
         (
             tf.data.Dataset.from_tensor_slices((X, Y, Y)),

@@ -402,3 +402,12 @@ def test_what_is_frozen_is_written_where_it_stands(spec):
 
     assert still[0] == still[1]
     assert any(still[0].values())
+
+
+def test_what_models_inside_answer_in_another_order_is_another_network():
+    text = """blocks:
+  n: {nested: true, layers: [Dense: {name: u, units: 4}, Dense: {name: v, units: 4}], outputs: [u, v]}
+layers: [Flatten, n: {name: m}, Subtract: {from: [m.0, m.1]}]"""
+
+    rows = comparing.differences(load(text), load(text.replace("[u, v]", "[v, u]")))
+    assert [what for what, _, _ in rows] == ["m.outputs"]

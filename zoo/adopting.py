@@ -384,15 +384,17 @@ def _of_function(build: Build, name: str) -> Spec:
     called = functions.name_of(build)
     usual = _defaults(build, called)
     calls = [{key: PROBES[key][index] for key in usual} for index in (0, 1)]
-    models = [_model(build, called, values) for values in calls]
-    name = name or _own_name(models[0], called)
+    models: list[Any] = []
     try:
+        models += [_model(build, called, values) for values in calls]
+        name = name or _own_name(models[0], called)
+        _refuse_set(models[0], _model(build, called, calls[0], seed=1))
         return _followed(called, usual, calls, models, name)
     except _Idle:
         raise
     except ZooError as error:
         why = str(error).partition("\n")[0].partition("; expected")[0]
-    found = _called_anew(build, usual, name)
+    found = _called_anew(build, usual, models, name)
     warnings.warn(f"`{called}` is called again for each trial, which takes longer: {why}", stacklevel=4)
     return found
 
@@ -423,7 +425,16 @@ def _followed(
     return _checked({**data, **{key: around(key, usual[key]) for key in usual if key in compared.followed}}, called)
 
 
-def _called_anew(build: Build, usual: Mapping[str, float], name: str) -> Spec:
+def _refuse_set(one: Any, other: Any) -> None:
+    """Raise `ZooError` for a kernel that is the same under two seeds: a function has set it, and a spec begins anew."""
+    for mine, its in zip(one.trainable_weights, other.trainable_weights, strict=False):
+        value = mine.numpy()
+        same = mine.shape == its.shape and value.ndim > 1 and (value == its.numpy()).all()
+        if same and (value != 0).sum() > max(value.shape):  # no constant of zeros, and no identity
+            raise ZooError(f"`{mine.path}` is set by the function, and a spec begins anew")
+
+
+def _called_anew(build: Build, usual: Mapping[str, float], probes: Sequence[Any], name: str) -> Spec:
     """The spec of one layer, the model that a function makes: it is called again for each lambda and p."""
     called = functions.name_of(build)
     model = _model(build, called, usual)
@@ -432,24 +443,41 @@ def _called_anew(build: Build, usual: Mapping[str, float], name: str) -> Spec:
     if len(model.outputs) > 1:
         wrong = f"the model that `{called}` makes answers {len(model.outputs)} tensors"
         raise ZooError(f"{wrong}, and a data set holds one target; expected one")
+    for one in probes:
+        if taken := {id(v) for v in one.trainable_weights} & {id(v) for v in model.trainable_weights}:
+            path = next(v.path for v in model.trainable_weights if id(v) in taken)
+            wrong = f"`{called}` takes `{path}` from outside, which each trial would train further"
+            raise ZooError(f"{wrong}; expected a function that makes all that is trained, or takes it frozen")
     compiled = _compiled(model)
-    answering = _answering(model, compiled.activation)
-    begun, names = importing.stated(answering, name)
+    begun, names = importing.stated(_answering(model, compiled.activation), name or _own_name(model, called))
     begun["task"] = begun["task"] or "regression"
+    train = compiled.train(str(begun["task"]))
+    if any(_compiled(one).train(str(begun["task"])) != train for one in probes):
+        wrong = f"what `{called}` compiles its model with follows {joined(usual)}"
+        raise ZooError(f"{wrong}, and no layers of a spec can say the model; expected one optimizer and one loss")
+    readers = {type(one).__name__: one for one in model.layers if _reads_input(one, model)}
+    if "Embedding" in readers and "input" in begun:
+        begun["input"] |= {"dtype": "int32", "vocabulary": readers["Embedding"].input_dim}
+    reads = {"reads": "raw"} if {"Rescaling", "Normalization"} & {*readers} else {}
     values = [f"${key}" for key in usual]
-    given = {**functions.hand_in(build), "takes": [*usual], "values": values, "name": called}
-    item = {**given, "from": names if len(names) > 1 else names[0]}
-    last = network.free("activation", {called})
-    after = [{"Activation": {"activation": compiled.activation, "name": last}}] if answering is not model else []
+    item = {**functions.hand_in(build), "takes": [*usual], "values": values, **reads, "name": "made"}
+    item["from"] = names if len(names) > 1 else names[0]
+    after = [{"Activation": {"activation": compiled.activation, "name": "answer"}}] if compiled.activation else []
     data = {
         **begun,
         "summary": f"Made by the Python function {called}, which is called again for each trial.",
         **{key: around(key, value) for key, value in usual.items()},
         "layers": [{"Function": item}, *after],
-        "outputs": [last if after else called],
-        **compiled.train(str(begun["task"])),
+        "outputs": ["answer" if after else "made"],
+        **train,
     }
     return _checked(data, called)
+
+
+def _reads_input(layer: Any, model: Any) -> bool:
+    """Whether a layer is called on an input of the model."""
+    inputs = {id(one) for one in model.inputs}
+    return any(id(tensor) in inputs for node in layer._inbound_nodes for tensor in node.input_tensors)
 
 
 def _defaults(build: Build, called: str) -> dict[str, float]:
@@ -481,12 +509,12 @@ def _default(key: str, given: Any, called: str) -> float:
     return float(value)
 
 
-def _model(build: Build, called: str, values: Mapping[str, float]) -> keras.Model:
+def _model(build: Build, called: str, values: Mapping[str, float], seed: int = 0) -> keras.Model:
     """The model that a function makes of values. Raises `ZooError` if it makes none."""
     import keras
 
     try:
-        with drawn_from(0):
+        with drawn_from(seed):
             made = functions.called(build, values)
     except Exception as error:  # it is the user's own code
         says = (str(error).strip() or type(error).__name__).splitlines()[0][:300]

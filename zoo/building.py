@@ -148,7 +148,7 @@ LARGEST_ROW = 20_000
 
 
 def tried(built: Built) -> None:
-    """Compute the network on two rows, of the smallest and of the largest numbers that its inputs hold.
+    """Compute the network on two rows of such numbers as the data hold, the smallest and the largest among them.
 
     Raises `ZooError` at the layer that refuses. Nothing is tried on rows of more than `LARGEST_ROW` numbers.
     """
@@ -156,7 +156,15 @@ def tried(built: Built) -> None:
     shape = tuple(8 if size is None else size for size in x.shape)
     if built.prepare is None or math.prod(shape) > LARGEST_ROW:
         return
-    rows = np.stack([np.full(shape, x.minimum), np.full(shape, x.maximum)]).astype(x.dtype)
+    dice = np.random.default_rng(0)
+    whole = np.dtype(x.dtype).kind in "iub"
+    draw = (
+        dice.integers(int(x.minimum), int(x.maximum) + 1, (2, *shape))
+        if whole
+        else dice.uniform(x.minimum, x.maximum, (2, *shape))
+    )
+    rows = np.asarray(draw).astype(x.dtype)
+    rows[0].flat[0], rows[1].flat[0] = x.minimum, x.maximum
     labels = np.zeros(len(rows), "int32")
     try:
         features = np.asarray(built.prepare(rows))

@@ -303,12 +303,12 @@ def _ids(
     unfolded: network.Network, found: Spec, description: Description, steps: list[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
     """The steps without scaling where an `Embedding` reads the input: ids must arrive as they are."""
-    reader = next(
-        (node for node in unfolded.walk() if node.layer == "Embedding" and unfolded.input in node.inputs), None
-    )
+    known = next(iter(found.inputs.values())).get("vocabulary")
+    reading = ("Embedding", "Function") if known else ("Embedding",)
+    reader = next((node for node in unfolded.walk() if node.layer in reading and unfolded.input in node.inputs), None)
     if reader is None:
         return steps
-    x, size = description.x, reader.arguments["input_dim"]
+    x, size = description.x, int(reader.arguments.get("input_dim", known))
     if np.dtype(x.dtype).kind not in "iu" or x.minimum < 0 or x.maximum >= size:
         wrong = f"the ids of {description.name} are {x.dtype} from {x.minimum:g} to {x.maximum:g}"
         expected = f"whole numbers from 0 to {size - 1}"
@@ -329,7 +329,9 @@ def _raw(
     """
     x = description.x
     inside = any(
-        node.layer in ("Rescaling", "Normalization") and unfolded.input in node.inputs for node in unfolded.nodes
+        (node.layer in ("Rescaling", "Normalization") or node.arguments.get("reads") == "raw")
+        and unfolded.input in node.inputs
+        for node in unfolded.nodes
     )
     if found.kind != "image" or not (inside or unfolded.prepare):
         return steps

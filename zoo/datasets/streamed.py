@@ -39,10 +39,7 @@ def arrays(source: Any, part: str, name: str) -> dict[str, Any]:
         raise ZooError(f"{name}: the pipeline gives {_said(source.element_spec)}; expected {_SHAPES}")
     if any(one.shape.rank is None for one in held):
         raise ZooError(f"{name}: the pipeline does not say the shape of its rows; expected {_SHAPES}")
-    batched = all(one.shape.rank and one.shape[0] is None for one in held)
-    if not batched and len(held) == 2 and all(one.shape.rank for one in held) and held[0].shape[0] == held[1].shape[0]:
-        says = f"{name}: the pipeline gives {_said(source.element_spec)}, which may be a batch or one row"
-        raise ZooError(f"{says}; expected batches without drop_remainder=True, or rows that are not batched")
+    batched = all(one.shape.rank and (one.shape[0] is None or _is_batched(source)) for one in held)
     if any(None in one.shape[batched:] for one in held):
         raise ZooError(f"{name}: the rows are of several shapes, {_said(source.element_spec)}; expected {_SHAPES}")
     folder = Path(tempfile.mkdtemp(prefix="zoo-rows-"))
@@ -53,6 +50,14 @@ def arrays(source: Any, part: str, name: str) -> dict[str, Any]:
         **dict(zip((f"x_{part}", f"y_{part}"), found, strict=False)),
         **({"classes": np.array(classes)} if classes else {}),
     }
+
+
+def _is_batched(source: Any) -> bool:
+    """Whether the last step of a pipeline that makes or undoes batches makes some, of whatever sizes they are."""
+    kind = type(source).__name__
+    if "Batch" in kind or not hasattr(source, "_input_dataset"):
+        return "Batch" in kind and "Unbatch" not in kind
+    return _is_batched(source._input_dataset)
 
 
 def _read(batches: Any, file: Path, name: str) -> list[np.ndarray]:

@@ -121,12 +121,13 @@ BOUNDS: dict[str, dict[str, Bounds]] = {
     },
     "optimizers": {
         **dict.fromkeys((
-            "learning_rate", "epsilon", "epsilon_1", "epsilon_2", "clipnorm", "clipvalue", "global_clipnorm",
+            "learning_rate", "clipnorm", "clipvalue", "global_clipnorm",
             "clip_threshold", "loss_scale_factor", "adam_lr_ratio", "rms_rate",
         ), _ABOVE_0),
         **dict.fromkeys(("beta_1", "beta_2", "adam_beta_1", "adam_beta_2", "rho", "momentum"), _BELOW_1),
         **dict.fromkeys((
-            "weight_decay", "adam_weight_decay", "initial_accumulator_value", "beta", "l1_regularization_strength",
+            "epsilon", "epsilon_1", "epsilon_2", "weight_decay", "adam_weight_decay", "initial_accumulator_value",
+            "beta", "l1_regularization_strength",
             "l2_regularization_strength", "l2_shrinkage_regularization_strength", "warmup_steps",
         ), _FROM_0),
         **dict.fromkeys(("learning_rate_power", "beta_2_decay"), _UP_TO_0),
@@ -136,10 +137,10 @@ BOUNDS: dict[str, dict[str, Bounds]] = {
     "Lion": {"beta_1": ({"exclusiveMinimum": 0, "maximum": 1}, "a number above 0, and 1 at most")},
     "schedules": {
         **dict.fromkeys((
-            "initial_learning_rate", "warmup_target", "decay_steps", "first_decay_steps", "decay_rate", "t_mul",
+            "initial_learning_rate", "warmup_target", "decay_steps", "first_decay_steps", "t_mul",
             "m_mul",
         ), _ABOVE_0),
-        **dict.fromkeys(("end_learning_rate", "alpha", "power", "warmup_steps"), _FROM_0),
+        **dict.fromkeys(("end_learning_rate", "alpha", "power", "warmup_steps", "decay_rate"), _FROM_0),
     },
     "CosineDecay": {"initial_learning_rate": _FROM_0},
 }  # fmt: skip

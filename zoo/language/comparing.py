@@ -132,7 +132,7 @@ Same = dict[tuple[tuple[str, ...], str], tuple[tuple[str, ...], str]]
 def _rows(left: Network, right: Network, prefix: str) -> list[tuple[str, str, str]]:
     rows = []
     before, after = list(_walked(left)), list(_walked(right))
-    same = _inputs(left, right, (), ())
+    same, models = _inputs(left, right, (), ()), []
     for tag, begin, end, start, stop in _matched(before, after).get_opcodes():
         if tag != "equal":
             rows += _pairs([node for _, node in before[begin:end]], [node for _, node in after[start:stop]], prefix)
@@ -141,6 +141,12 @@ def _rows(left: Network, right: Network, prefix: str) -> list[tuple[str, str, st
             if node.network and other.network:
                 same |= _inputs(node.network, other.network, (*inside, node.name), (*within, other.name))
             rows += _calls(node, other, inside, within, same, prefix) if tag == "equal" else []
+            models.append((node, other, inside, within))
+    for node, other, inside, within in models:  # now that what they hold is known
+        if node.network and other.network and not node.reuses:
+            mine, its = (*inside, node.name), (*within, other.name)
+            what = f"{prefix}{node.name}.outputs"
+            rows += _tensors(node.network.outputs, other.network.outputs, mine, its, same, what)
     return rows + _tensors(left.outputs, right.outputs, (), (), same, f"{prefix}outputs")
 
 
@@ -153,13 +159,10 @@ def _inputs(left: Network, right: Network, inside: tuple[str, ...], within: tupl
 def _calls(
     one: Node, other: Node, inside: tuple[str, ...], within: tuple[str, ...], same: Same, prefix: str
 ) -> list[tuple[str, str, str]]:
-    """What two equal layers are called on, call again, or, as models, answer, where that is not the same."""
+    """What two equal layers are called on, or call again, where that is not the same."""
     rows = _tensors(_read(one), _read(other), inside, within, same, f"{prefix}{one.name}.from")
     if one.reuses:
         rows += _tensors([one.reuses], [other.reuses], inside, within, same, f"{prefix}{one.name}.reuse")
-    if one.network and other.network and not one.reuses:
-        mine, its = (*inside, one.name), (*within, other.name)
-        rows += _tensors(one.network.outputs, other.network.outputs, mine, its, same, f"{prefix}{one.name}.outputs")
     return rows
 
 

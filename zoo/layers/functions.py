@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,13 +25,19 @@ _KNOWN: dict[tuple[str, str], Build] = {}
 class Function:
     """The model that a Python function makes, as one layer: what `zoo.tune` writes where it has to call the function.
 
-    `function` is its name and `code` a digest of its source, by which it is known again; it `takes` l2, dropout or
+    `function` is its name and `code` a digest of its code, by which it is known again; it `takes` l2, dropout or
     both, with these `values`. It is there in a process that was handed the function: `zoo.tune(build, ...)` or
-    `zoo.load(build)`.
+    `zoo.load(build)`. `reads` is `raw` where it prepares its rows itself.
     """
 
     def __new__(
-        cls, function: str, code: str, takes: Sequence[str], values: Sequence[float], name: str | None = None
+        cls,
+        function: str,
+        code: str,
+        takes: Sequence[str],
+        values: Sequence[float],
+        reads: str = "",
+        name: str | None = None,
     ) -> keras.Model:
         """The model. Raises `ZooError` if this process was not handed the function, and what the function raises."""
         build = _KNOWN.get((function, code))
@@ -45,13 +53,42 @@ class Function:
 def hand_in(build: Build) -> dict[str, str]:
     """Make a function known to this process; the arguments of `Function` that name it."""
     name = name_of(build)
-    try:
-        source = inspect.getsource(build)
-    except (OSError, TypeError):  # one without a file, or an object that is called
-        source = ""
-    code = hashlib.sha256(source.encode()).hexdigest()[:12]
+    code = hashlib.sha256("\n".join(_parts(build)).encode()).hexdigest()[:12]
     _KNOWN[name, code] = build
     return {"function": name, "code": code}
+
+
+def _parts(build: Any, depth: int = 0) -> Iterator[str]:
+    """What tells a function from others: its code, its defaults, what it was closed over, bound to or given before."""
+    if depth > 4:
+        return
+    if isinstance(build, functools.partial):
+        yield from (_plain(build.args), _plain(sorted(build.keywords.items())))
+        yield from _parts(build.func, depth + 1)
+    elif inspect.ismethod(build):
+        yield _plain(getattr(build.__self__, "__dict__", build.__self__))
+        yield from _parts(build.__func__, depth + 1)
+    elif inspect.isfunction(build):
+        yield from (_plain(_code(build.__code__)), _plain(build.__defaults__), _plain(build.__kwdefaults__))
+        for cell in build.__closure__ or ():
+            held = cell.cell_contents
+            if callable(held):
+                yield from _parts(held, depth + 1)
+            elif not isinstance(held, (list, set)):  # which may be where it takes notes of its calls
+                yield _plain(held)
+    elif callable(build):
+        yield from (type(build).__name__, _plain(getattr(build, "__dict__", "")))
+        yield from _parts(type(build).__call__, depth + 1)
+
+
+def _code(code: Any) -> list[Any]:
+    """What code does, without where it stands."""
+    return [code.co_code, code.co_names, *(_code(one) if inspect.iscode(one) else one for one in code.co_consts)]
+
+
+def _plain(value: Any) -> str:
+    """A value as text, the places of objects in memory, which another process has elsewhere, left out."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 def name_of(build: Build) -> str:
