@@ -139,7 +139,7 @@ def test_a_layer_is_called_by_the_names_of_its_calls_arguments():
 
     assert (found["b"].inputs, found["b"].call) == (("repeat_vector",), {"initial_state": ("encoder.1", "encoder.2")})
     assert (found["c"].inputs, found["c"].call) == (("b",), {"value": "sequence", "use_causal_mask": True})
-    assert (found["d"].inputs, found["d"].call) == ((), {"query": "sequence", "value": "c"})
+    assert (found["d"].inputs, found["d"].call) == (("sequence",), {"value": "c"})
     assert (found["e"].inputs, found["e"].call) == (("c",), {"training": False})
     assert (found["f"].inputs, found["f"].many, found["f"].call) == (("e", "d"), True, {"use_causal_mask": True})
 

@@ -216,7 +216,7 @@ LOOP = {"for": "k", "in": [3, 4], "layers": [{"Dense": "$k"}]}
         {"layers": [{"Dense": 4}], "train": {"optimizer": {"AdamW": {
             "learning_rate": {"min_value": 1e-4, "max_value": 0.1, "sampling": "log", "default": 1e-3},
             "weight_decay": {"values": [0, 0.01], "default": 0}, "clipnorm": {"values": [None, 1.0], "default": 1.0},
-            "beta_1": "1 - 0.1", "global_clipnorm": None, "ema_overwrite_frequency": 3}}}},
+            "beta_1": "1 - 0.1", "global_clipnorm": None, "gradient_accumulation_steps": 3}}}},
         {"layers": [{"Dense": 4}], "let": {"rate": 0.1}, "train": {"optimizer": {"SGD": {
             "learning_rate": {"CosineDecay": {"initial_learning_rate": 0, "decay_steps": "$epochs * $steps",
                                               "warmup_target": "$rate", "warmup_steps": 100}}}}}},

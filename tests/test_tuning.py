@@ -253,8 +253,8 @@ MISTAKES = {
         "the network answers (3,) a row; expected (2,) for classification",
     ),
     "an optimizer that Keras refuses": (
-        {"train": {"optimizer": {"SGD": {"momentum": 2}}}},
-        "train.optimizer.SGD: Keras refuses SGD: `momentum` must be",
+        {"train": {"optimizer": {"SGD": {"clipnorm": 1, "clipvalue": 1}}}},
+        "train.optimizer.SGD: Keras refuses SGD: Only one of",
     ),
 }
 

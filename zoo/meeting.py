@@ -308,7 +308,7 @@ def _ids(
     reader = next((node for node in unfolded.walk() if node.layer in reading and unfolded.input in node.inputs), None)
     if reader is None:
         return steps
-    x, size = description.x, int(reader.arguments.get("input_dim", known))
+    x, size = description.x, reader.arguments.get("input_dim") or int(known or 0)
     if np.dtype(x.dtype).kind not in "iu" or x.minimum < 0 or x.maximum >= size:
         wrong = f"the ids of {description.name} are {x.dtype} from {x.minimum:g} to {x.maximum:g}"
         expected = f"whole numbers from 0 to {size - 1}"

@@ -272,7 +272,7 @@ def choices(layer: str, argument: str) -> tuple[str, ...]:
 
 TEXTS = (
     "bias_axes", "code", "data_format", "dtype", "equation", "exclude_layers", "flash_attention", "function", "key",
-    "layers", "mask_token", "mask_value", "quantization_config", "reverse_dtype", "subscripts", "takes", "vocabulary",
+    "mask_token", "mask_value", "ord", "quantization_config", "reverse_dtype", "subscripts", "takes", "vocabulary",
 )  # fmt: skip
 """Arguments without a default that may be texts, or are neither a number nor a list of numbers."""
 
