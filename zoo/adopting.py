@@ -281,8 +281,7 @@ def _answering(model: Any, activation: str) -> Any:
 def _optimizer(given: Mapping[str, Any]) -> Data:
     """An optimizer as a spec writes it: what differs from Keras's defaults, and the learning rate in any case."""
     kind, config = str(given["class_name"]), given["config"]
-    optimizers = catalogue.catalogue()["optimizers"]
-    known = {name: one for name, one in optimizers.items() if "learning_rate" in one["arguments"]}  # not around others
+    known = catalogue.catalogue()["optimizers"]
     if kind not in known or not _is_keras(given):
         wrong = f"the model is compiled with {kind}, which is no optimizer of a spec"
         raise ZooError(f"{wrong}; expected one of {listed(known, 20)}, or a model that is not compiled")

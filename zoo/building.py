@@ -137,7 +137,7 @@ def refused(error: Exception, flat: Network) -> ZooError:
     named = [one for one in nodes if re.search(rf"[/'\"]{re.escape(one.name)}(_\d+)?[/'\"]", says)]
     of_class = [one for one in nodes if one.layer in re.findall(r"calling (\w+)\.call", says)]
     found = named[:1] or (of_class if len(of_class) == 1 else [])
-    first = nodes[0].mark
+    first = nodes[0].mark if nodes else None
     whole = replace(first, line=1, column=1) if first and first.line else first  # then nothing tells which layer it is
     path, mark = (found[0].path, found[0].mark) if found else ("", whole)
     return ZooError(Problem(f"the network cannot be computed: {first_sentence(error)}", "", "", path, mark))
@@ -157,13 +157,7 @@ def tried(built: Built) -> None:
     if built.prepare is None or math.prod(shape) > LARGEST_ROW:
         return
     dice = np.random.default_rng(0)
-    whole = np.dtype(x.dtype).kind in "iub"
-    draw = (
-        dice.integers(int(x.minimum), int(x.maximum) + 1, (2, *shape))
-        if whole
-        else dice.uniform(x.minimum, x.maximum, (2, *shape))
-    )
-    rows = np.asarray(draw).astype(x.dtype)
+    rows = dice.uniform(x.minimum, x.maximum, (2, *shape)).astype(x.dtype)
     rows[0].flat[0], rows[1].flat[0] = x.minimum, x.maximum
     labels = np.zeros(len(rows), "int32")
     try:

@@ -84,8 +84,6 @@ def _read(batches: Any, file: Path, name: str) -> list[np.ndarray]:
 def _elements(batches: Any, name: str) -> Iterator[Any]:
     try:
         yield from batches.as_numpy_iterator()
-    except ZooError:
-        raise
     except Exception as error:  # whatever the user's own pipeline raises
         raise ZooError(f"{name}: the pipeline fails: {first_sentence(error)}") from error
 
