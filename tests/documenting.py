@@ -24,7 +24,19 @@ from typing import Any
 
 from zoo import layers, selection
 from zoo.cli import _short_number
-from zoo.language import catalogue, expressions, families, items, merging, network, objects, parsing, ranges, reading
+from zoo.language import (
+    bodies,
+    catalogue,
+    expressions,
+    families,
+    items,
+    merging,
+    objects,
+    parsing,
+    ranges,
+    reading,
+    unfolding,
+)
 from zoo.language import schema as language
 from zoo.language.spec import CARD, TRAIN
 from zoo.tasks import TASKS
@@ -169,7 +181,7 @@ def limits() -> list[str]:
         "characters in an expression": expressions.LONGEST,
         "elements that `range(...)` or a loop makes": expressions.MOST,
         "distance of a number from 0": parsing.FARTHEST,
-        "layers after unfolding": network.MOST_LAYERS,
+        "layers after unfolding": bodies.MOST_LAYERS,
         "values of a range with a `step`, or of `values`": ranges.MOST,
         "bytes of a file": parsing.LARGEST,
         "levels of nesting": parsing.DEEPEST,
@@ -416,14 +428,14 @@ def told(body: str) -> list[str]:
     """The problems of a body behind a head that is right, without the file and the line."""
     found, problems = reading.read((_HEAD + body + "\n").encode(), "", {}, find=selection._extended)
     if found is not None:
-        problems = problems + network.unfold(found.fill())[1]
+        problems = problems + unfolding.unfold(found.fill())[1]
     return list(dict.fromkeys(re.sub(r"^:?\d+:\d+: ", "", str(one)) for one in problems))
 
 
 def errors() -> list[str]:
     rows = []
-    for kind, bodies in MISTAKES.items():
-        for body in bodies:
+    for kind, wrong in MISTAKES.items():
+        for body in wrong:
             written = "<br>".join(f"`{line}`" if line.strip() else "" for line in body.splitlines())
             rows.append([kind, written, "<br>".join(told(body)[:1])])
     return table(["", "written", "said, behind the file, the line and the column"], rows)

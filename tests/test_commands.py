@@ -17,7 +17,7 @@ import pytest
 import zoo
 from zoo import cli, measuring, selection
 from zoo.errors import ZooError
-from zoo.language import network
+from zoo.language import unfolding
 from zoo.language.schema import schema
 
 SMALL = (
@@ -101,7 +101,7 @@ def test_a_spec_is_written_out_and_the_text_is_a_spec_again(say, tmp_path):
 
     assert code == 0
     assert "$" not in told.split("layers:")[1]
-    nodes = [network.unfold(selection.load(one).fill())[0].nodes for one in ("efficientnetb0", file)]
+    nodes = [unfolding.unfold(selection.load(one).fill())[0].nodes for one in ("efficientnetb0", file)]
     assert [(n.name, n.layer, n.arguments, n.inputs) for n in nodes[0]] == [
         (n.name, n.layer, n.arguments, n.inputs) for n in nodes[1]
     ]
@@ -114,7 +114,7 @@ def test_the_table_of_layers_adds_up_and_names_the_three_parts(say):
     assert code == 0
     assert found["parameters"] == sum(row["parameters"] for row in found["layers"]) == 61706
     assert found["flops"] == 2 * (28 * 28 * 6 * 25 + 10 * 10 * 16 * 150 + 400 * 120 + 120 * 84 + 84 * 10)
-    parts = [measuring.part(node) for node in network.unfold(selection.load("lenet5").fill())[0].walk()]
+    parts = [measuring.part(node) for node in unfolding.unfold(selection.load("lenet5").fill())[0].walk()]
     assert list(dict.fromkeys(parts)) == ["middle", "feed-forward", "output"]
 
 
@@ -223,7 +223,7 @@ def test_a_diagram_is_text_in_the_terminal_and_a_picture_in_a_file(say, tmp_path
     picture = ElementTree.parse(tmp_path / "unet.svg").getroot()
     boxes = picture.findall("{http://www.w3.org/2000/svg}rect")
 
-    nodes = network.unfold(selection.load("unet").fill())[0].nodes
+    nodes = unfolding.unfold(selection.load("unet").fill())[0].nodes
     assert code == 0
     assert len(boxes) == len(nodes) + 1
     assert len([line for line in told.split("\n") if line.startswith("|")]) == len(nodes)
@@ -339,8 +339,8 @@ def test_a_copy_keeps_its_comments_and_is_the_same_network(name, say, tmp_path):
     assert "name: mine\n" in text
     assert text.replace("name: mine\n", f"name: {path.stem}\n").splitlines()[1:] == path.read_text().splitlines()[1:]
     again = selection.load(f"{tmp_path / 'mine.yaml'}:{variant}" if variant else tmp_path / "mine.yaml")
-    assert [n.name for n in network.unfold(again.fill())[0].walk()] == [
-        n.name for n in network.unfold(selection.load(name).fill())[0].walk()
+    assert [n.name for n in unfolding.unfold(again.fill())[0].walk()] == [
+        n.name for n in unfolding.unfold(selection.load(name).fill())[0].walk()
     ]
 
 

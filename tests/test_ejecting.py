@@ -19,7 +19,7 @@ import pytest
 from zoo import layers, selection
 from zoo.ejecting import eject
 from zoo.errors import ZooError
-from zoo.language import network
+from zoo.language import network, unfolding
 from zoo.lowering import Plain, lower, make
 
 NAMES = list(selection.names())
@@ -41,7 +41,7 @@ FILES = smallest_of_each_file()
 
 
 def unfolded(source, changes=None):
-    found, problems = network.unfold(selection.load(source, changes).fill())
+    found, problems = unfolding.unfold(selection.load(source, changes).fill())
     assert found is not None, problems
     return found
 
@@ -629,8 +629,8 @@ def test_values_are_written_as_literals_and_never_run():
 
 def test_ejecting_needs_no_keras():
     code = (
-        "import sys; from zoo import selection; from zoo.language import network; from zoo.ejecting import eject\n"
-        "eject(network.unfold(selection.load('lenet5').fill())[0])\n"
+        "import sys; from zoo import selection; from zoo.language import unfolding\nfrom zoo.ejecting import eject\n"
+        "eject(unfolding.unfold(selection.load('lenet5').fill())[0])\n"
         "assert not {'keras', 'tensorflow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

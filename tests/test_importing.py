@@ -12,7 +12,7 @@ from keras import layers as L
 
 import zoo
 from zoo import ZooError, importing, selection
-from zoo.language import dumping, folding, network
+from zoo.language import dumping, folding, unfolding
 from zoo.lowering import Plain, lower
 
 SMALLEST, LARGE = 8_000_000, 30_000_000
@@ -42,7 +42,7 @@ R, C = keras.regularizers, keras.constraints
 def built(model, spec=None):
     """The model that a spec of this one builds; by the layers alone where no task knows such an answer."""
     found = selection.load(importing.spec_of(model) if spec is None else spec)
-    return lower(network.unfold(found.fill())[0], Plain())
+    return lower(unfolding.unfold(found.fill())[0], Plain())
 
 
 def names(model) -> list[str]:
@@ -89,7 +89,7 @@ def lines(spec) -> int:
 
 
 def nodes(spec):
-    return folding._meaning(network.unfold(selection.load(spec).fill())[0])
+    return folding._meaning(unfolding.unfold(selection.load(spec).fill())[0])
 
 
 # keras.applications
@@ -409,7 +409,7 @@ def test_what_a_model_inside_is_told_of_training_is_told_to_the_layers_in_it():
 
         told = [body["from"] for item in spec["blocks"]["inner"]["layers"] for body in item.values()]
         assert told == 2 * [{"training": training}]
-        asked = [node.call.get("training") for node in network.unfold(selection.load(spec).fill())[0].walk()]
+        asked = [node.call.get("training") for node in unfolding.unfold(selection.load(spec).fill())[0].walk()]
         assert asked == [None, training, None, training, training, training, None, None, None]
 
 

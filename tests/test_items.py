@@ -11,7 +11,7 @@ import pytest
 
 from zoo import selection
 from zoo.errors import ZooError
-from zoo.language import network, objects, parsing
+from zoo.language import objects, parsing, unfolding
 from zoo.language.expressions import FUNCTIONS
 from zoo.language.reading import FIELDS
 
@@ -27,7 +27,7 @@ def source(text, head=HEAD):
 
 
 def laid_out(text, head=HEAD, changes=None):
-    found, problems = network.unfold(selection.load(source(text, head), changes).fill())
+    found, problems = unfolding.unfold(selection.load(source(text, head), changes).fill())
     assert problems == []
     return found
 

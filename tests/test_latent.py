@@ -204,14 +204,14 @@ def test_the_codes_learn_from_the_codebooks_loss_alone():
 
 
 def test_a_frozen_autoencoder_trains_its_decoder_and_leaves_its_encoder():
-    from zoo.language import network
+    from zoo.language import unfolding
 
     spec = zoo.load({
         "spec": 1, "name": "still", "family": "ae", "input": {"shape": [5]}, "l2": 0, "frozen": True,
         "encoder": [{"Dense": {"units": 4, "name": "in"}}], "latent": {"Dense": 3},
         "decoder": [{"Dense": {"units": 4, "name": "out"}}],
     })  # fmt: skip
-    flat, _ = network.unfold(spec.fill())
+    flat, _ = unfolding.unfold(spec.fill())
     marked = {node.name: node.frozen for node in flat.walk() if node.layer == "Dense"}
     model = zoo.build(spec, seed=1)
     before = {one.path: one.numpy() for one in model.get_layer("encoder").weights}

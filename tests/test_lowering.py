@@ -9,7 +9,7 @@ import zoo
 from zoo import building, measuring, meeting
 from zoo.ejecting import eject
 from zoo.errors import ZooError
-from zoo.language import catalogue, network
+from zoo.language import catalogue, network, unfolding
 from zoo.lowering import Plain, lower, weights_by_path
 
 
@@ -100,7 +100,7 @@ def test_a_block_answers_the_tensors_that_it_names(nested):
 def test_a_nested_layer_of_several_answers_is_no_chain():
     blocks = {"tower": {"nested": True, "layers": [{"LSTM": {"units": 4, "return_state": True}}]}}
 
-    flat, problems = network.unfold(zoo.load(_spec(["tower"], blocks=blocks)).fill())
+    flat, problems = unfolding.unfold(zoo.load(_spec(["tower"], blocks=blocks)).fill())
 
     assert problems == []
     assert flat.nodes[0].layer == "Functional"
@@ -222,7 +222,7 @@ FLAT = {"layers": [{"Bidirectional": {"layer": {"LSTM": {"units": 2, "return_seq
 def test_what_is_frozen_in_blocks_and_groups_and_reused_is_still_and_the_head_is_learnt(items, blocks, trained):
     begin = [{"Reshape": {"target_shape": [6, 4, 1], "name": "r"}}] if "'r'" in str(items) else []
     spec = zoo.load(_spec([*begin, *items, "Flatten"], l2=0.5, **({"blocks": blocks} if blocks else {})))
-    flat, _ = network.unfold(spec.fill())
+    flat, _ = unfolding.unfold(spec.fill())
     model = lower(flat, Plain(), 1)
     space = {"__name__": "ejected"}
     exec(compile(eject(flat), "ejected.py", "exec"), space)

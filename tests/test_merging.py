@@ -10,7 +10,7 @@ import pytest
 
 from zoo import selection
 from zoo.errors import Mark, ZooError
-from zoo.language import merging, network
+from zoo.language import merging, unfolding
 
 BASE = """\
 spec: 1
@@ -65,7 +65,7 @@ def refusal(source, changes=None) -> list[str]:
 
 
 def units(spec) -> list:
-    return [node.arguments["units"] for node in network.unfold(spec.fill())[0].nodes]
+    return [node.arguments["units"] for node in unfolding.unfold(spec.fill())[0].nodes]
 
 
 # What merges, and what replaces
@@ -243,7 +243,7 @@ def test_a_name_of_the_zoo_is_extended_and_a_variant_among_them(written):
 
     assert (found.name, found.data["classes"], found.data["dropout"]) == ("mine", 5, 0.25)
     assert found.data["layers"] == selection.load("lenet5").data["layers"]
-    assert len(network.unfold(selection.load("deep.yaml").fill())[0].nodes) < 80
+    assert len(unfolding.unfold(selection.load("deep.yaml").fill())[0].nodes) < 80
 
 
 def test_a_path_is_meant_beside_the_file_that_says_it(written):

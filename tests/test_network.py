@@ -8,7 +8,7 @@ import pytest
 
 from zoo import selection
 from zoo.errors import ZooError
-from zoo.language import network
+from zoo.language import items, network, unfolding
 
 BASE = {"spec": 1, "name": "small", "family": "mlp", "classes": 3, "input": {"shape": [4]}}
 CODED = {
@@ -18,7 +18,7 @@ CODED = {
 
 
 def unfolded(source):
-    found, problems = network.unfold(selection.load(source).fill())
+    found, problems = unfolding.unfold(selection.load(source).fill())
     assert problems == []
     return found
 
@@ -233,8 +233,8 @@ def test_a_decoder_ends_in_the_shape_of_the_input_and_what_the_likelihood_needs(
 def test_a_size_that_only_data_know_gets_its_reconstruction_when_they_are_met():
     open_size = selection.load({**CODED, "input": {"shape": [None]}})
 
-    assert network.unfold(open_size)[0].nodes[-1].network.output == "dense"
-    assert list(network.unfold(open_size.adapted(shape=(9,)))[0].walk())[-1].arguments["units"] == 9
+    assert unfolding.unfold(open_size)[0].nodes[-1].network.output == "dense"
+    assert list(unfolding.unfold(open_size.adapted(shape=(9,)))[0].walk())[-1].arguments["units"] == 9
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_a_layer_that_no_lambda_can_act_on_takes_none():
 
 
 def test_after_a_hundred_problems_no_more_items_are_looked_at():
-    assert len(refusal(*[{"Dens": 8}] * 5000)) == network.MOST
+    assert len(refusal(*[{"Dens": 8}] * 5000)) == items.MOST
 
 
 # What a trace depends on
@@ -345,12 +345,12 @@ def searched(**more):
 
 
 def traced(values) -> str:
-    return json.dumps(network.unfold(searched().fill(values))[0].without_values())
+    return json.dumps(unfolding.unfold(searched().fill(values))[0].without_values())
 
 
 def test_the_knobs_are_the_ranges_that_act_as_lambda_or_p():
-    assert network.unfold(searched().fill())[0].knobs() == {"fc1.l2", "l2", "dropout", "second.rate"}
-    assert network.unfold(searched(dropout=0.5).fill())[0].knobs() == {"fc1.l2", "l2", "second.rate"}
+    assert unfolding.unfold(searched().fill())[0].knobs() == {"fc1.l2", "l2", "dropout", "second.rate"}
+    assert unfolding.unfold(searched(dropout=0.5).fill())[0].knobs() == {"fc1.l2", "l2", "second.rate"}
     assert layers("Flatten").knobs() == set()
 
 
@@ -365,7 +365,7 @@ def test_a_trace_serves_one_value_of_everything_else(values):
 
 
 def test_a_network_without_values_names_its_knobs_and_states_the_rest():
-    assert network.unfold(searched().fill())[0].without_values() == [
+    assert unfolding.unfold(searched().fill())[0].without_values() == [
         ["fc1", "Dense", {"units": 8}, ["table"], "layers", {}, False, "", "<fc1.l2>", None, None],
         ["dropout", "Dropout", {}, ["fc1"], "layers", {}, False, "", None, "<dropout>", None],
         ["leak", "LeakyReLU", {"negative_slope": 0.25}, ["dropout"], "layers", {}, False, "", None, None, None],

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 import zoo
 from zoo import ejecting, importing
 from zoo.errors import ZooError
-from zoo.language import catalogue, network, writing
+from zoo.language import catalogue, unfolding, writing
 from zoo.language.schema import schema
 from zoo.lowering import Plain, lower
 from zoo.measuring import counted
@@ -59,7 +59,7 @@ def spec_of(*items, shape=(4, 4), dtype="float32", **more):
 
 
 def flat(spec):
-    found, problems = network.unfold(spec.fill())
+    found, problems = unfolding.unfold(spec.fill())
     assert not problems, [str(one) for one in problems]
     return found
 
@@ -150,7 +150,7 @@ def test_the_spec_written_out_says_the_same_operations():
     ]
     spec = spec_of(*items, outputs=["concatenate"], shape=(4, 1, 4))
     made = flat(spec)
-    again = flat(zoo.load(writing.written_out(spec.fill(), made, network.names(spec.fill()))))
+    again = flat(zoo.load(writing.written_out(spec.fill(), made, unfolding.names(spec.fill()))))
 
     assert again.without_values() == made.without_values()
 

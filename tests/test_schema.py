@@ -292,10 +292,10 @@ def test_one_class_is_enough_where_each_label_is_there_or_not(task, fits, valida
 
 @pytest.mark.parametrize("name", ["lenet5", "resnet50", "seq2seq", "cvae", "vqvae", "beta_vae"])
 def test_a_spec_that_is_written_out_fits(name, validator):
-    from zoo.language import dumping, network, writing
+    from zoo.language import dumping, unfolding, writing
 
     spec = selection.load(name).fill()
-    text = dumping.dump(writing.written_out(spec, network.unfold(spec)[0], network.names(spec)))
+    text = dumping.dump(writing.written_out(spec, unfolding.unfold(spec)[0], unfolding.names(spec)))
 
     assert validator.is_valid(parsing.parse(text.encode(), "f")[0])
 

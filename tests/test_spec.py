@@ -15,7 +15,7 @@ import yaml
 
 from zoo import selection
 from zoo.errors import ZooError
-from zoo.language import network, parsing
+from zoo.language import parsing, unfolding
 from zoo.language.families import FACTS, FAMILIES, KINDS, LIKELIHOODS, head
 from zoo.language.ranges import Filled
 from zoo.language.reading import FIELDS, INPUT, LATER, TRAINING
@@ -47,7 +47,7 @@ def test_there_are_specs_and_each_is_listed_by_its_name():
 @every_spec
 def test_a_spec_of_the_zoo_loads_and_unfolds(name):
     found = selection.load(name)
-    unfolded, problems = network.unfold(found.fill())
+    unfolded, problems = unfolding.unfold(found.fill())
 
     assert (found.name, found.family) == (name, selection.names()[name][0].parent.name)
     assert problems == []
@@ -152,7 +152,7 @@ def test_no_key_accepts_what_it_cannot_mean(key, value):
 
 def test_a_spec_that_states_neither_has_the_projects_lambda_p_and_training():
     found = selection.load(MLP)
-    nodes = {node.name: node for node in network.unfold(found)[0].nodes}
+    nodes = {node.name: node for node in unfolding.unfold(found)[0].nodes}
 
     assert (nodes["fc1"].l2, nodes["dropout"].dropout) == (DEFAULT_L2, DEFAULT_DROPOUT) == (0.001, 0.5)
     assert found.train == TRAIN
@@ -164,10 +164,10 @@ def test_a_spec_that_states_neither_has_the_projects_lambda_p_and_training():
 def test_a_fact_that_only_data_know_may_be_missing_until_they_are_met():
     found = selection.load({key: value for key, value in MLP.items() if key != "classes"})
 
-    assert [str(one) for one in network.unfold(found)[1]] == [
+    assert [str(one) for one in unfolding.unfold(found)[1]] == [
         "the mapping: `classes` is missing; expected a whole number above 0, for classification without `head`"
     ]
-    assert network.unfold(found.adapted(classes=7))[0].nodes[-1].arguments["units"] == 7
+    assert unfolding.unfold(found.adapted(classes=7))[0].nodes[-1].arguments["units"] == 7
 
 
 def test_a_spec_is_adapted_to_what_data_know_and_else_stays():
@@ -233,7 +233,7 @@ def test_a_filled_spec_survives_being_sent_to_another_process(copied):
     filled = copied(ranged().fill({"l2": 0.125}))
 
     assert (filled.data["l2"], filled.data["l2"].name) == (0.125, "l2")
-    assert network.unfold(filled)[0].knobs() == {"l2", "layers[1].Dense.l2", "layers[2].Dropout.rate"}
+    assert unfolding.unfold(filled)[0].knobs() == {"l2", "layers[1].Dense.l2", "layers[2].Dropout.rate"}
     assert json.loads(json.dumps(filled.written()))["l2"] == 0.125
     assert type(filled.written()["l2"]) is float
 
@@ -286,7 +286,7 @@ def test_a_change_merges_into_the_spec(changes, key, value):
 
 def test_a_change_of_a_likelihood_changes_the_reconstruction():
     found = selection.load("vae", {"likelihood": "gaussian"})
-    nodes = {node.name: node for node in network.unfold(found.fill())[0].walk()}
+    nodes = {node.name: node for node in unfolding.unfold(found.fill())[0].walk()}
 
     assert found.likelihood == "gaussian"
     assert nodes["reconstruction"].arguments["activation"] == "linear"
@@ -460,8 +460,8 @@ def test_a_dumped_spec_is_read_as_easily_as_a_written_one():
 
 def test_reading_specs_needs_neither_keras_nor_numpy():
     code = (
-        "import sys\nfrom zoo import selection\nfrom zoo.language import network\n"
-        "for name in selection.names(): network.unfold(selection.load(name).fill())\n"
+        "import sys\nfrom zoo import selection\nfrom zoo.language import network, unfolding\n"
+        "for name in selection.names(): unfolding.unfold(selection.load(name).fill())\n"
         "print(sorted({'keras', 'tensorflow', 'numpy', 'sklearn'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from zoo import selection
-from zoo.language import comparing, dumping, network, parsing, writing
+from zoo.language import comparing, dumping, parsing, unfolding, writing
 
 NAMES = sorted(selection.names())
 HEAD = "spec: 1\nname: small\nfamily: mlp\nclasses: 3\ninput: {shape: [8, 4]}\n"
@@ -23,7 +23,7 @@ def load(text, head=HEAD):
 
 
 def unfolded(spec):
-    found, problems = network.unfold(spec.fill())
+    found, problems = unfolding.unfold(spec.fill())
     assert problems == []
     return found
 
@@ -45,7 +45,7 @@ def node(one):
 
 def out(spec):
     """A filled spec written out."""
-    return writing.written_out(spec, unfolded(spec), network.names(spec))
+    return writing.written_out(spec, unfolded(spec), unfolding.names(spec))
 
 
 @functools.cache
@@ -195,7 +195,7 @@ def test_names_that_training_asks_for_are_kept_with_their_values():
     again = selection.load(parsing.parse(dumping.dump(value).encode(), "f")[0])
 
     assert value["let"] == {"twice": 1.0}
-    assert network.training(again.fill(), 320) == network.training(spec.fill(), 320)
+    assert unfolding.training(again.fill(), 320) == unfolding.training(spec.fill(), 320)
 
 
 def test_a_trial_is_written_out_with_its_values():

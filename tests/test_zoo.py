@@ -10,7 +10,7 @@ import keras
 import pytest
 
 from zoo import measuring, selection
-from zoo.language import network
+from zoo.language import unfolding
 
 LARGE = 30_000_000
 """Networks of more parameters are built by `make test-all`."""
@@ -152,7 +152,7 @@ def test_every_file_ends_its_card_before_its_body_and_is_short():
 @pytest.mark.parametrize("name", NAMES)
 def test_the_layers_that_dropout_and_lambda_act_on_are_where_the_card_says(name):
     found = selection.load(name)
-    flat, problems = network.unfold(found.fill())
+    flat, problems = unfolding.unfold(found.fill())
 
     assert problems == []
     if "dropout" in found.data:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from zoo import importing, selection
 from zoo.errors import Problem, ZooError, joined, listed, plainly
 from zoo.importing.graphs import operation_of, without_graph
-from zoo.language import catalogue, folding, network, reading
+from zoo.language import catalogue, folding, network, reading, unfolding
 from zoo.language.expressions import is_expression
 from zoo.language.families import OWN_LOSSES, losses
 from zoo.language.network import Network
@@ -528,7 +528,7 @@ def _said(values: Mapping[str, float]) -> str:
 
 
 def _unfolded(flat: Data) -> Network:
-    found, _ = network.unfold(_checked(flat, "").fill())
+    found, _ = unfolding.unfold(_checked(flat, "").fill())
     assert found is not None  # what is imported was unfolded there
     return found
 

@@ -12,7 +12,7 @@ from zoo import places, racing, runs, selection
 from zoo.datasets import dataset
 from zoo.datasets.dataset import Dataset
 from zoo.errors import ZooError, listed
-from zoo.language import network
+from zoo.language import unfolding
 from zoo.language.objects import is_lambda, is_rate
 from zoo.language.spec import Spec
 from zoo.meeting import AHEAD, MOST_TRIALS, Plan, alone, meet
@@ -73,7 +73,7 @@ def build(
             raise ZooError(f"{key}={given[key]!r} is not accepted; expected a number, {expected}")
     found = load(source)
     ranges = found.ranges()
-    taken = network.reads(found.fill())  # lambda for a network without kernels, p for one without dropout: no matter
+    taken = unfolding.reads(found.fill())  # lambda for a network without kernels, p for one without dropout: no matter
     changes = {key: value for key, value in given.items() if key not in ranges and key in taken}
     found = load(found, changes) if changes else found
     filled = {**{key: value for key, value in given.items() if key in ranges}, **values}

@@ -15,7 +15,7 @@ import numpy as np
 from zoo import pretrained
 from zoo.datasets.dataset import Part
 from zoo.errors import Problem, ZooError, first_sentence
-from zoo.language import catalogue, network
+from zoo.language import catalogue, unfolding
 from zoo.language.network import Network, Node, owner
 from zoo.language.ranges import Filled
 from zoo.language.spec import Spec
@@ -87,7 +87,7 @@ def _last(flat: Network) -> Node:
 
 def unfolded(spec: Spec, values: Mapping[str, Any]) -> Network:
     """The network of a spec filled with values. Raises `ZooError` with every problem."""
-    found, problems = network.unfold(spec.fill(values))
+    found, problems = unfolding.unfold(spec.fill(values))
     if problems or found is None:
         raise ZooError(*problems)
     return found
@@ -309,7 +309,7 @@ def _first(built: Built, flat: Network, seed: int) -> list[Any]:
 
 def training(plan: Plan, values: Mapping[str, Any]) -> dict[str, Any]:
     """How the plan's spec is trained with these values, its expressions computed for the rows that there are."""
-    return network.training(plan.spec.fill(values), plan.description.rows.get("train", 1))
+    return unfolding.training(plan.spec.fill(values), plan.description.rows.get("train", 1))
 
 
 def trace_key(plan: Plan, values: Mapping[str, Any]) -> str:

@@ -190,7 +190,7 @@ def show(
 ) -> None:
     """Show a spec: what it is, and its layers with lambda and p where they act."""
     from zoo import selection
-    from zoo.language import dumping, network, writing
+    from zoo.language import dumping, unfolding, writing
 
     views = [word for word, given in (("--yaml", as_yaml), ("--layers", layers), ("--diagram", diagram)) if given]
     if len(views) > 1:
@@ -200,11 +200,11 @@ def show(
     if as_json and (as_yaml or diagram):
         raise ZooError(f"{views[0]} is no JSON; expected --json alone, or with --layers")
     found = selection.load(spec, changes)
-    flat, problems = network.unfold(found.fill())
+    flat, problems = unfolding.unfold(found.fill())
     if flat is None:
         raise ZooError(*problems)
     if as_yaml:
-        _written(dumping.dump(writing.written_out(found.fill(), flat, network.names(found.fill()))), to)
+        _written(dumping.dump(writing.written_out(found.fill(), flat, unfolding.names(found.fill()))), to)
         return
     if diagram:
         from zoo import diagrams
@@ -427,9 +427,9 @@ def eject(spec: str, changes: dict[str, Any], to: str | None) -> None:
     import shlex
 
     from zoo import ejecting, selection
-    from zoo.language import network
+    from zoo.language import unfolding
 
-    flat, problems = network.unfold(selection.load(spec, changes).fill())
+    flat, problems = unfolding.unfold(selection.load(spec, changes).fill())
     if flat is None:
         raise ZooError(*problems)
     typed = click.get_current_context().meta.get(TYPED, [])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
-from zoo.language import network
+from zoo.language import unfolding
 from zoo.language.network import Network, Node, owner
 from zoo.lowering import Plain, lower
 
@@ -55,7 +55,7 @@ def counted(spec: Spec) -> tuple[int, int, int | None]:
     """
     import keras
 
-    flat, problems = network.unfold(spec)
+    flat, problems = unfolding.unfold(spec)
     if flat is None:
         raise ZooError(*problems)
     with keras.StatelessScope():

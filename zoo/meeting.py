@@ -15,7 +15,7 @@ from zoo.datasets import description as descriptions
 from zoo.datasets.dataset import views
 from zoo.datasets.description import Description, Field
 from zoo.errors import Problem, ZooError, listed, nearest
-from zoo.language import network, reading
+from zoo.language import network, reading, unfolding
 from zoo.language.families import unfit_loss
 from zoo.language.ranges import Range
 from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, Spec
@@ -140,7 +140,7 @@ def meet(
     task = _task(found, description)
     _check_loss(found, task)
     fitted, steps = _fitted(found, description, task)
-    unfolded, problems = network.unfold(fitted.fill())
+    unfolded, problems = unfolding.unfold(fitted.fill())
     if problems or unfolded is None:
         raise ZooError(*problems)
     steps = _raw(unfolded, found, description, _ids(unfolded, found, description, steps))
@@ -380,7 +380,7 @@ def around(key: str, value: float) -> dict[str, Any]:
 def _with_ranges(found: Spec, unfolded: network.Network) -> Spec:
     """The spec with ranges for lambda and p, as far as trained layers take the spec's and not one of their own."""
     filled = found.fill()
-    table, taken = network.names(filled), network.reads(filled)
+    table, taken = unfolding.names(filled), unfolding.reads(filled)
     values = {"l2": table.get("l2", DEFAULT_L2), "dropout": table.get("dropout", DEFAULT_DROPOUT)}
     still = [node.still for node in unfolded.walk() if node.l2 is not None]
     idle = {"l2"} if still and all(still) else set()

@@ -17,7 +17,7 @@ import numpy as np
 from zoo import importing, selection
 from zoo.errors import ZooError, listed, nearest
 from zoo.files import read_arrays
-from zoo.language import network, reading
+from zoo.language import reading, unfolding
 from zoo.language.network import Network
 from zoo.language.spec import Spec
 from zoo.lowering import Plain, lower, weights_by_path
@@ -199,7 +199,7 @@ def _imported(reference: Any, flat: Network, model: Any) -> dict[str, np.ndarray
     """The weights of a model that is imported as this network, in order; nothing of another."""
     with contextlib.suppress(ZooError):
         spec, _ = reading.read(importing.spec_of(reference), "", {})
-        found = network.unfold(spec.fill())[0] if spec else None
+        found = unfolding.unfold(spec.fill())[0] if spec else None
         if found and [(one.name, one.layer) for one in found.walk()] == [(one.name, one.layer) for one in flat.walk()]:
             paths = {id(variable): path for path, variable in weights_by_path(model)}
             if [one.shape for one in model.weights] == [one.shape for one in reference.weights]:

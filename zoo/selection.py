@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import Problem, ZooError, joined, listed, nearest, plainly
-from zoo.language import merging, network, parsing, ranges, reading
+from zoo.language import merging, network, parsing, ranges, reading, unfolding
 from zoo.language.families import FACTS, FAMILIES, kinds
 from zoo.language.spec import BODY, Spec
 
@@ -334,7 +334,7 @@ def at_the_ends(found: Spec, flat: network.Network | None = None) -> list[tuple[
 
 def _unfolded(found: Spec, values: Mapping[str, Any]) -> tuple[network.Network | None, list[Problem]]:
     unknown = [] if found.coded else [key for key in FACTS[found.task] if key not in found.facts]
-    return network.unfold(found.fill(values).adapted(**dict.fromkeys(unknown, 2)))
+    return unfolding.unfold(found.fill(values).adapted(**dict.fromkeys(unknown, 2)))
 
 
 def find(name: str) -> tuple[Path, str]:

@@ -34,7 +34,7 @@ from zoo.importing.graphs import (
     without_graph,
 )  # fmt: skip
 from zoo.importing.saying import PREVIOUS, layers_of, operation_said
-from zoo.language import catalogue, folding, network, reading
+from zoo.language import catalogue, folding, network, reading, unfolding
 from zoo.language.families import DTYPES, KINDS, kinds
 from zoo.language.items import GROUP
 from zoo.language.network import free, names_of, owner, snake_case
@@ -65,7 +65,7 @@ def spec_of(model: keras.Model, name: str = "", folded: bool = True) -> dict[str
         whole = _Import(within, not model.trainable)
         flat = whole.spec(model, name)
         spec, problems = reading.read(flat, "the imported spec", {})
-        unfolded, more = network.unfold(spec.fill()) if spec else (None, [])
+        unfolded, more = unfolding.unfold(spec.fill()) if spec else (None, [])
         if problems := problems + more:
             raise ZooError(*problems)
         wrong = _unlike(model, unfolded, whole) if unfolded and (whole.added or partly) else ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.language import catalogue, network
+from zoo.language import catalogue, network, unfolding
 from zoo.language.network import Network, Node
 from zoo.language.objects import called_with
 from zoo.language.spec import CARD, Spec
@@ -47,7 +47,7 @@ def differences(one: Spec, other: Spec) -> list[tuple[str, str, str]]:
 
 
 def _unfolded(spec: Spec) -> Network:
-    found, problems = network.unfold(spec.fill())
+    found, problems = unfolding.unfold(spec.fill())
     if found is None:
         raise ZooError(*problems)
     return found

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoo.language import catalogue, dumping, expressions, network, reading
+from zoo.language import catalogue, dumping, expressions, network, reading, unfolding
 from zoo.language.items import BUILT_IN, GROUP
 from zoo.language.network import Network, owner
 from zoo.language.objects import OURS, is_named
@@ -83,7 +83,7 @@ def _unfolded(data: Data) -> Network | None:
     spec, problems = reading.read(data, "", {})
     if spec is None or problems or spec.ranges():
         return None
-    found, problems = network.unfold(spec.fill())
+    found, problems = unfolding.unfold(spec.fill())
     return None if problems else found
 
 

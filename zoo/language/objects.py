@@ -40,6 +40,9 @@ CALLED = {
 }  # fmt: skip
 """What layers may be called with by name; the others with `inputs` and `training`."""
 
+FIRST = tuple(dict.fromkeys(("inputs", *(names[0] for names in CALLED.values()))))
+"""Keras's names for what a layer is called on first."""
+
 MERGING = ("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract")
 """Layers that are called on a list."""
 

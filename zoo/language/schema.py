@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from zoo.language import catalogue, expressions, items, objects
+from zoo.language.bodies import MOST_LAYERS
 from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS, losses
-from zoo.language.network import MOST_LAYERS
 from zoo.language.parsing import FARTHEST
 from zoo.language.spec import BODY, STATED
 

@@ -15,8 +15,8 @@ from zoo.language.spec import STATED, Spec
 def written_out(spec: Spec, network: Network, names: Mapping[str, Any]) -> dict[str, Any]:
     """A filled spec with its body unfolded: no blocks, loops, conditions or expressions, every argument as it is built.
 
-    `names` are those of the spec with their values (`network.names`). What comes out is a spec again, which unfolds to
-    the same network.
+    `names` are those of the spec with their values (`unfolding.names`). What comes out is a spec again, which unfolds
+    to the same network.
     """
     gone = (
         "let",

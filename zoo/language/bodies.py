@@ -1,0 +1,723 @@
+"""Bodies to nodes: the items of a spec, of its blocks and of the models inside it, laid out flat.
+
+The rules of the language that need values are here: conditions, loops, repeats, names, what `from` means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoo.errors import Mark, Problem, listed, nearest
+from zoo.language import catalogue, expressions, items, objects
+from zoo.language.expressions import LOST, Lost, Wrong
+from zoo.language.items import MOST, Block, Call, Group, Item, Let, Reuse, Source
+from zoo.language.network import Input, Network, Node, is_chain, owner, snake_case
+from zoo.language.objects import is_lambda
+from zoo.language.parsing import NAME, NAMES, Path, shown, written
+from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, STATED, Spec
+
+MOST_LAYERS, MOST_STEPS, DEEPEST = 20_000, 200_000, 100
+"""So many layers may a network have, so many items may be gone through for it, so many bodies stand in each other."""
+
+
+@dataclass
+class Frame:
+    """The state of one body while it is laid out: the spec's, a block's, or that of a model inside the model."""
+
+    table: dict[str, Any]
+    nodes: list[Node]
+    used: dict[str, Path]  # every name of the network that the nodes go to
+    tensors: dict[str, str] = field(default_factory=dict)  # what the body may name -> the tensor
+    given: dict[str, Path] = field(default_factory=dict)  # where a name was given
+    absent: dict[str, Path] = field(default_factory=dict)  # names whose `if` is false
+    outputs: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    prefix: str = ""
+    previous: str = ""
+    entries: tuple[str, ...] = ("input",)  # the names of what it was given
+    part: str = ""
+    l2: Any = None
+    frozen: bool = False
+
+
+@dataclass
+class Bodies:
+    """The state while the items of one spec are laid out flat, one body after another.
+
+    What is wrong is noted in `problems`, and the laying out goes on.
+    """
+
+    spec: Spec
+    problems: list[Problem] = field(default_factory=list)
+    read: set[str] = field(default_factory=set)  # which of the spec's `l2` and `dropout` a layer takes
+    taken: set[str] = field(default_factory=set)  # the inputs that something reads
+    whole: bool = True  # every item was understood, so that what leads nowhere, or is not read, can be told
+    table: dict[str, Any] = field(default_factory=dict)
+    layers: int = 0
+    steps: int = 0  # items gone through
+    depth: int = 0  # bodies inside each other
+    calls: list[Path] = field(default_factory=list)  # the calls of blocks under way, the outermost first
+    places: dict[Path, tuple[Mark | None, str]] = field(default_factory=dict)  # where each path was written, and how
+    told: set[Path] = field(default_factory=set)  # the paths of what was found wrong here
+
+    def __post_init__(self) -> None:
+        self.program = items.read(self.spec)
+        self.problems += self.program.problems
+        self.whole = self.program.whole
+        self.table = self._table()
+        self.defaults = {layer: self._defaults(layer, given) for layer, given in self.program.defaults.items()}
+        self.inputs = tuple(
+            Input(name, tuple(one["shape"]), one.get("dtype", "float32")) for name, one in self.spec.inputs.items()
+        )
+
+    # Values
+
+    def _table(self) -> dict[str, Any]:
+        """The spec's table of names: what every spec has, and its `let`, each computed once, in any order."""
+        spec, data = self.spec, self.spec.data
+        table: dict[str, Any] = {key: spec.facts[key] for key in STATED if key in spec.facts}
+        table["name"] = spec.name
+        table["inputs" if "inputs" in data else "input"] = data.get("inputs", data.get("input"))
+        raw: dict[str, Any] = {"l2": data.get("l2", DEFAULT_L2), "dropout": data.get("dropout", DEFAULT_DROPOUT)}
+        raw |= data.get("let") or {}
+        self._resolve(
+            raw, expressions.ordered(raw)[0], table, lambda key: (key,) if key in ("l2", "dropout") else ("let", key)
+        )
+        for key, accepts, says in (("l2", is_lambda, objects.LAMBDA), ("dropout", objects.is_rate, objects.RATE)):
+            if expressions.is_expression(raw[key]) and not accepts(table[key]) and self._is_computed((key,)):
+                self._wrong((key,), f"`{raw[key]}` is {shown(table[key])}", says)
+        return table
+
+    def _resolve(
+        self, raw: Mapping[str, Any], order: Iterable[str], table: dict[str, Any], where: Callable[[str], Path]
+    ) -> None:
+        """Compute the values of names in their order. A name without a value stays out of the table."""
+        for key in order:
+            if key not in table and (raw[key] is not None or self.spec.is_told(where(key))):
+                table[key] = LOST if raw[key] is None else self._of_name(raw[key], table, where(key))
+
+    def _defaults(self, layer: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The defaults of a class with their expressions computed, once, and checked."""
+        here: Path = ("defaults", layer)
+        found = {key: self._evaluated(value, self.table, (*here, key)) for key, value in given.items()}
+        computed = {key: found[key] for key, value in given.items() if expressions.holds(value)}
+        self._check(layer, computed, given, here)
+        return found
+
+    def _check(self, layer: str, found: Mapping[str, Any], text: Mapping[str, Any], path: Path) -> None:
+        """Say which arguments, computed from a text, are not accepted."""
+        if not found or self.program.problems:  # what is wrong then may follow from what is told
+            return
+        if catalogue.is_operation(layer):
+            entry = catalogue.catalogue()["ops"][layer.removeprefix(catalogue.OPERATIONS)]
+        else:
+            entry = catalogue.catalogue()["layers"].get(layer, objects.GAUSSIAN)
+        for where, wrong, expected, hint in objects.arguments(layer, found, entry, path, part=True):
+            key = where[len(path)] if len(where) > len(path) else ""
+            given, value = text.get(str(key)), found.get(str(key))
+            wrong = as_computed(given, wrong)
+            if isinstance(given, str):
+                whole = isinstance(value, float) and value.is_integer() and " / " in given
+                hint = given.replace(" / ", " // ") if whole else hint
+            self._wrong(where, wrong, expected, hint)
+
+    def _evaluated(self, value: Any, table: Mapping[str, Any], path: Path) -> Any:
+        """A value with its expressions computed; None and a problem where that cannot be done."""
+        if type(value) in (int, float, bool) or value is None:
+            return value
+        try:
+            return expressions.evaluated(value, table)
+        except Wrong as error:
+            self._failed(error, path)
+            return None
+
+    def _failed(self, error: Wrong, path: Path) -> None:
+        """Say why an expression has no value, if that is not told already and does not follow from what is told."""
+        self.whole = False
+        if isinstance(error, Lost) or self.program.problems:
+            self.told.add(path)
+        else:
+            self._wrong(path, *error.args)
+
+    def _of_name(self, value: Any, table: Mapping[str, Any], path: Path) -> Any:
+        """What a name means; what cannot be computed is told once, not where the name is used."""
+        found = self._evaluated(value, table, path)
+        return LOST if found is None and not self._is_computed(path) else found
+
+    def _condition(self, value: Any, frame: Frame, path: Path) -> bool:
+        if value is True:
+            return True
+        try:
+            found = expressions.parse(value).run(frame.table) if isinstance(value, str) else value
+            return expressions.truth(found)
+        except Wrong as error:
+            self._failed(error, path)
+            return False
+
+    # Items
+
+    def _start(self, previous: str, part: str) -> Frame:
+        """The frame of a model of its own: names of layers start anew."""
+        frame = Frame(dict(self.table), [], {}, part=part, previous=previous)
+        for one in self.inputs:
+            frame.tensors[one.name] = one.name
+            frame.given[one.name] = ("inputs", one.name) if "inputs" in self.spec.data else ("input",)
+        frame.used = dict(frame.given)
+        if "inputs" not in self.spec.data:
+            frame.tensors["input"] = previous
+        else:
+            frame.entries = tuple(one.name for one in self.inputs)
+        return frame
+
+    def _run(self, body: Iterable[Item], frame: Frame) -> None:
+        self.depth += 1
+        for item in body:
+            self.steps += 1
+            if self.steps == MOST_STEPS or self.depth > DEEPEST:
+                wrong = f"more than {MOST_STEPS:,} items, counted as often as they are gone through"
+                deep = f"blocks that call blocks, more than {DEEPEST} deep"
+                self._wrong(item.path, wrong if self.depth <= DEEPEST else deep, "a smaller network")
+                self.whole = False
+            if self._is_enough():
+                break
+            if isinstance(item, Call):
+                self._call(item, frame)
+            elif isinstance(item, Let):
+                for key, value in item.values.items():
+                    frame.table[key] = self._of_name(value, frame.table, (*item.path, key))
+            elif isinstance(item, Group):
+                if self._condition(item.condition, frame, (*item.path, "if")):
+                    self._group(item, frame)
+                else:
+                    self._absent(item.items, frame)
+            elif isinstance(item, Reuse):
+                self._reuse(item, frame)
+        self.depth -= 1
+
+    def _is_enough(self) -> bool:
+        """Whether there is no point in going on."""
+        many = self.layers > MOST_LAYERS or self.steps >= MOST_STEPS or self.depth > DEEPEST
+        return many or len(self.problems) >= MOST
+
+    def _group(self, item: Group, frame: Frame) -> None:
+        if item.source is not None:
+            frame.previous = self._one_tensor(item.source, frame, (*item.path, "from"))
+        before = frame.l2, frame.frozen
+        self._inherit(item, frame)
+        for _ in range(self._count(item, frame)):
+            for row in self._rows(item, frame):
+                frame.table.update(zip(item.variables, row, strict=True))
+                self._run(item.items, frame)
+                if self._is_enough():
+                    return
+        frame.l2, frame.frozen = before
+
+    def _rows(self, item: Group, frame: Frame) -> list[Any]:
+        """What a loop's variables get, one row a round; a group without a loop has one round."""
+        if not item.variables:
+            return [()]
+        here = (*item.path, "in")
+        try:
+            over = expressions.parse(item.over).run(frame.table) if isinstance(item.over, str) else item.over
+            over = expressions.evaluated(over, frame.table)
+        except Wrong as error:
+            self._failed(error, here)
+            return []
+        if type(over) is int and 0 <= over <= expressions.MOST:
+            over = list(range(over))
+        if not isinstance(over, list):
+            wrong, expected = f"{shown(over)} is nothing to go through", "a list, or a whole number from 0 on"
+            if type(over) is int and over > 0:
+                wrong, expected = f"{over:,} rounds", f"{expressions.MOST:,} at most"
+            self._wrong(here, wrong, expected)
+            self.whole = False
+            return []
+        if not item.unpacked:
+            return [(one,) for one in over]
+        for one in over:
+            if not isinstance(one, list) or len(one) != len(item.variables):
+                names = ", ".join(item.variables)
+                self._wrong(here, f"{shown(one)} does not go into {names}", f"rows of {len(item.variables)} values")
+                self.whole = False
+                return []
+        return over
+
+    def _count(self, item: Item, frame: Frame) -> int:
+        if item.repeat is None:
+            return 1
+        expected = "a whole number, 0 or above"
+        count = self._word(item, "repeat", item.repeat, frame, lambda one: type(one) is int and one >= 0, expected)
+        if count is None:
+            self.whole = False
+        elif count > MOST_LAYERS:
+            self._wrong((*item.path, "repeat"), f"more than {MOST_LAYERS:,} layers", "a smaller network")
+            self.whole = False
+            return 0
+        return count or 0
+
+    def _inherit(self, item: Item, frame: Frame) -> None:
+        if item.l2 is not None:
+            frame.l2 = self._lambda(item, frame)
+        if item.frozen is not None:
+            frozen = self._word(item, "frozen", item.frozen, frame, lambda one: isinstance(one, bool), "true or false")
+            frame.frozen = frozen is True
+
+    def _lambda(self, item: Item, frame: Frame) -> Any:
+        return self._word(item, "l2", item.l2, frame, is_lambda, objects.LAMBDA)
+
+    def _word(
+        self, item: Item, key: str, given: Any, frame: Frame, accepts: Callable[[Any], bool], expected: str
+    ) -> Any:
+        """The value of a word of ours; None, and a problem where the text could not tell, if it is none."""
+        value, path = self._evaluated(given, frame.table, (*item.path, key)), (*item.path, key)
+        if accepts(value):
+            return value
+        if expressions.is_expression(given) and self._is_computed(path):
+            self._wrong(path, f"`{given}` is {shown(value)}", expected)
+        return None
+
+    def _is_computed(self, path: Path) -> bool:
+        """Whether the value at a path was computed, and nothing is told of it."""
+        return not self.program.problems and path not in self.told
+
+    def _absent(self, body: Iterable[Item], frame: Frame) -> None:
+        """The literal names in a group that is not there, so that a reader of them is told why."""
+        for item in body:
+            if isinstance(item, Group):
+                self._absent(item.items, frame)
+            elif isinstance(item, Call) and isinstance(item.name, (str, int)) and str(item.name) not in frame.tensors:
+                frame.absent[str(item.name)] = item.path
+
+    def _call(self, item: Call, frame: Frame) -> None:
+        path = item.path
+        if item.condition is not True and not self._condition(item.condition, frame, (*path, "if")):
+            name = self._given_name(item, frame, "") if item.name is not None else ""
+            if item.otherwise is not None:
+                tensor = self._tensor(item.otherwise, frame, (*path, "else"))
+                frame.previous = tensor
+                if name:
+                    frame.tensors[name] = tensor
+            elif name and name not in frame.tensors:
+                frame.absent[name] = path
+            return
+        if isinstance(item.otherwise, str) and "$" not in item.otherwise and item.otherwise not in frame.absent:
+            self._tensor(item.otherwise, frame, (*path, "else"))  # it must be there for those who take it
+        for index in range(1, self._count(item, frame) + 1):
+            if self._is_enough():
+                return
+            source = item.source if index == 1 else None
+            by_name = item.block is not None or catalogue.is_operation(item.target)
+            inputs, many, call = self._inputs(source, frame, (*path, "from"), by_name)
+            suffix = "" if item.repeat is None else str(index)
+            before = frame.l2, frame.frozen
+            self._inherit(item, frame)
+            if item.block is not None:
+                self._block(item, item.block, frame, inputs, call, suffix)
+            else:
+                self._layer(item, frame, inputs, many, call, suffix)
+            frame.l2, frame.frozen = before
+
+    def _layer(
+        self, item: Call, frame: Frame, inputs: tuple[str, ...], many: bool, call: dict[str, Any], suffix: str
+    ) -> None:
+        layer, path = item.target, item.path
+        arguments = {**self.defaults.get(layer, {}), **item.arguments}
+        if item.checked and item.known:
+            arguments |= self._computed(item, frame)
+        if layer == "ops.get_item" and isinstance(arguments.get("key"), list):
+            arguments["key"] = catalogue.index_text(arguments["key"])
+        if catalogue.is_operation(layer) and item.known:
+            inputs, many, call = self._operands(item, arguments, inputs, call, frame)
+        alone = layer in objects.MERGING and len(inputs) == 1 and not many and not call
+        one = layer not in objects.LISTED and not catalogue.is_operation(layer)
+        many = many and not (one and len(inputs) == 1)  # `from: [a]` is `from: a` to a layer of one tensor
+        if many and one and self._is_computed((*path, "from")):
+            expected = "`Concatenate` or `Add` of them before it"
+            if {"query", "value"} <= {*objects.called_with(layer)}:
+                expected = "`from: {query: NAME, value: NAME}`"
+            self._wrong((*path, "from"), f"{len(inputs)} tensors for `{layer}`, which takes one", expected)
+        if alone and self._is_computed((*path, "from")):
+            self._wrong(path, f"1 tensor for `{layer}`", "a list of them, such as `from: [NAME, previous]`")
+        name = (
+            self._given_name(item, frame, suffix)
+            if item.name is not None
+            else self._default_name(layer.removeprefix(catalogue.OPERATIONS), frame)
+        )
+        if not name:
+            return
+        arguments = objects.with_defaults(arguments, self.defaults)
+        outputs = catalogue.outputs(layer, arguments, call)
+        self._add(frame, layer, arguments, path, name, inputs, many=many, call=call, outputs=outputs)
+
+    def _operands(
+        self, item: Call, arguments: Mapping[str, Any], given: tuple[str, ...], call: dict[str, Any], frame: Frame
+    ) -> tuple[tuple[str, ...], bool, dict[str, Any]]:
+        """The tensors of an operation in the order of its arguments, whether they are one list, and those by name.
+
+        What is named in `from` takes its place in the order, as far as there is no gap before it.
+        """
+        layer, path = item.target, (*item.path, "from")
+        for key in call:
+            if key in arguments:
+                self._wrong((*path, key), f"`{key}` is given as an argument as well", "one of the two")
+                self.whole = False
+        free, needed = catalogue.operands(layer, {**arguments, **call})
+        several = catalogue.takes_list(layer) or any(name.startswith("*") for name in free)
+        if call and needed:  # what is said of none is `previous`
+            given = (frame.previous,)
+        known = not self.program.problems and self._is_computed(path)
+        if known and len(given) > len(free) and not several:
+            takes = listed(f"`{name}`" for name in free) or "none beside the arguments that are given"
+            self._wrong(path, f"{len(given)} tensor{'s' * (len(given) != 1)} for `{layer}`", takes)
+        elif known and len(given) < len(needed):
+            lacks = needed[len(given)]
+            self._wrong(item.path, f"`{lacks}` is missing", f"`from: [NAME, previous]`, or `{lacks}: NUMBER`")
+        if several or not call:
+            return given, catalogue.takes_list(layer), call
+        first = dict(zip(free, given, strict=False))
+        placed, row = {**call, **first}, list[str]()
+        for name in catalogue.operands(layer, arguments)[0]:
+            if name not in placed or not isinstance(placed[name], str):
+                break
+            row.append(placed.pop(name))
+        return tuple(row), False, placed
+
+    def _computed(self, item: Call, frame: Frame) -> dict[str, Any]:
+        """The arguments of a layer that are expressions, computed and checked."""
+        found = {}
+        for key in item.checked:
+            value = self._evaluated(item.arguments[key], frame.table, (*item.path, key))
+            if value is not None or self._is_computed((*item.path, key)):
+                found[key] = value
+        self._check(item.target, found, item.arguments, item.path)
+        return found
+
+    def _block(
+        self, item: Call, block: Block, frame: Frame, given: tuple[str, ...], call: dict[str, Any], suffix: str
+    ) -> None:
+        path = item.path
+        name = self._given_name(item, frame, suffix) if item.name is not None else self._default_name(block.name, frame)
+        if not name:
+            return
+        self.calls.append(path)
+        self._called(item, block, name, frame, given, call)
+        self.calls.pop()
+
+    def _called(
+        self, item: Call, block: Block, name: str, frame: Frame, given: tuple[str, ...], call: dict[str, Any]
+    ) -> None:
+        path, table = item.path, dict(self.table)
+        for key, value in item.arguments.items():
+            if key in block.parameters:
+                table[key] = self._of_name(value, frame.table, (*path, key))
+        for key, value in block.parameters.items():
+            if key not in item.arguments:
+                table[key] = self._of_name(value, table, ("blocks", block.name, "parameters", key))
+        for key in block.let:
+            table.pop(key, None)
+        self._resolve(block.let, block.order, table, lambda key: ("blocks", block.name, "let", key))
+        tensors = self._block_inputs(block.name, block.inputs, given, call, (*path, "from"))
+        if not tensors:
+            return
+        if block.nested:
+            self._nested(block, name, table, frame, tensors, path)
+            return
+        inside = Frame(
+            table, frame.nodes, frame.used, dict(zip(block.inputs, tensors, strict=True)),
+            dict.fromkeys(block.inputs, path), outputs=frame.outputs, prefix=f"{frame.prefix}{name}_",
+            previous=tensors[0], entries=block.inputs, part=frame.part, l2=frame.l2, frozen=frame.frozen,
+        )  # fmt: skip
+        self._run(block.items, inside)
+        outputs = self._answered(block, inside)
+        frame.previous = frame.tensors[name] = outputs[0]
+        frame.tensors |= {f"{name}.{index}": one for index, one in enumerate(outputs) if len(outputs) > 1}
+        frame.given[name] = path
+
+    def _answered(self, block: Block, inside: Frame) -> tuple[str, ...]:
+        """The tensors that a block answers: those that it names, or its last item's."""
+        if not block.outputs:
+            return (inside.previous,)
+        here = ("blocks", block.name, "outputs")
+        found = tuple(self._tensor(one, inside, (*here, index)) for index, one in enumerate(block.outputs))
+        for index, one in enumerate(found):
+            if one in found[:index] and self.whole:
+                self._wrong((*here, index), f"{shown(block.outputs[index])} stands there twice", "each tensor once")
+        return found
+
+    def _block_inputs(
+        self, name: str, inputs: tuple[str, ...], given: tuple[str, ...], call: dict[str, Any], path: Path
+    ) -> tuple[str, ...]:
+        """The tensors for the inputs of a block, in their order; none, and a problem, if they do not fit."""
+        for key, value in call.items():
+            if key not in inputs:
+                expected = f"one of {listed(inputs)}" if len(inputs) > 1 else f"`{inputs[0]}`"
+                self._wrong((*path, key), f"`{name}` has no input `{key}`", expected, nearest(key, inputs))
+            elif not isinstance(value, str):
+                self._wrong((*path, key), f"{shown(value)} is no tensor", "the name of one tensor")
+            else:
+                continue
+            self.whole = False
+            return ()
+        given = tuple(call[key] for key in inputs if key in call) if call else given
+        if len(given) != len(inputs):
+            if not self.program.problems:  # else it may follow from what is told
+                wrong = f"{len(given)} tensor{'s' * (len(given) != 1)} for `{name}`"
+                self._wrong(path, wrong, f"{len(inputs)}: {', '.join(inputs)}")
+            self.whole = False
+            return ()
+        return given
+
+    def _nested(
+        self, block: Block, name: str, table: dict[str, Any], frame: Frame, tensors: tuple[str, ...], path: Path
+    ) -> None:
+        inside = Frame(
+            table, [], dict.fromkeys(block.inputs, path), {one: one for one in block.inputs},
+            dict.fromkeys(block.inputs, path), previous=block.inputs[0], entries=block.inputs, part=frame.part,
+            l2=frame.l2, frozen=frame.frozen,
+        )  # fmt: skip
+        self._run(block.items, inside)
+        outputs = self._answered(block, inside)
+        inner = Network(name, tuple(map(Input, block.inputs)), tuple(inside.nodes), outputs)
+        kind = "Sequential" if is_chain(inner) else "Functional"
+        self._place(frame, path, name, kind, {}, tensors, network=inner, outputs=len(outputs))
+
+    def _reuse(self, item: Reuse, frame: Frame) -> None:
+        path = item.path
+        wanted = str(self._evaluated(item.layer, frame.table, (*path, "layer")))
+        full = self._full(wanted, frame)
+        first = next((node for node in frame.nodes if node.name == full), None)
+        if first is None:
+            wrong, expected = f"no layer `{wanted}` above", "a layer or a nested block"
+            if wanted in frame.entries or wanted in [one.name for one in self.inputs]:
+                wrong = f"`{wanted}` is an input"
+            elif wanted in frame.tensors:
+                wrong, expected = (
+                    f"`{wanted}` is a block that is not nested",
+                    "a layer, or `nested: true` in that block",
+                )
+            layers = {name for name in frame.given if self._full(name, frame) in {node.name for node in frame.nodes}}
+            close = nearest(wanted, layers)
+            self._wrong((*path, "layer"), wrong, expected, close)
+            self.whole = False
+            return
+        if first.operation:
+            self._wrong((*path, "layer"), f"`{wanted}` is an operation, which has no weights", f"`{first.layer}` again")
+            self.whole = False
+            return
+        inputs, many, call = self._inputs(item.source, frame, (*path, "from"), first.network is not None)
+        if first.network is not None:
+            names = tuple(one.name for one in first.network.inputs)
+            inputs, many, call = self._block_inputs(wanted, names, inputs, call, (*path, "from")), False, {}
+            if not inputs:
+                return
+        else:
+            known = objects.called_with(first.layer)
+            for key in call:
+                if key not in known:
+                    expected = f"one of {listed(known)}"
+                    self._wrong((*path, "from", key), "the call has no such argument", expected, nearest(key, known))
+        name = self._given_name(item, frame, "") if item.name is not None else ""
+        name = name or self._default_name(wanted, frame)
+        same = {key: getattr(first, key) for key in ("l2", "dropout", "outputs", "frozen", "network")}
+        more = {**same, "many": many, "call": call, "reuses": first.name}
+        self._place(frame, path, name, first.layer, first.arguments, inputs, **more)
+
+    # Names and tensors
+
+    def _given_name(self, item: Call | Reuse, frame: Frame, suffix: str) -> str:
+        """The name that an item gives, an index after it under `repeat`; an empty text if it cannot be one."""
+        path = (*item.path, "name")
+        given = self._evaluated(item.name, frame.table, path)
+        if given is None and not self._is_computed(path):
+            return ""
+        if suffix and type(given) in (str, int):
+            given = f"{given}{suffix}"
+        return self._name(given, path)
+
+    def _name(self, given: Any, path: Path) -> str:
+        name = str(given)
+        if type(given) not in (str, int) or not NAME.fullmatch(name):
+            self._wrong(path, f"{shown(given)} is no name", NAMES)
+        elif owner(name) != name:
+            self._wrong(path, f"`{name}` means an output of `{owner(name)}`", "a name without a number behind a dot")
+        elif name in ("previous", "input"):
+            self._wrong(path, f"`{name}` is a word of the language", "another name")
+        else:
+            return name
+        self.whole = False
+        return ""
+
+    def _default_name(self, target: str, frame: Frame) -> str:
+        """The class in Keras's snake case, counted within its body: `conv2d`, `conv2d_1`."""
+        snake = snake_case(target)
+        while True:
+            count = frame.counts.get(snake, 0)
+            frame.counts[snake] = count + 1
+            name = f"{snake}_{count}" if count else snake
+            if name not in frame.tensors and self._full(name, frame) not in frame.used:
+                return name
+
+    def _our_name(self, name: str, frame: Frame, part: str = "") -> str:
+        """A name that the language gives; a spec's layer that has it must be called otherwise."""
+        if name in frame.given:
+            wrong = f"`{name}` is the name of a layer that is added to every {self.spec.task} network without `head`"
+            expected = "another name, or this layer under `head`"
+            if name in ("z_mean", "z_log_var", "z", "evidence", "code"):
+                wrong, expected = f"`{name}` is the name of a layer that `latent` stands for", "another name"
+            self._wrong((*frame.given[name], "name"), wrong, expected)
+        return name
+
+    def _full(self, name: str, frame: Frame) -> str:
+        return frame.prefix + name
+
+    def _tensor(self, given: Any, frame: Frame, path: Path) -> str:
+        """The tensor that a text names: previous, input, a name above, or `name.1` for a second output."""
+        text, given = given, self._evaluated(given, frame.table, path)
+        name = str(given)
+        if (given is None and text is not None) or name == "previous":
+            return frame.previous
+        if type(given) in (str, int) and name in frame.tensors:
+            return frame.tensors[name]
+        base, number = owner(name), name.rpartition(".")[2]
+        if type(given) is str and base != name and base in frame.tensors:
+            tensor, count = frame.tensors[base], frame.outputs.get(frame.tensors[base], 1)
+            count = max(count, sum(owner(one) == base != one for one in frame.tensors))  # of a block that is not nested
+            if int(number) < count and count > 1:
+                return tensor if number == "0" else f"{tensor}.{number}"
+            has = f"`{base}` has one output, `{name}` is none" if count == 1 else f"`{base}` has {count} outputs"
+            self._wrong(path, has, f"`{base}`" if count == 1 else f"{base}.0 to {base}.{count - 1}")
+        elif name in frame.absent:
+            self._wrong(path, f"`{name}` is not there, its `if` is false", "`else: TENSOR` beside that `if`")
+        else:
+            close = nearest(given, ["previous", *frame.tensors])
+            what = f"`{given}`" if isinstance(given, str) else shown(given)
+            known = ", ".join(["previous", *frame.entries])
+            self._wrong(path, f"no tensor {what}", f"{known} or a name above", close)
+        self.whole = False
+        return frame.previous
+
+    def _inputs(
+        self, source: Source | None, frame: Frame, path: Path, block: bool
+    ) -> tuple[tuple[str, ...], bool, dict[str, Any]]:
+        """What `from` names: tensors, whether they are a list, and those that go by the call's arguments."""
+        if source is None:
+            return (frame.previous,), False, {}
+        if source.named is not None:
+            call: dict[str, Any] = {}
+            for key, value in source.named.items():
+                here = (*path, key)
+                if isinstance(value, bool):
+                    call[key] = value
+                elif isinstance(value, list):
+                    call[key] = tuple(self._tensor(one, frame, (*here, index)) for index, one in enumerate(value))
+                else:
+                    call[key] = self._tensor(value, frame, here)
+            if block:
+                return (), False, call
+            at = next((key for key in objects.FIRST if key in call), "")
+            first = call.pop(at) if at else frame.previous
+            if isinstance(first, bool):
+                self._wrong((*path, at), f"{shown(first)} is no tensor", "the name of a tensor")
+                self.whole = False
+                first = frame.previous
+            return (first,) if isinstance(first, str) else first, not isinstance(first, str), call
+        found: list[str] = []
+        start = frame.previous
+        for index, part in enumerate(source.parts):
+            here = (*path, index) if source.listed else path
+            if not isinstance(part, Group):
+                found.append(self._tensor(part, frame, here))
+            elif self._condition(part.condition, frame, (*part.path, "if")):
+                frame.previous = start
+                if part.source is not None:
+                    frame.previous = self._one_tensor(part.source, frame, (*part.path, "from"))
+                before, from_here = (frame.l2, frame.frozen), frame.previous
+                self._inherit(part, frame)
+                for row in self._rows(part, frame):
+                    frame.previous = from_here
+                    frame.table.update(zip(part.variables, row, strict=True))
+                    for _ in range(self._count(part, frame)):
+                        self._run(part.items, frame)
+                        if self._is_enough():
+                            break
+                    found.append(frame.previous)
+                frame.l2, frame.frozen = before
+                frame.previous = start
+        if not found and self._is_computed(path):
+            self._wrong(path, "no tensor is left", "one part of the list at least, whatever the conditions and loops")
+            self.whole = False
+        return tuple(found) or (frame.previous,), source.listed, {}
+
+    def _one_tensor(self, source: Source, frame: Frame, path: Path) -> str:
+        if source.named is not None or source.listed:
+            what = "tensors by name stand" if source.named is not None else "a list stands"
+            self._wrong(path, f"{what} where one tensor does", "the name of a tensor")
+            self.whole = False
+            return frame.previous
+        return self._tensor(source.parts[0], frame, path)
+
+    def _add(
+        self, frame: Frame, layer: str, arguments: dict[str, Any], path: Path, name: str, inputs: tuple[str, ...],
+        **more: Any,
+    ) -> None:  # fmt: skip
+        l2 = rate = None
+        if objects.kernels(layer, arguments):
+            l2 = frame.l2 if frame.l2 is not None else self._of_spec("l2", DEFAULT_L2)
+        if layer in catalogue.DROPOUTS:
+            rate = arguments.pop("rate") if "rate" in arguments else self._of_spec("dropout", DEFAULT_DROPOUT)
+        self._place(frame, path, name, layer, arguments, inputs, l2=l2, dropout=rate, **more)
+
+    def _place(
+        self, frame: Frame, path: Path, name: str, layer: str, arguments: dict[str, Any], inputs: tuple[str, ...],
+        **more: Any,
+    ) -> None:  # fmt: skip
+        """Put a node behind the others; its name must be its own."""
+        full = self._full(name, frame)
+        if full in frame.used:
+            self.whole = False
+            if path[:1] == ("latent",) and name in frame.given:
+                self._our_name(name, frame)
+                return
+            place, by = self.spec.place(frame.used[full]), written(frame.used[full])
+            by = "the input" if full in {one.name for one in self.inputs} else by
+            by = f"line {place.line}" if place and place.line and by != "the input" else by
+            loops = [key for key in frame.table if key not in self.table]
+            again = "$" not in name and frame.used[full] == path and loops
+            hint = f"{name}${loops[-1]}" if again else ""
+            self._wrong((*path, "name"), f"`{full}` is taken by {by}", "another name", hint)
+            return
+        if path not in self.places:
+            self.places[path] = self.spec.place(path), written(path)
+        mark, where = self.places[path]
+        more = {"frozen": frame.frozen and not more.get("network"), **more}  # the layers inside say it themselves
+        node = Node(full, layer, arguments, inputs, frame.part, mark=mark, path=where, **more)
+        frame.nodes.append(node)
+        self.layers += 1
+        if self.layers == MOST_LAYERS + 1:
+            self._wrong(path, f"more than {MOST_LAYERS:,} layers", "a smaller network")
+        frame.used[full] = frame.given[name] = path
+        frame.outputs[full] = node.outputs
+        frame.previous = frame.tensors[name] = full
+
+    def _of_spec(self, key: str, default: float) -> float:
+        self.read.add(key)
+        return self.table.get(key, default)
+
+    def _wrong(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
+        """Note a problem; of a line that is gone through often, the first, and in a block, for which call."""
+        place = self.spec.place(self.calls[0]) if self.calls and path[:1] == ("blocks",) else None
+        if place and place.line:
+            wrong += f" when called in line {place.line}"
+        if not self.spec.is_told(path) and (path not in self.told or not path):
+            self.told.add(path)
+            self.problems.append(self.spec.problem(path, wrong, expected, hint))
+
+
+def as_computed(text: Any, wrong: str) -> str:
+    """What is wrong with a value that a text came to."""
+    if not isinstance(text, str):
+        return wrong
+    plain = wrong.removesuffix(" is not accepted")
+    return f"`{text}` is {plain}" if plain != wrong or not wrong.startswith("`") else f"`{text}`: {wrong}"
