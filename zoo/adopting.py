@@ -19,14 +19,14 @@ import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
 from zoo import importing, selection
 from zoo.errors import Problem, ZooError, joined, listed, plainly
-from zoo.importing.graphs import operation_of, without_graph
+from zoo.importing.graphs import Foreign, operation_of, without_graph
 from zoo.language import catalogue, folding, network, reading, unfolding
 from zoo.language.expressions import is_expression
 from zoo.language.families import OWN_LOSSES, losses
@@ -123,15 +123,12 @@ def _or_a_function() -> Iterator[None]:
         raise ZooError(*map(_expecting, error.problems)) from error
 
 
-OWN = re.compile(r"is no layer of Keras; expected|none of Keras's own; expected its layers|(is|holds) a Lambda: ")
-"""What is told of layers that no spec can hold."""
-
-
 def _expecting(problem: Problem) -> Problem:
-    if not OWN.search(problem.wrong):
+    if not isinstance(problem, Foreign):
         return problem
     what = "a function build(l2, dropout) that makes the model, which is taken as it is"
-    return replace(problem, wrong=problem.wrong + (", or " if "; expected" in problem.wrong else "; expected ") + what)
+    says = str(problem)
+    return Problem(says + (", or " if "; expected" in says else "; expected ") + what)
 
 
 def _folded(data: Data) -> Data:

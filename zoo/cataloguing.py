@@ -82,22 +82,21 @@ def _module(module: Any, base: type) -> dict[str, Any]:
 def _losses(module: Any) -> dict[str, Any]:
     """The losses that serve a task, without the arguments that follow from it."""
     found = _module(module, module.Loss)
-    return {name: _without(one, catalogue.FOLLOWING) for name, one in found.items() if name in families.losses(None)}
+    return {name: _without(one, "losses") for name, one in found.items() if name in families.losses(None)}
 
 
 def _optimizers(module: Any) -> dict[str, Any]:
     """The optimizers that a spec may name."""
     found = _module(module, module.Optimizer)
     return {
-        name: _without(one, catalogue.AVERAGING)
-        for name, one in found.items()
-        if name not in catalogue.REFUSED_OPTIMIZERS
+        name: _without(one, "optimizers") for name, one in found.items() if name not in catalogue.REFUSED_OPTIMIZERS
     }
 
 
-def _without(entry: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """An entry without some of its arguments."""
-    return {**entry, "arguments": {key: default for key, default in entry["arguments"].items() if key not in names}}
+def _without(entry: dict[str, Any], module: str) -> dict[str, Any]:
+    """An entry without the arguments that are refused in its module."""
+    refused = catalogue.REFUSED_ARGUMENTS[module]
+    return {**entry, "arguments": {key: default for key, default in entry["arguments"].items() if key not in refused}}
 
 
 def _activations(module: Any) -> list[str]:

@@ -18,10 +18,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import ZooError, first_sentence, listed
+from zoo.errors import Problem, ZooError, first_sentence, listed
 from zoo.importing.freezing import flags, is_frozen, thaws, trained_otherwise
 from zoo.importing.graphs import (
     Call,
+    Foreign,
     Key,
     Refused,
     calls_of,
@@ -38,7 +39,7 @@ from zoo.language import catalogue, folding, network, reading, unfolding
 from zoo.language.families import DTYPES, KINDS, kinds
 from zoo.language.items import GROUP
 from zoo.language.network import free, names_of, owner, snake_case
-from zoo.language.objects import OURS, WRAPPED, kernels
+from zoo.language.objects import FIRST, OURS, WRAPPED, kernels
 from zoo.language.parsing import NAME, NAMES
 from zoo.lowering import Plain, lower, together
 
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
 
 Item = Any
 """An item of a body as the language writes it: a class alone, or a mapping of one key."""
-
-FIRST = ("query", "inputs", "sequences")
-"""First arguments of calls for which the language puts no `previous` when they are named."""
 
 
 def spec_of(model: keras.Model, name: str = "", folded: bool = True) -> dict[str, Any]:
@@ -128,9 +126,9 @@ def read(path: Path) -> keras.Model:
         says = str(error).strip() or type(error).__name__
         unknown = re.search(r"Could not locate (?:class|function) '(\w+)'", says)
         if unknown:
-            raise ZooError(f"{path} holds {unknown[1]}, which is none of Keras's own; expected its layers") from error
+            raise ZooError(Foreign(f"{path} holds {unknown[1]}, which is none of Keras's own", "its layers")) from error
         if "`Lambda`" in says:
-            raise ZooError(f"{path} holds a Lambda: {catalogue.REFUSED['Lambda']}") from error
+            raise ZooError(Foreign(f"{path} holds a Lambda: {catalogue.REFUSED['Lambda']}")) from error
         raise ZooError(f"Keras cannot read {path}: {says.splitlines()[0][:200]}") from error
 
 
@@ -154,7 +152,7 @@ class _Import:
     still: bool = False
     """Whether the model is frozen as a whole."""
     blocks: dict[str, dict[str, Any]] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
+    refused: list[Problem] = field(default_factory=list)
     added: dict[str, str] = field(default_factory=dict)
     owners: dict[int, int] = field(default_factory=dict)
     """The model that a layer with weights was first called in."""
@@ -253,12 +251,12 @@ class _Body:
             try:
                 self._call(call)
             except Refused as refused:
-                self.whole.refused.append(f"the layer `{call.operation.name}` {refused}")
+                self.whole.refused.append(refused.kind(f"the layer `{call.operation.name}` {refused}"))
                 self.names |= {key_of(one): self.previous for one in call.outputs}
         try:
             return [self._name_of(one) for one in self.model.outputs]
         except Refused as refused:
-            self.whole.refused.append(f"the model {refused}")
+            self.whole.refused.append(refused.kind(f"the model {refused}"))
             return []
 
     def _name_of(self, tensor: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoo.errors import listed
+from zoo.errors import Problem, listed
 
 Key = tuple[int, int, int]
 """What tells a tensor from all others: its layer or operation, the call of it, and which of its outputs."""
@@ -16,8 +16,20 @@ JOINED = ("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average")
 """Layers that hand a mask on only where all tensors that they are called on have one."""
 
 
+class Foreign(Problem):
+    """That a model holds what no spec can hold, and what Python alone can make."""
+
+
 class Refused(Exception):
     """Why a layer cannot be said; told together with the others."""
+
+    kind = Problem
+
+
+class RefusedAsForeign(Refused):
+    """Why no spec can hold such a layer at all."""
+
+    kind = Foreign
 
 
 @dataclass

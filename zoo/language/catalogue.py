@@ -94,11 +94,21 @@ def odd(layer: str, argument: str, value: Any) -> tuple[str, str] | None:
     return None
 
 
-FOLLOWING = ("from_logits", "axis", "reduction", "name", "dtype")
-"""Arguments of Keras's losses that follow from the task, and are none here."""
+REFUSED_ARGUMENTS = {
+    "losses": dict.fromkeys(("from_logits", "axis", "reduction", "name", "dtype"), "it follows from the task"),
+    "optimizers": dict.fromkeys(
+        ("use_ema", "ema_momentum", "ema_overwrite_frequency"),
+        "the weights themselves are scored and kept, not their averages",
+    ),
+}
+"""Arguments of Keras's objects that are none here, with the reason."""
 
-AVERAGING = ("use_ema", "ema_momentum", "ema_overwrite_frequency")
-"""Arguments of Keras's optimizers that are none here: the weights themselves are kept, not their averages."""
+
+def refused_argument(owner: str, argument: str) -> str:
+    """Why an object of Keras has an argument no more, an empty text where it never had it or has it still."""
+    found = (known.get(argument, "") for module, known in REFUSED_ARGUMENTS.items() if owner in catalogue()[module])
+    return next(filter(None, found), "")
+
 
 Bounds = tuple[Mapping[str, Any], str]
 """What a number must be: as a schema has it, and as that is said."""

@@ -153,9 +153,8 @@ def arguments(
             if key[:1].isupper() and "layer" in known:
                 expected, close = f"{name}: {{layer: {{{key}: {{...}}}}}}", ""
             meant.add(close)
-            averages = key in catalogue.AVERAGING and name in catalogue.catalogue()["optimizers"]
-            why = ": the weights themselves are scored and kept, not their averages" if averages else ""
-            yield here, f"no such argument{why}", expected, close
+            why = catalogue.refused_argument(name, key)
+            yield here, f"no such argument{': ' if why else ''}{why}", expected, close
         else:
             yield from _value(name, key, value, entry, here, defaults)
     spared = ("rate",) if ours and name in catalogue.DROPOUTS else ()

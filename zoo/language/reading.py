@@ -425,8 +425,8 @@ def _of_task(data: dict[str, Any], chosen: Any, found: list[objects.Found]) -> I
         return
     known = name in catalogue.catalogue()["losses"]
     for path, wrong, expected, hint in found:
-        if known and path[-1] in catalogue.FOLLOWING and len(path) == 4:
-            yield path, "no such argument: it follows from the task", "a loss without it", ""
+        if known and len(path) == 4 and catalogue.refused_argument(name, str(path[-1])):
+            yield path, wrong, "a loss without it", ""
         elif not known and not hint:
             yield path, wrong, f"one of {', '.join(losses(task))}", ""
         else:
