@@ -349,6 +349,27 @@ def test_what_is_stated_at_keras_s_default_is_no_difference_and_another_output_i
     assert comparing.differences(load(f"{one}\noutputs: [a]"), load(f"{one}\noutputs: [a, input]"))[-1][0] == "outputs"
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("kernel_initializer: he_normal", "kernel_initializer: HeNormal"),
+        ("kernel_initializer: he_normal", "kernel_initializer: {HeNormal: {seed: null}}"),
+        ("kernel_constraint: {MaxNorm: {max_value: 2}}", "kernel_constraint: {MaxNorm: {max_value: 2.0, axis: 0}}"),
+        ("bias_initializer: zeros", "use_bias: true"),
+        ("kernel_size: 3", "kernel_size: [3, 3], strides: 1"),
+        ("strides: [1, 1]", "dilation_rate: [1, 1]"),
+    ],
+)
+def test_another_spelling_is_no_difference_and_another_value_is(one, other):
+    head = "task: classification\nl2: 0.001\ndropout: 0.5\nfrozen: false\n"
+    body = "layers: [Reshape: [4, 2, 1], Conv2D: {filters: 2, %s}, Flatten, Dropout]"
+    said = [body % (text if "kernel_size" in text else f"kernel_size: 3, {text}") for text in (one, other)]
+
+    assert comparing.differences(load(said[0]), load(head + said[1])) == []
+    assert comparing.differences(load(said[0]), load(said[1].replace("filters: 2", "filters: 3")))
+    assert comparing.differences(load(said[0]), load(said[0].replace("he_normal", "he_uniform"))) or "he_" not in one
+
+
 def test_how_a_block_is_written_makes_no_difference():
     blocks = """
         blocks: {pair: {parameters: {units}, layers: [Dense: $units, ReLU]}}

@@ -159,7 +159,7 @@ def _parameters(parameters: Mapping[str, inspect.Parameter], kind: Any) -> dict[
         default = None if bare else one.default
         across = name.startswith(("axis", "axes")) and (bare or one.default in (None, 0, (0, 1)))
         across = across or name in ("num", "num_classes")  # without them, how many parts there are is not told
-        arguments[name] = default if isinstance(default, (bool, int, float, str)) and not across else None
+        arguments[name] = None if across else _plain(default)
         if name in of_call and (kind.__name__, name) != ("GetItem", "key"):
             tensors.append(name)
             needed += [name] * (bare or kind.__name__ == "Where")  # which without a choice counts rows
@@ -179,10 +179,17 @@ def _signature(thing: type, base: dict[str, Any]) -> dict[str, Any]:
             if parameter.default is parameter.empty:
                 required.append(name)
             default = None if parameter.default is parameter.empty else parameter.default
-            arguments[name] = default if isinstance(default, (bool, int, float, str)) else None
+            arguments[name] = _plain(default)
     if more:
         arguments |= {name: default for name, default in base.items() if name not in arguments}
     return {"arguments": arguments, "required": required}
+
+
+def _plain(default: Any) -> Any:
+    """A default as JSON holds it, tuples as lists."""
+    if isinstance(default, (list, tuple)):
+        return [_plain(one) for one in default]
+    return default if isinstance(default, (bool, int, float, str)) else None
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, plainly
 from zoo.language import catalogue, network, unfolding
+from zoo.language.families import kinds
 from zoo.language.network import Network, Node
-from zoo.language.objects import called_with
-from zoo.language.spec import CARD, Spec
+from zoo.language.objects import called_with, is_named
+from zoo.language.spec import CARD, DEFAULT_DROPOUT, DEFAULT_L2, Spec
 
 BODY_KEYS = (
     "layers", "encoder", "latent", "decoder", "head", "blocks", "let", "defaults", "prepare", "name", "outputs",
@@ -31,7 +32,8 @@ def differences(one: Spec, other: Spec) -> list[tuple[str, str, str]]:
     rows = []
     left, right = map(_told, (one, other))
     for key in dict.fromkeys((*left, *right)):
-        if key not in (*CARD, *BODY_KEYS) and left.get(key) != right.get(key):
+        one_way = [_spelt(key.removeprefix("train."), side.get(key)) for side in (left, right)]
+        if key not in (*CARD, *BODY_KEYS) and one_way[0] != one_way[1]:
             rows.append((key, _shown(left.get(key)), _shown(right.get(key))))
     ranges = [{name: found.written() for name, found in spec.ranges().items()} for spec in (one, other)]
     for name in dict.fromkeys((*ranges[0], *ranges[1])):
@@ -55,9 +57,19 @@ def _unfolded(spec: Spec) -> Network:
 
 def _told(spec: Spec) -> dict[str, Any]:
     """The keys of a spec, and how it is trained, key by key, what it does not say included."""
-    told = replace(spec, data={**spec.data, "train": spec.train}).written()
+    usual = {"task": spec.task, "l2": DEFAULT_L2, "dropout": DEFAULT_DROPOUT, "frozen": False, "penalties": {}}
+    usual |= {"likelihood": spec.likelihood} if spec.coded else {}
+    told = replace(spec, data={**usual, **spec.data, "train": spec.train}).written()
+    for key in {"input", "inputs"} & {*told}:
+        told[key] = {name: _input(one) for name, one in told[key].items()} if key == "inputs" else _input(told[key])
     trained = told.pop("train")
     return {**told, **{f"train.{key}": value for key, value in trained.items()}}
+
+
+def _input(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of an input, without what it would be anyway."""
+    usual = {"dtype": "float32", "kind": kinds(given)[0]}
+    return {key: value for key, value in given.items() if usual.get(key) != value}
 
 
 @dataclass(frozen=True)
@@ -193,10 +205,37 @@ def _said(node: Node) -> list[Any]:
 
 
 def _stated(node: Node) -> dict[str, Any]:
-    """The arguments of a layer that are not Keras's defaults."""
-    usual = catalogue.catalogue()["layers"].get(node.layer, {"arguments": {}, "required": ()})
-    spared = {json.dumps([key, value]) for key, value in usual["arguments"].items() if key not in usual["required"]}
-    return {key: value for key, value in node.arguments.items() if json.dumps([key, value]) not in spared}
+    """The arguments of a layer that are not Keras's defaults, spelt in one way."""
+    return _arguments_of(catalogue.catalogue()["layers"].get(node.layer), node.arguments)
+
+
+def _arguments_of(entry: Mapping[str, Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    known = entry or {"arguments": {}, "required": ()}
+    usual = {key: _spelt(key, one) for key, one in known["arguments"].items() if key not in known["required"]}
+    spelt = {key: _spelt(key, value) for key, value in given.items()}
+    return {
+        key: value
+        for key, value in spelt.items()
+        if key not in usual or json.dumps(value, default=str) != json.dumps(usual[key], default=str)
+    }
+
+
+def _spelt(key: str, value: Any) -> Any:
+    """A value of an argument in the one of its spellings that all share: `HeNormal` for `he_normal`, 3 for [3, 3]."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if key in catalogue.SIZES and isinstance(value, list) and value and value.count(value[0]) == len(value):
+        return _spelt(key, value[0])
+    known = catalogue.catalogue().get(catalogue.module_of(key), {})
+    if isinstance(value, list):
+        return [_spelt(key, one) for one in value]
+    if isinstance(value, str):
+        return next((one for one in known if plainly(one) == plainly(value)), value)
+    if not is_named(value) or next(iter(value)) not in known:
+        return value
+    name, given = next(iter(value.items()))
+    given = _arguments_of(known[name], given or {})
+    return {name: given} if given else name
 
 
 def _given(node: Node) -> dict[str, Any]:

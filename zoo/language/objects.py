@@ -223,7 +223,7 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
         return next(((f"the range holds {shown(one)}", *found[1:]) for one, found in each if found), None)
     if "tensors" in entry and (unfit := _unfit(name, key, value, entry)):
         return wrong, unfit, ""
-    free = not required and not isinstance(default, (bool, int, float))
+    free = not required and not isinstance(default, (bool, int, float, list))
     if value is None:
         return None if free else (wrong, "a value", "")
     if key in ("dropout", "recurrent_dropout") or (key == "rate" and name in catalogue.DROPOUTS):
@@ -252,7 +252,7 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
         return wrong, "true or false", meant if meant in ("true", "false") else ""
     if isinstance(value, str) and catalogue.takes_text(key, default) and (known := catalogue.choices(name, key)):
         return None if value in known else (wrong, f"one of {listed(known)}", nearest(value, known))
-    if isinstance(value, bool) and (is_number(default) or required):
+    if isinstance(value, bool) and (is_number(default) or isinstance(default, list) or required):
         return wrong, "a number", ""
     if catalogue.module_of(key) == "layers":
         return wrong, "a layer, such as LSTM: {units: 64}", ""
