@@ -120,6 +120,7 @@ _FROM_0_TO_1: Bounds = {"minimum": 0, "maximum": 1}, "a number from 0 to 1"
 _BELOW_1: Bounds = {"minimum": 0, "exclusiveMaximum": 1}, "a number of at least 0 and below 1"
 _ANY: Bounds = {"type": "integer"}, "a whole number"
 _COUNT: Bounds = {"type": "integer", "minimum": 1}, "a whole number above 0"
+_GROUPS: Bounds = {"type": "integer", "minimum": -1, "not": {"const": 0}}, "a whole number above 0, or -1 for channels alone"
 
 BOUNDS: dict[str, dict[str, Bounds]] = {
     "losses": {
@@ -153,8 +154,9 @@ BOUNDS: dict[str, dict[str, Bounds]] = {
         **dict.fromkeys(("end_learning_rate", "alpha", "power", "warmup_steps", "decay_rate"), _FROM_0),
     },
     "CosineDecay": {"initial_learning_rate": _FROM_0},
+    "GroupNormalization": {"groups": _GROUPS},
 }  # fmt: skip
-"""What arguments must be: of all losses, optimizers or schedules, and of those where another rule holds.
+"""What arguments must be: of all losses, optimizers or schedules, and of classes where another rule holds.
 
 A momentum or a beta of 1 would forget nothing and learn nothing; where Keras refuses more, as for Lion, its rule holds,
 and a cosine that warms up may begin at 0.
@@ -162,7 +164,7 @@ and a cosine that warms up may begin at 0.
 
 
 def bounds(owner: str, argument: str) -> Bounds | None:
-    """What an argument of a loss, an optimizer or a schedule must be; None where there is no rule."""
+    """What an argument of a loss, an optimizer, a schedule or a layer must be; None where there is no such rule."""
     module = next((one for one in BOUNDS if owner in catalogue().get(one, ())), "")
     return {**BOUNDS.get(module, {}), **BOUNDS.get(owner, {})}.get(argument)
 
@@ -172,7 +174,8 @@ def is_bounded(value: Any, given: Mapping[str, Any]) -> bool:
     low, high = given.get("minimum", -math.inf), given.get("maximum", math.inf)
     above, below = given.get("exclusiveMinimum", -math.inf), given.get("exclusiveMaximum", math.inf)
     number = type(value) is int or (isinstance(value, float) and given.get("type") != "integer")
-    return number and low <= value <= high and above < value < below
+    spared = given.get("not", {}).get("const")
+    return number and low <= value <= high and above < value < below and value != spared
 
 
 PART = r"(\.\.\.|None|-?\d+|(-?\d+)?:(-?\d+)?(:(-?\d+)?)?)"

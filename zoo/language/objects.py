@@ -228,14 +228,15 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
         return None if free else (wrong, "a value", "")
     if key in ("dropout", "recurrent_dropout") or (key == "rate" and name in catalogue.DROPOUTS):
         return None if is_rate(value) else (wrong, RATE, "")
+    if bounds := catalogue.bounds(name, key):
+        accepted = catalogue.is_bounded(value, bounds[0])
+        return None if accepted else (wrong, f"{bounds[1]}{', or null' if free else ''}", "")
     if key in catalogue.COUNTS:
         return None if is_count(value) else (wrong, COUNT, "")
     if key in catalogue.SIZES:
         sizes = value if isinstance(value, list) else [value]
         if not sizes or not all(map(is_count, sizes)):
             return wrong, f"{COUNT}, or a list of them", ""
-    if (bounds := catalogue.bounds(name, key)) and not catalogue.is_bounded(value, bounds[0]):
-        return wrong, f"{bounds[1]}{', or null' if free else ''}", ""
     if unlike := catalogue.odd(name, key, value):
         return *unlike, ""
     if key in catalogue.SIZES:

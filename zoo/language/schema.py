@@ -675,6 +675,9 @@ def argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
     operation, of_layer = catalogue.is_operation(name), name in catalogue.catalogue()["layers"]
     if key in ("dropout", "recurrent_dropout") or (key == "rate" and name in catalogue.DROPOUTS):
         return _ref("rate")
+    if bounds := catalogue.bounds(name, key):
+        schedules = [_ref("schedules")] if catalogue.module_of(key) == "schedules" else []
+        return _either(_ref(f"{bounds[1]}{or_null}"), *schedules)
     if key in catalogue.COUNTS:
         return _ref(f"count{or_null}")
     if isinstance(default, bool):
@@ -693,9 +696,6 @@ def argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
         return _either(sizes, _ref("count or null")) if free else sizes
     if key == "seed":
         return _ref("seed")
-    if bounds := catalogue.bounds(name, key):
-        schedules = [_ref("schedules")] if catalogue.module_of(key) == "schedules" else []
-        return _either(_ref(f"{bounds[1]}{or_null}"), *schedules)
     if operation and (key in (*entry["tensors"], "dtype", "key") or key.startswith(("axis", "axes"))):
         return _of_operation(name, key, entry)
     if of_layer and key.startswith(("axis", "axes")):
