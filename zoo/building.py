@@ -148,23 +148,64 @@ LARGEST_ROW = 20_000
 
 
 def tried(built: Built) -> None:
-    """Compute the network on two rows of such numbers as the data hold, the smallest and the largest among them.
+    """Compute the network and its penalties on two rows, in a graph as training does.
 
-    Raises `ZooError` at the layer that refuses. Nothing is tried on rows of more than `LARGEST_ROW` numbers.
+    The rows are of such numbers as the data hold, the smallest and the largest among them; without data, of numbers
+    that its inputs take. Raises `ZooError` at the layer that refuses. Nothing is tried on rows of more than
+    `LARGEST_ROW` numbers, nor where nothing is known of the texts or numbers that the network looks up.
     """
+    import tensorflow as tf
+
+    network, where = built.network, "a row of its data" if built.plan.description.rows else "a row of 0 to 1"
+    try:
+        given = _rows_of_data(built) if built.plan.description.rows else _rows_alone(built)
+        if given is None:
+            return
+        given = list(map(tf.convert_to_tensor, given if isinstance(given, (list, tuple)) else [given]))
+        several = len(given) > 1
+
+        @tf.function(
+            autograph=False, input_signature=[[tf.TensorSpec((None, *one.shape[1:]), one.dtype) for one in given]]
+        )
+        def computed(rows: Any) -> Any:
+            return network(rows if several else rows[0], training=False), network.losses
+
+        answers, _ = computed(given)
+    except Exception as error:  # Keras and TensorFlow raise whatever a layer makes them stumble over
+        raise refused(error, built.unfolded) from error
+    values = [one.numpy() for one in tf.nest.flatten(answers)]
+    numbers = [one for one in values if one.dtype.kind == "f" and one.size]
+    if numbers and all(np.isnan(one).all() for one in numbers):
+        nodes = list(built.unfolded.walk())
+        mark = nodes[0].mark if nodes else None
+        mark = replace(mark, line=1, column=1) if mark and mark.line else mark
+        raise ZooError(Problem(f"the network answers NaN for {where}", "layers that answer numbers", mark=mark))
+
+
+def _rows_of_data(built: Built) -> Any:
+    """What a network is given for two rows of numbers between those of the data, both ends among them."""
     x = built.plan.description.x
     shape = tuple(8 if size is None else size for size in x.shape)
     if built.prepare is None or math.prod(shape) > LARGEST_ROW:
-        return
-    dice = np.random.default_rng(0)
-    rows = dice.uniform(x.minimum, x.maximum, (2, *shape)).astype(x.dtype)
+        return None
+    rows = np.random.default_rng(0).uniform(x.minimum, x.maximum, (2, *shape)).astype(x.dtype)
     rows[0].flat[0], rows[1].flat[0] = x.minimum, x.maximum
     labels = np.zeros(len(rows), "int32")
-    try:
-        features = np.asarray(built.prepare(rows))
-        built.network(built.plan.works.inputs(Part(rows, labels), features), training=False)
-    except Exception as error:  # Keras and TensorFlow raise whatever a layer makes them stumble over
-        raise refused(error, built.unfolded) from error
+    return built.plan.works.inputs(Part(rows, labels), np.asarray(built.prepare(rows)))
+
+
+def _rows_alone(built: Built) -> list[np.ndarray] | None:
+    """Two rows for each input of a network that met no data: numbers from 0 to 1, or ids that its spec knows."""
+    inputs, dice, rows = built.plan.spec.inputs, np.random.default_rng(0), []
+    looked_up = any(node.layer in catalogue.LOOKUPS for node in built.unfolded.walk())
+    for one, tensor in zip(inputs.values(), built.network.inputs, strict=True):
+        shape, dtype = (2, *(8 if size is None else size for size in tensor.shape[1:])), tensor.dtype
+        if dtype == "string" or (looked_up and not dtype.startswith("float")):
+            return None
+        ids = one.get("vocabulary", one.get("classes", 2))
+        whole = not dtype.startswith("float")
+        rows.append(dice.integers(0, ids, shape).astype(dtype) if whole else dice.random(shape).astype(dtype))
+    return rows if sum(one.size // 2 for one in rows) <= LARGEST_ROW else None
 
 
 def _weights(plan: Plan, values: Mapping[str, Any], flat: Network, model: Any) -> Mapping[str, np.ndarray]:

@@ -70,6 +70,10 @@ _OF_WHOLE_NUMBERS = (
 """Layers that may answer whole numbers."""
 
 
+LOOKUPS = ("IntegerLookup", "StringLookup", "TextVectorization", "Discretization", "CategoryEncoding")
+"""Layers that take some texts or whole numbers, and no others."""
+
+
 def odd(layer: str, argument: str, value: Any) -> tuple[str, str] | None:
     """Why a layer cannot have a plain value that others may have, as (wrong, expected); None if it can."""
     if argument in SIZES and isinstance(value, list) and rank(layer) not in (0, len(value)):
@@ -120,7 +124,7 @@ _FROM_0_TO_1: Bounds = {"minimum": 0, "maximum": 1}, "a number from 0 to 1"
 _BELOW_1: Bounds = {"minimum": 0, "exclusiveMaximum": 1}, "a number of at least 0 and below 1"
 _ANY: Bounds = {"type": "integer"}, "a whole number"
 _COUNT: Bounds = {"type": "integer", "minimum": 1}, "a whole number above 0"
-_GROUPS: Bounds = {"type": "integer", "minimum": -1, "not": {"const": 0}}, "a whole number above 0, or -1 for channels alone"
+_GROUPS: Bounds = {"type": "integer", "minimum": -1, "not": {"const": 0}}, "a whole number above 0, or -1"
 
 BOUNDS: dict[str, dict[str, Bounds]] = {
     "losses": {
