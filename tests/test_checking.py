@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import zoo
 from zoo import checking, cli, selection
 from zoo.datasets import dataset
 from zoo.errors import ZooError
-from zoo.language import comparing
+from zoo.language import comparing, parsing
 
 CONV = """\
 spec: 1
@@ -134,6 +135,54 @@ def test_what_only_computing_shows_is_a_problem_of_the_spec_and_of_a_training(it
         assert wrong.mark.line in (1, 7)
     with pytest.raises(ZooError, match="the network cannot be computed"):
         zoo.train(spec, data, epochs=1, run=tmp_path / "run")
+
+
+RIGHT = {
+    "two inputs": "inputs: {a: {shape: [4]}, b: {shape: [3]}}\nlayers: [Concatenate: {from: [a, b]}, Dense: 4]",
+    "ids beside numbers": """
+        inputs: {a: {shape: [4], dtype: int32, vocabulary: 9}, b: {shape: [3]}}
+        layers:
+          - Embedding: {from: a, input_dim: 9, output_dim: 4}
+          - GlobalAveragePooling1D
+          - Concatenate: {from: [previous, b]}
+        """,
+    "texts": """
+        input: {shape: [5], dtype: string}
+        layers: [StringLookup: {vocabulary: [a, b, c]}, CategoryEncoding: {num_tokens: 4, output_mode: count}]
+        """,
+    "numbers to look up": """
+        input: {shape: [1], dtype: int32}
+        layers: [IntegerLookup: {vocabulary: [1, 2], num_oov_indices: 0, output_mode: one_hot}]
+        """,
+    "two answers": "input: {shape: [4]}\nlayers: [Dense: {name: a, units: 2}, Dense: 3]\noutputs: [a, dense]",
+}
+WRONG = {
+    "input: {shape: [4]}\nlayers: [Dense: 4, ops.nanmedian: {axis: 1}, ops.expand_dims: -1]": "cannot be computed",
+    """
+        input: {shape: [9, 4]}
+        layers: [Conv1D: {filters: 4, kernel_size: 3, kernel_regularizer: orthogonal_regularizer}, Flatten]
+    """: "must have rank 2",
+    "input: {shape: [4]}\nlayers: [Normalization: {mean: 0, variance: -1}]": "answers NaN",
+}
+
+
+def _alone(text):
+    head = "spec: 1\nname: alone\nfamily: mlp\ntask: regression\nl2: 0\n"
+    value, _, problems = parsing.parse((head + dedent(text)).encode(), "f")
+    assert problems == []
+    return selection.load(value)
+
+
+@pytest.mark.parametrize("text", RIGHT.values(), ids=list(RIGHT))
+def test_what_can_be_built_alone_is_fine(text):
+    assert checking.problems(_alone(text), None, build=True) == []
+
+
+@pytest.mark.parametrize(("text", "says"), WRONG.items(), ids=["graph", "penalty", "nan"])
+def test_what_only_a_graph_or_a_penalty_or_the_answers_show_is_told(text, says):
+    (wrong,) = checking.problems(_alone(text), None, build=True)
+
+    assert says in wrong.wrong
 
 
 def test_a_trial_that_cannot_be_computed_does_not_end_a_search(tmp_path):

@@ -203,6 +203,8 @@ def test_three_channels_and_sizes_that_are_not_known_before_are_no_rows():
         (lambda x: x / keras.ops.max(x), "is the operation Max over all axes, the rows' among them"),
         (lambda x: x - keras.ops.mean(x, axis=-2, keepdims=True), "takes rows together"),
         (lambda x: keras.ops.reshape(x, (-1, 4)), "takes rows together"),
+        (lambda x: keras.ops.isin(*keras.ops.split(keras.ops.cast(x, "int32"), 2, axis=1)), "takes rows together"),
+        (lambda x: keras.ops.dot(*[keras.ops.cast(x, "int32")] * 2), "cannot be computed: Matrix size-incompatible"),
         (
             lambda x: keras.ops.take(x, [99], axis=1),
             r"the layer `take\w*` cannot be computed: indices\[0\] = 99 is not in \[0, 8\)",

@@ -288,10 +288,31 @@ def together(made: Any) -> str:
     if not tensors or any(one.shape[:1] != (None,) for one in tensors):
         return "" if tensors and all(one.shape[:1] != (None,) for one in tensors) else "it answers no rows"
     is_open = any(None in one.shape[1:] for one in tensors)
-    dice = np.random.default_rng(0)
+    whole = any(not one.dtype.startswith("float") for one in tensors)
     # So many rows as nothing else has parts: Keras takes three numbers beside three channels for a bias of these.
     count = next(one for one in itertools.count(5) if all(one not in tensor.shape for tensor in (*tensors, *answers)))
-    rows = {id(one): _some(one, dice, count) for one in tensors}
+    refused: list[Exception] = []
+    for most in WHOLE if whole else WHOLE[:1]:
+        dice = np.random.default_rng(most)
+        rows = {id(one): _some(one, dice, count, most) for one in tensors}
+        try:
+            if wrong := _depends(operation, given, rows, count):
+                return wrong
+        except Exception as error:
+            refused.append(error)
+    if is_open or len(refused) < len(WHOLE if whole else WHOLE[:1]):
+        return ""  # sizes that only data know, or whole numbers that mean something
+    raise refused[0]
+
+
+WHOLE = (2, 1, 3, 9)
+"""Whole numbers that operations are tried on are below these in turn: some are places, and the others are none."""
+
+
+def _depends(operation: Any, given: Any, rows: Mapping[int, Any], count: int) -> str:
+    """Why the answers for so many rows are not those for each row alone, an empty text if they are."""
+    import keras
+    import numpy as np
 
     def run(which: slice) -> list[Any]:
         def found(one: Any) -> Any:
@@ -300,13 +321,8 @@ def together(made: Any) -> str:
         args, kwargs = keras.tree.map_structure(found, (list(given.args), dict(given.kwargs)))
         return [np.asarray(one) for one in keras.tree.flatten(operation.call(*args, **kwargs))]
 
-    try:
-        whole, alone = run(slice(None)), [run(slice(row, row + 1)) for row in range(count)]
-    except Exception:
-        if is_open or any(not one.dtype.startswith("float") for one in tensors):
-            return ""  # sizes that only data know, or numbers that mean something
-        raise
-    for index, answer in enumerate(whole):
+    together, alone = run(slice(None)), [run(slice(row, row + 1)) for row in range(count)]
+    for index, answer in enumerate(together):
         if answer.shape[:1] != (count,):
             return f"{count} rows get an answer of the shape {answer.shape}"
         for row in range(count):
@@ -324,12 +340,12 @@ def _is_symbolic(value: Any) -> bool:
     return isinstance(value, keras.KerasTensor)
 
 
-def _some(tensor: Any, dice: Any, rows: int) -> Any:
-    """Some rows of a tensor's shape and type, with 4 for each size that is open."""
+def _some(tensor: Any, dice: Any, rows: int, most: int) -> Any:
+    """Some rows of a tensor's shape and type, with 4 for each size that is open; whole numbers are below `most`."""
     shape = (rows, *(4 if size is None else size for size in tensor.shape[1:]))
     if tensor.dtype.startswith("float"):
         return dice.random(shape).astype(tensor.dtype)
-    return dice.integers(0, 2, shape).astype(tensor.dtype)
+    return dice.integers(0, most, shape).astype(tensor.dtype)
 
 
 def _constant(layer: str, key: str, value: Any) -> Any:
