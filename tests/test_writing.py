@@ -370,6 +370,55 @@ def test_another_spelling_is_no_difference_and_another_value_is(one, other):
     assert comparing.differences(load(said[0]), load(said[0].replace("he_normal", "he_uniform"))) or "he_" not in one
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "what"),
+    [
+        ("[LSTM: 4]", "[LSTM: {units: 4, activation: null}]", "lstm.activation"),
+        ("[LSTM: 4]", "[LSTM: {units: 4, recurrent_activation: null}]", "lstm.recurrent_activation"),
+        ("[ops.multiply: {x2: 1}, Flatten]", "[ops.multiply: {x2: 1.0}, Flatten]", "multiply.x2"),
+        ("[ops.multiply: {x2: 1}, Flatten]", "[ops.multiply: {x2: true}, Flatten]", "multiply.x2"),
+        ("[Dense: {name: a, units: 4}, Dense: {name: b, units: 4}, Rescaling: {from: a, scale: 2}, "
+         "Add: {from: [a, b, rescaling]}]",
+         "[Dense: {name: a, units: 4}, Dense: {name: b, units: 4}, Rescaling: {from: b, scale: 2.0}, "
+         "Add: {from: [a, b, rescaling]}]",
+         "rescaling.from"),
+    ],
+)  # fmt: skip
+def test_null_and_types_of_numbers_and_what_a_spelling_hides_are_differences(one, other, what):
+    head = HEAD.replace("mlp", "rnn")
+    rows = comparing.differences(load(f"layers: {one}", head), load(f"layers: {other}", head))
+
+    assert [row[0] for row in rows] == [what]
+
+
+def test_the_order_of_inputs_is_a_difference_and_layers_are_known_by_the_names_that_they_read():
+    head = "spec: 1\nname: two\nfamily: mlp\nclasses: 3\n"
+    body = "layers: [Dense: {from: a, units: 4}, Dense: {from: b, units: 5}, Concatenate: {from: [dense, previous]}]"
+    one = f"inputs: {{a: {{shape: [8]}}, b: {{shape: [3]}}}}\n{body}"
+    other = f"inputs: {{b: {{shape: [3]}}, a: {{shape: [8]}}}}\n{body}"
+    swapped = other.replace("from: a", "from: c").replace("from: b", "from: a").replace("from: c", "from: b")
+
+    assert [row[0] for row in comparing.differences(load(one, head), load(other, head))] == ["inputs"]
+    assert [row[0] for row in comparing.differences(load(one, head), load(swapped, head))] == [
+        "inputs", "dense.from", "dense_1.from",
+    ]  # fmt: skip
+
+
+def test_an_operation_of_any_number_of_tensors_is_compared():
+    one = 'layers: [ops.einsum: {from: [input, input], subscripts: "bij,bik->bj"}]'
+
+    assert comparing.differences(load(one), load(one)) == []
+    assert comparing.differences(load(one), load(one.replace("->bj", "->bk")))[0][0] == "einsum.subscripts"
+
+
+def test_p_that_expressions_alone_read_is_compared_where_it_acts():
+    head = HEAD + "dropout: 0.3\n"
+    one, other = load("layers: [Flatten, Dropout: $dropout / 2]", head), load("layers: [Flatten, Dropout: 0.15]")
+
+    assert comparing.differences(one, other) == []
+    assert comparing.differences(one, load("layers: [Flatten, Dropout: $dropout / 3]", head))[-1][0] == "dropout.rate"
+
+
 def test_how_a_block_is_written_makes_no_difference():
     blocks = """
         blocks: {pair: {parameters: {units}, layers: [Dense: $units, ReLU]}}

@@ -20,32 +20,42 @@ BODY_KEYS = (
 )  # fmt: skip
 """Keys that are compared as what they unfold to."""
 
+Row = tuple[str, str, str]
+"""What differs, in the one, in the other."""
+
+UNSAID = "-"
+"""What a spec does not say; null is a value."""
+
 Scoped = tuple[tuple[str, ...], Node]
 """A layer with the names of the models inside the model that it stands in, the outermost first."""
 
 
-def differences(one: Spec, other: Spec) -> list[tuple[str, str, str]]:
+def differences(one: Spec, other: Spec) -> list[Row]:
     """What differs, as (what, in the one, in the other); nothing for the same network trained the same way.
 
     Both are taken at the defaults of their ranges, which are compared as well as far as they have names.
     """
-    rows = []
+    flat = [_unfolded(spec) for spec in (one, other)]
+    prepared = [replace(found, nodes=found.prepare, outputs=()) for found in flat]
+    layers = _rows(prepared[0], prepared[1], "prepare: ") + _rows(flat[0], flat[1], "")
+    sides = [list(_walked(found)) for found in flat]
+    unnamed = [_unnamed(spec, side) for spec, side in zip((one, other), sides, strict=True)]
+    layers += _ranges(unnamed[0], unnamed[1], _aligned(sides[0], sides[1]))
+    rows: list[Row] = []
     left, right = map(_told, (one, other))
     for key in dict.fromkeys((*left, *right)):
-        one_way = [_spelt(key.removeprefix("train."), side.get(key)) for side in (left, right)]
-        if key not in (*CARD, *BODY_KEYS) and one_way[0] != one_way[1]:
-            rows.append((key, _shown(left.get(key)), _shown(right.get(key))))
+        said = [side.get(key, UNSAID) for side in (left, right)]
+        spelt = [_spelt(key.removeprefix("train."), value) for value in said]
+        ordered = [list(value.items()) if key == "inputs" and isinstance(value, dict) else value for value in spelt]
+        acts = layers or key not in ("l2", "dropout") or any(isinstance(value, dict) for value in said)
+        if key not in (*CARD, *BODY_KEYS) and acts and _text(ordered[0]) != _text(ordered[1]):
+            rows.append(_row(key, *said))
     ranges = [{name: found.written() for name, found in spec.ranges().items()} for spec in (one, other)]
     for name in dict.fromkeys((*ranges[0], *ranges[1])):
         told = name in _STATED or name.startswith(("train.", "penalties."))
         if not told and "[" not in name and ranges[0].get(name) != ranges[1].get(name):
-            rows.append((f"range of {name}", _shown(ranges[0].get(name)), _shown(ranges[1].get(name))))
-    flat = [_unfolded(spec) for spec in (one, other)]
-    prepared = [replace(found, nodes=found.prepare, outputs=()) for found in flat]
-    rows += _rows(prepared[0], prepared[1], "prepare: ") + _rows(flat[0], flat[1], "")
-    sides = [list(_walked(found)) for found in flat]
-    unnamed = [_unnamed(spec, side) for spec, side in zip((one, other), sides, strict=True)]
-    return rows + _ranges(unnamed[0], unnamed[1], _aligned(sides[0], sides[1]))
+            rows.append(_row(f"range of {name}", *(side.get(name, UNSAID) for side in ranges)))
+    return rows + layers
 
 
 def _unfolded(spec: Spec) -> Network:
@@ -97,7 +107,7 @@ def _stands_on(path: str, owner: str) -> bool:
     return bool(owner) and path.startswith(owner) and path[len(owner) :][:1] in ("", ".", "[")
 
 
-def _ranges(before: list[_Unnamed], after: list[_Unnamed], same: Mapping[int, int]) -> list[tuple[str, str, str]]:
+def _ranges(before: list[_Unnamed], after: list[_Unnamed], same: Mapping[int, int]) -> list[Row]:
     """Ranges that stand on a layer or a group and have no partner on the other side, on the same layers."""
     rows, left = [], list(after)
     for mine in before:
@@ -124,7 +134,7 @@ def _walked(found: Network, inside: tuple[str, ...] = ()) -> Iterator[Scoped]:
 
 
 def _matched(before: list[Scoped], after: list[Scoped]) -> difflib.SequenceMatcher[str]:
-    keys = [[json.dumps(_said(node), sort_keys=True, default=str) for _, node in side] for side in (before, after)]
+    keys = [[_key(node) for _, node in side] for side in (before, after)]
     return difflib.SequenceMatcher(None, keys[0], keys[1], autojunk=False)
 
 
@@ -141,7 +151,7 @@ Same = dict[tuple[tuple[str, ...], str], tuple[tuple[str, ...], str]]
 """What stands for what: a layer or an input by its name and the models that it stands in, of one side and the other."""
 
 
-def _rows(left: Network, right: Network, prefix: str) -> list[tuple[str, str, str]]:
+def _rows(left: Network, right: Network, prefix: str) -> list[Row]:
     rows = []
     before, after = list(_walked(left)), list(_walked(right))
     same, models = _inputs(left, right, (), ()), []
@@ -152,7 +162,7 @@ def _rows(left: Network, right: Network, prefix: str) -> list[tuple[str, str, st
             same[inside, node.name] = within, other.name
             if node.network and other.network:
                 same |= _inputs(node.network, other.network, (*inside, node.name), (*within, other.name))
-            rows += _calls(node, other, inside, within, same, prefix) if tag == "equal" else []
+            rows += _calls(node, other, inside, within, same, prefix) if _key(node) == _key(other) else []
             models.append((node, other, inside, within))
     for node, other, inside, within in models:  # now that what they hold is known
         if node.network and other.network and not node.reuses:
@@ -163,14 +173,15 @@ def _rows(left: Network, right: Network, prefix: str) -> list[tuple[str, str, st
 
 
 def _inputs(left: Network, right: Network, inside: tuple[str, ...], within: tuple[str, ...]) -> Same:
-    """The inputs of two networks, which stand for one another in their order."""
-    pairs = zip(left.inputs, right.inputs, strict=False)
-    return {(inside, mine.name): (within, its.name) for mine, its in pairs}
+    """The inputs of two networks, which stand for one another by their names, or in their order if these are others."""
+    names = [[one.name for one in side.inputs] for side in (left, right)]
+    pairs = zip(names[0], names[0] if {*names[0]} == {*names[1]} else names[1], strict=False)
+    return {(inside, mine): (within, its) for mine, its in pairs}
 
 
 def _calls(
     one: Node, other: Node, inside: tuple[str, ...], within: tuple[str, ...], same: Same, prefix: str
-) -> list[tuple[str, str, str]]:
+) -> list[Row]:
     """What two equal layers are called on, or call again, where that is not the same."""
     rows = _tensors(_read(one), _read(other), inside, within, same, f"{prefix}{one.name}.from")
     if one.reuses:
@@ -180,7 +191,7 @@ def _calls(
 
 def _tensors(
     left: Sequence[str], right: Sequence[str], inside: tuple[str, ...], within: tuple[str, ...], same: Same, what: str
-) -> list[tuple[str, str, str]]:
+) -> list[Row]:
     """A row where tensors do not stand for one another; those of a layer without a pair are told already."""
     if len(left) != len(right):
         return [(what, _shown(", ".join(left)), _shown(", ".join(right)))]
@@ -192,20 +203,27 @@ def _tensors(
     return []
 
 
+def _text(value: Any) -> str:
+    """What a value is compared by, in which true is not 1."""
+    return json.dumps(value, sort_keys=True, default=str)
+
+
 def _number(tensor: str) -> str:
     """Which output of its layer a tensor is."""
     return tensor[len(network.owner(tensor)) :] or ".0"
 
 
-def _said(node: Node) -> list[Any]:
+def _key(node: Node) -> str:
     """What makes two layers the same: all but what they are called, and what they are called on."""
     outputs = len(node.network.outputs) if node.network else 0
     told = [node.layer, _stated(node), node.l2, node.dropout, node.frozen, _plain(node)]
-    return [*told, bool(node.reuses), outputs]
+    return _text([*told, bool(node.reuses), outputs])
 
 
 def _stated(node: Node) -> dict[str, Any]:
-    """The arguments of a layer that are not Keras's defaults, spelt in one way."""
+    """The arguments of a layer that are not Keras's defaults, spelt in one way; to an operation, 1.0 is not 1."""
+    if node.operation:
+        return node.arguments
     return _arguments_of(catalogue.catalogue()["layers"].get(node.layer), node.arguments)
 
 
@@ -213,11 +231,7 @@ def _arguments_of(entry: Mapping[str, Any] | None, given: Mapping[str, Any]) -> 
     known = entry or {"arguments": {}, "required": ()}
     usual = {key: _spelt(key, one) for key, one in known["arguments"].items() if key not in known["required"]}
     spelt = {key: _spelt(key, value) for key, value in given.items()}
-    return {
-        key: value
-        for key, value in spelt.items()
-        if key not in usual or json.dumps(value, default=str) != json.dumps(usual[key], default=str)
-    }
+    return {key: value for key, value in spelt.items() if key not in usual or _text(value) != _text(usual[key])}
 
 
 def _spelt(key: str, value: Any) -> Any:
@@ -238,10 +252,15 @@ def _spelt(key: str, value: Any) -> Any:
     return {name: given} if given else name
 
 
+def _first(layer: str) -> str:
+    """The name of what a layer is called on first; some operations take any number of tensors, without names."""
+    return next(iter(called_with(layer)), "inputs")
+
+
 def _given(node: Node) -> dict[str, Any]:
     """What a layer is called with, by name, what it is called on first too: tuples of tensors, and plain arguments."""
     named = {key: (value,) if isinstance(value, str) else value for key, value in node.call.items()}
-    return {**({called_with(node.layer)[0]: node.inputs} if node.inputs else {}), **named}
+    return {**({_first(node.layer): node.inputs} if node.inputs else {}), **named}
 
 
 def _plain(node: Node) -> dict[str, Any]:
@@ -255,7 +274,7 @@ def _read(node: Node) -> list[str]:
     return [one for key in sorted(given) if isinstance(given[key], tuple) for one in given[key]]
 
 
-def _pairs(before: list[Node], after: list[Node], prefix: str) -> list[tuple[str, str, str]]:
+def _pairs(before: list[Node], after: list[Node], prefix: str) -> list[Row]:
     """Layers of one kind that stand at the same place are compared by argument; the others stand alone."""
     rows = []
     for index in range(max(len(before), len(after))):
@@ -265,8 +284,9 @@ def _pairs(before: list[Node], after: list[Node], prefix: str) -> list[tuple[str
         if one is not None and other is not None and one.layer == other.layer:
             left, right = _arguments(one), _arguments(other)
             for key in dict.fromkeys((*left, *right)):
-                if left.get(key) != right.get(key):
-                    rows.append((f"{name}.{key}", _shown(left.get(key)), _shown(right.get(key))))
+                said = [side.get(key, UNSAID) for side in (left, right)]
+                if _text(said[0]) != _text(said[1]):
+                    rows.append(_row(f"{name}.{key}", *said))
         else:
             rows.append((name, _layer(one), _layer(other)))
     return rows
@@ -276,7 +296,7 @@ def _arguments(node: Node) -> dict[str, Any]:
     more: dict[str, Any] = {"l2": node.l2, "rate": node.dropout, "frozen": node.frozen or None}
     more |= {"reuse": node.reuses or None}
     more |= {"outputs": len(node.network.outputs) if node.network else None}
-    first = called_with(node.layer)[0]
+    first = _first(node.layer)
     more |= {"inputs" if key == first else f"from.{key}": value for key, value in _plain(node).items()}
     return {**_stated(node), **{key: value for key, value in more.items() if value is not None}}
 
@@ -288,7 +308,9 @@ def _layer(node: Node | None) -> str:
     return " ".join([node.layer, *shown])
 
 
+def _row(what: str, one: Any, other: Any) -> Row:
+    return what, _shown(one), _shown(other)
+
+
 def _shown(value: Any) -> str:
-    if value is None:
-        return "-"
     return value if isinstance(value, str) else json.dumps(value, default=str)
