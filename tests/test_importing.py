@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import warnings
 import zipfile
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers as L
 
 import zoo
@@ -1437,6 +1440,64 @@ def test_a_file_that_runs_code_or_is_no_model_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("functional", [False, True])
+def _adapted(layer, rows):
+    layer.adapt(np.asarray(rows))
+    return layer
+
+
+SPREAD = np.random.default_rng(0).random((50, 4, 2)).astype("float32") * 9 + 5
+ADAPTED = {
+    "Normalization": lambda: (_adapted(L.Normalization(), SPREAD), SPREAD[:3], "mean"),
+    "Normalization over two axes": lambda: (_adapted(L.Normalization(axis=(1, 2)), SPREAD), SPREAD[:3], "mean"),
+    "Discretization": lambda: (
+        _adapted(L.Discretization(num_bins=4, output_mode="one_hot"), SPREAD[:, :1, 0]), SPREAD[:3, :1, 0],
+        "bin_boundaries",
+    ),
+    "IntegerLookup": lambda: (
+        _adapted(L.IntegerLookup(output_mode="one_hot"), [[5], [7], [7]]),
+        np.array([[5], [7], [9]], "int32"), "vocabulary",
+    ),
+    "StringLookup": lambda: (
+        _adapted(L.StringLookup(output_mode="one_hot"), [["x"], ["y"], ["y"]]),
+        np.array([["x"], ["z"]], object), "vocabulary",
+    ),
+    "TextVectorization": lambda: (
+        _adapted(L.TextVectorization(output_mode="count"), ["x y", "y"]), np.array([["x y y"], ["z"]], object),
+        "vocabulary",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ADAPTED)
+def test_what_a_layer_was_adapted_to_goes_along(what, tmp_path):
+    layer, rows, argument = ADAPTED[what]()
+    kind = "string" if rows.dtype == object else rows.dtype.name
+    source = keras.Input(rows.shape[1:], dtype=kind)
+    model = keras.Model(source, L.Dense(2, name="last")(L.Flatten()(layer(source))))
+    model.save(tmp_path / "model.keras")
+    given = tf.convert_to_tensor(rows.tolist() if kind == "string" else rows)
+    for read in (model, importing.read(tmp_path / "model.keras")):
+        spec = importing.spec_of(read)
+        again = zoo.build(spec, weights=str(tmp_path / "model.keras"))
+
+        assert argument in json.dumps(spec)
+        np.testing.assert_array_equal(model(given), again(given))
+
+
+def test_an_activation_of_ones_own_that_is_called_as_keras_s_is_no_keras_s():
+    def mish(x):
+        return x**3
+
+    source = keras.Input((4, 2))
+    for layer in (L.Dense(3, activation=mish), L.Dense(3, activation=keras.ops.gelu),
+                  L.RNN(L.LSTMCell(3, activation=mish)), L.Activation(mish)):  # fmt: skip
+        with pytest.raises(ZooError, match="which is another function than Keras's of that name"):
+            importing.spec_of(keras.Model(source, layer(source)))
+    partial = functools.partial(keras.activations.gelu, approximate=True)
+    with pytest.raises(ZooError, match="has a part that does not tell its config"):
+        importing.spec_of(keras.Model(source, L.Dense(3, activation=partial)(source)))
+
+
 def test_a_chain_at_each_step_is_each_of_its_layers_at_each_step(functional):
     import keras
     from keras import layers as L

@@ -205,11 +205,41 @@ def _arguments(layer: Any, entry: Mapping[str, Any], twice: bool = False, behind
 
 
 def _config(layer: Any) -> dict[str, Any]:
+    """The config of a layer, with what it was adapted to as the arguments that say so."""
+    import keras
+    import numpy as np
+
+    for one in layer._flatten_layers():  # a config has the names of activations alone
+        for key in ("activation", "recurrent_activation"):
+            function = getattr(one, key, None)
+            name = getattr(function, "__name__", "")
+            if name in catalogue.words("activation") and function is not keras.activations.get(name):
+                raise Refused(f"has the activation {name}, which is another function than Keras's of that name")
     try:
-        return layer.get_config()
-    except NotImplementedError as error:
-        what = re.search(r"[\w.]*?(\w+) object", str(error))
+        config: dict[str, Any] = layer.get_config()
+    except (NotImplementedError, TypeError) as error:
+        what = re.search(r"[\w.]*?(\w+) object at", str(error))
         raise Refused(f"has a {what[1] if what else 'part'} that does not tell its config") from None
+    if isinstance(layer, keras.layers.Discretization) and config["bin_boundaries"] is not None:
+        config["num_bins"] = None
+    if isinstance(layer, keras.layers.Normalization) and config["mean"] is None and layer.built:
+        told = {"mean": layer.adapt_mean, "variance": layer.adapt_variance}
+        if (layer.adapt_mean.numpy() != 0).any() or (layer.adapt_variance.numpy() != 1).any():
+            config |= {key: _shortly(one.numpy().tolist()) for key, one in told.items()}
+    if "vocabulary_size" in config:
+        known = layer.get_vocabulary(include_special_tokens=False) if config["vocabulary"] is None else []
+        if known and config["output_mode"] == "tf_idf":
+            raise Refused("was adapted to weights of its words; expected another `output_mode` than tf_idf")
+        config |= {"vocabulary": np.asarray(known).tolist()} if known else {}
+        del config["vocabulary_size"]
+    return config
+
+
+def _shortly(value: Any) -> Any:
+    """Numbers that Keras keeps in float32 as they are written shortest."""
+    import numpy as np
+
+    return list(map(_shortly, value)) if isinstance(value, list) else float(str(np.float32(value)))
 
 
 def _usual(kind: type, given: Mapping[str, Any], before: dict[str, Any]) -> dict[str, Any]:
@@ -273,7 +303,6 @@ def _sized_value(made: list[Any]) -> Any:
 def _object(key: str, value: Mapping[str, Any], twice: bool) -> Any:
     """An initialiser, regulariser, constraint or wrapped layer as a name or a named object."""
     import keras
-    import numpy as np
 
     module, kind, config = catalogue.module_of(key), str(value["class_name"]), value["config"]
     if kind == "StackedRNNCells" and key == "cell":
@@ -301,7 +330,7 @@ def _object(key: str, value: Mapping[str, Any], twice: bool) -> Any:
         given = {one: _value(one, got) for one, got in config.items()}
     word = snake_case(kind)
     if module == "regularizers":  # they hold tensors, which make 0.10000000149011612 of 0.1
-        given = {one: float(str(np.float32(got))) if isinstance(got, float) else got for one, got in given.items()}
+        given = {one: _shortly(got) if isinstance(got, float) else got for one, got in given.items()}
     return {kind: given} if given else word if word in catalogue.words(key) else kind
 
 
