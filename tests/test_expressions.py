@@ -98,6 +98,7 @@ def test_a_value_is_computed_at_every_depth_and_else_stays_as_it_is():
         ("[$a, 2 * $b, relu]", [3, 8, "relu"]), ("[]", []), ("[[1, $a], [2, $b]]", [[1, 3], [2, 4]]),
         ("true", True), ("false", False), ("[true, null]", [True, None]),
         ("1 / 255", 1 / 255), ("(1 + 2) * 3", 9), ("2 ** -1", 0.5),
+        ("1.05 ** 80", 1.05**80), ("2 ** -70", 2**-70), ("-1.5 ** 66", -(1.5**66)),
     ],
 )  # fmt: skip
 def test_an_expression_has_a_value(text, result):

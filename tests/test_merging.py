@@ -257,6 +257,30 @@ def test_a_path_is_meant_beside_the_file_that_says_it(written):
     assert selection.load("inner/wide.yaml").name == "mine"
 
 
+def test_a_variant_of_the_file_below_must_be_there_and_be_said(written):
+    varied(written)
+    written("nowhere.yaml", "spec: 1\nname: nowhere\nextends: v.yaml:lrge\n")
+    written("unsaid.yaml", "spec: 1\nname: unsaid\nextends: v.yaml\n")
+    written("without.yaml", "spec: 1\nname: without\nextends: base.yaml:small\n")
+
+    assert refusal("nowhere.yaml") == [
+        "nowhere.yaml:3:1: extends: v.yaml has no variant `lrge`; expected one of small, large, larger, wide; "
+        "did you mean `large`?"
+    ]
+    assert refusal("unsaid.yaml")[0].startswith("unsaid.yaml:3:1: extends: v.yaml holds 4 specs; expected one of them")
+    assert refusal("without.yaml") == [
+        "without.yaml:3:1: extends: base.yaml has no variant `small`; expected no variant, as that file has none"
+    ]
+
+
+def test_specs_of_other_folders_that_extend_one_another_are_a_circle(written):
+    written("inner/one.yaml", "spec: 1\nname: one\nextends: ./two.yaml\n")
+    written("inner/two.yaml", "spec: 1\nname: two\nextends: ../inner/one.yaml\n")
+
+    (told,) = refusal("inner/one.yaml")
+    assert told == "inner/two.yaml:3:1: extends: `../inner/one.yaml` extends this spec in turn; expected another spec"
+
+
 def test_specs_extend_specs_in_a_chain_but_not_without_end(written):
     written("c0.yaml", BASE)
     for index in range(1, 13):
@@ -281,7 +305,7 @@ def test_a_circle_of_specs_is_told_where_it_closes(written):
     ("extends", "said"),
     [
         ("lenet", "no spec `lenet`; expected one of the "),
-        ("none.yaml", "none.yaml is not there; expected the path of a spec file, or a name that `zoo list` shows"),
+        ("nowhere.yaml", "nowhere.yaml is not there; expected the path of a spec file, or a name that `zoo list` shows"),
         (".", "no spec `.`; expected one of the "),
         ("''", '`""` is not accepted; expected the name of a spec, or the path of a file'),
         ("null", "`null` is not accepted; expected the name of a spec, or the path of a file"),
@@ -412,7 +436,8 @@ def test_a_change_reaches_a_let_that_is_there(written, changes, let):
         ({"let.width.more": 3}, "--set: let.width.more: `let.width` is no mapping; expected let.width=VALUE"),
         ({"let.depths.0": 3}, "--set: let.depths.0: `let.depths` is no mapping; expected let.depths=VALUE"),
         ({"let": 3}, "--set: let: `3` is not accepted; expected {name: value}"),
-        ({"variants.a": {}}, "--set: variants: this spec has no `variants`; expected variants=VALUE"),
+        ({"variants.a": {}}, "--set: variants: `variants` cannot be changed; "
+         "expected another spec, or a file of your own"),
         ({"extends": "lenet5"},
          "--set: extends: `extends` cannot be changed; expected another spec, or a file of your own"),
         ({"let.width": "$n"},

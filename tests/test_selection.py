@@ -6,6 +6,7 @@ import pytest
 
 from zoo import selection
 from zoo.errors import ZooError
+from zoo.language import unfolding, writing
 
 HEAD = "spec: 1\nname: {name}\nfamily: mlp\ntask: classification\nclasses: 3\ninput: {{shape: [8]}}\n"
 BODY = "layers: [Dense: {units: $wide}]\n"
@@ -122,6 +123,18 @@ def test_the_figures_of_a_spec_below_are_not_those_of_a_card(folder):
     for name in ("lenet5", "resnet50"):
         assert selection.card(selection.load(name)) == selection.cards(name)[0]
         assert selection.cards(name)[0].parameters
+
+
+def test_figures_of_before_a_change_are_no_figures_of_the_network(folder):
+    changed = selection.load("lenet5", {"classes": 3})
+    trained = selection.load("lenet5", {"train.epochs": 3, "l2": 0.1})
+
+    assert not {"parameters", "flops", "metric"} & {*changed.held()}
+    assert trained.held()["parameters"] == selection.load("lenet5").data["parameters"]
+    assert selection.load("lenet5", {"classes": 3, "parameters": 7}).held()["parameters"] == 7
+    for spec in (changed, selection.load("vae", {"latent.Gaussian.units": 3})):
+        flat = unfolding.unfold(spec.fill())[0]
+        assert "parameters" not in writing.written_out(spec.fill(), flat, unfolding.names(spec.fill()))
 
 
 def test_a_card_whose_figures_are_none_hides_no_other(folder):

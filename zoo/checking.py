@@ -54,8 +54,7 @@ def _built(spec: Spec, plan: Plan | None, values: Mapping[str, Any]) -> list[Pro
 
 def _miscounted(spec: Spec) -> list[Problem]:
     """What a spec states of its size that is not so: the figures of a card outlive a change that they do not follow."""
-    places = {key: spec.place((key,)) for key in ("parameters", "flops") if key in spec.data}
-    stated = [key for key, place in places.items() if place and place.file == spec.source]  # not in a spec below
+    stated = [key for key in ("parameters", "flops") if key in spec.held() and spec.place((key,))]
     try:
         parameters, _, flops = measuring.counted(spec.fill()) if stated else (0, 0, 0)
     except ZooError:  # it met data without which it cannot be built, and whose network is another

@@ -227,7 +227,8 @@ def show(
     facts = [("family", card.family), ("task", card.task), ("input", card.input), ("parameters", parameters)]
     facts += [("FLOPs", _short_number(card.flops))] if card.flops else []
     told = ("counting", "reference", "year", "regularization", "metric")
-    facts += [(key, str(found.data[key])) for key in told if key in found.data]
+    held = found.held()
+    facts += [(key, str(held[key])) for key in told if key in held]
     facts += [(name, f"{one.said()}, default {console.number(one.default)}") for name, one in found.ranges().items()]
     facts += [("train", ", ".join(f"{key} {_short(value)}" for key, value in found.fill().train.items()))]
     console.table([], facts)

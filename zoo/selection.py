@@ -15,7 +15,7 @@ from typing import Any
 from zoo.errors import Problem, ZooError, joined, listed, nearest, plainly
 from zoo.language import merging, network, parsing, ranges, reading, unfolding
 from zoo.language.families import FACTS, FAMILIES, kinds
-from zoo.language.spec import BODY, Spec
+from zoo.language.spec import BODY, Spec, held
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _card_of(name: str, path: Path, variant: str) -> Card:
     data = _head(content) if ours else _whole(content)
     if "extends" in data:
         merged = merging.document(content, str(path), variant, _extended)
-        data = _stated(merged.data, merged.marks, str(path)) if isinstance(merged.data, dict) else {}
+        data = held(merged.data, merged.marks, str(path)) if isinstance(merged.data, dict) else {}
     elif variant:
         data = merging.varied(data, variant)
     try:
@@ -183,13 +183,7 @@ def _card_of(name: str, path: Path, variant: str) -> Card:
 
 def card(found: Spec) -> Card:
     """The card of one spec."""
-    return _card(_stated(found.written(), found.marks, found.source))
-
-
-def _stated(data: dict[str, Any], marks: parsing.Marks, file: str) -> dict[str, Any]:
-    """The head of a spec without the figures that stand in another file: they are those of the spec below."""
-    places = {key: marks.get((key,)) for key in ("parameters", "flops")}
-    return {key: value for key, value in data.items() if not (place := places.get(key)) or place.file == file}
+    return _card(found.held())
 
 
 def _card(data: Mapping[str, Any]) -> Card:
@@ -364,7 +358,8 @@ def find(name: str) -> tuple[Path, str]:
 
 def _extended(name: str, file: str) -> tuple[bytes, str, str]:
     """What a spec extends: a path beside its file, or a name. Raises `LookupError` with (wrong, expected)."""
-    beside = str(Path(file).parent / name) if name.endswith((".yaml", ".yml")) or ".yaml:" in name else name
+    is_file = name.endswith((".yaml", ".yml")) or ".yaml:" in name
+    beside = os.path.normpath(Path(file).parent / name) if is_file else name
     try:
         path, variant = find(beside)
         if beside == name and _is_same(path, file):  # a file that has a name of the zoo's, and is laid over that

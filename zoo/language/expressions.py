@@ -526,7 +526,7 @@ def _is_in(one: Any, many: Any) -> bool:
 
 
 def _power(base: float, exponent: float) -> Any:
-    if abs(exponent) > 64 and abs(base) > 1:
+    if base and exponent * math.log2(abs(base)) > 64:  # a whole number could be so long that it takes all memory
         raise OverflowError
     return base**exponent
 

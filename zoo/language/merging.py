@@ -83,8 +83,8 @@ def _parsed(content: bytes, file: str) -> tuple[Any, Marks, list[Problem]]:
 def _extended(found: Document, file: str, find: Find | None, under: tuple[str, ...]) -> Document:
     name = found.data.pop("extends")
 
-    def refused(wrong: str, expected: str) -> Document:
-        found.problem(("extends",), wrong, expected)
+    def refused(wrong: str, expected: str, hint: str = "") -> Document:
+        found.problem(("extends",), wrong, expected, hint)
         return found
 
     if not isinstance(name, str) or not name.strip() or find is None:
@@ -99,6 +99,15 @@ def _extended(found: Document, file: str, find: Find | None, under: tuple[str, .
         )
     if len(under) > DEEPEST:
         return refused(f"more than {DEEPEST} specs one over the other", "fewer")
+    below = _parsed(content, base_file)[0]
+    variants = below.get("variants") if isinstance(below, dict) else None
+    known = list(variants) if isinstance(variants, dict) else []
+    if variant and variant not in known:
+        others = f"one of {listed(known, 40)}" if known else "no variant, as that file has none"
+        return refused(f"{base_file} has no variant `{variant}`", others, nearest(variant, known))
+    if len(known) > 1 and not variant:
+        which = listed((f"{name}:{one}" for one in known), 6)
+        return refused(f"{name} holds {len(known)} specs", f"one of them: {which}")
     base = document(content, base_file, variant, find, under)
     if not isinstance(base.data, dict):
         base.problems += found.problems
@@ -237,6 +246,8 @@ def change(
     def wrong(says: str, expected: str, hint: str = "", where: str = ".".join(path)) -> None:
         found.problems.append(Problem(says, expected, hint, where, place))
 
+    if path[0] in ("variants", "extends"):
+        return wrong(f"`{path[0]}` cannot be changed", "another spec, or a file of your own")
     for depth, key in enumerate(path[:-1], 1):
         if key not in at and isinstance(inner_unsaid, Mapping) and key in inner_unsaid:
             at[key] = copy.deepcopy(inner_unsaid[key])
@@ -259,15 +270,14 @@ def change(
             return wrong(f"`{here}` is {what}", f"{here}=VALUE")
         inner = inner_unsaid.get(key) if isinstance(inner_unsaid, Mapping) else None
         at, inner_unsaid = at[key], inner if isinstance(inner, dict) else {}
-    if path[0] in ("variants", "extends"):
-        return wrong(f"`{path[0]}` cannot be changed", "another spec, or a file of your own")
     names = [path[1]] if len(path) == 2 and path[0] == "let" else []
     if path == ("let",) and isinstance(value, dict):
         names = list(value)
     for name in names:
         declared = data.get("let") if isinstance(data.get("let"), dict) else {}
         if name not in declared:
-            return wrong("this spec has no `let` of this name", f"one of {listed(declared)}", nearest(name, declared))
+            expected = f"one of {listed(declared)}" if declared else "a spec with `let`"
+            return wrong("this spec has no `let` of this name", expected, nearest(name, declared))
     over: Any = value
     for key in reversed(path):
         over = {key: over}

@@ -15,7 +15,7 @@ from typing import Any
 from zoo.errors import Mark, Problem
 from zoo.language import dumping
 from zoo.language.families import FAMILIES, kinds
-from zoo.language.merging import place_of, problem_at
+from zoo.language.merging import CHANGE, place_of, problem_at
 from zoo.language.objects import is_count
 from zoo.language.parsing import Marks, Path, written
 from zoo.language.ranges import Filled, Range, is_number
@@ -31,6 +31,11 @@ PROSE = ("name", "summary", "reference", "counting", "regularization", "metric")
 
 CARD = (*PROSE[1:], "year", "parameters", "flops")
 """Keys that say what is known of a network; they change nothing in it."""
+
+FIGURES = ("parameters", "flops", "metric")
+"""Keys of the card that are true of one network alone."""
+
+_SHAPES_NOTHING = (*CARD, "name", "train", "l2", "dropout", "weights", "penalties")
 
 BODY = ("layers", "encoder", "latent", "decoder", "head")
 
@@ -162,6 +167,10 @@ class Spec:
         """The spec as YAML text that parses back to the same spec."""
         return dumping.dump(self.written())
 
+    def held(self) -> dict[str, Any]:
+        """What the spec says, without the figures that are another network's."""
+        return held(self.data, self.marks, self.source)
+
     def identity(self) -> str:
         """A hash of what the spec says; comments, order of keys and prose do not count."""
         said = {key: value for key, value in self.written().items() if key not in CARD}
@@ -183,6 +192,14 @@ class Spec:
     def is_told(self, path: Path) -> bool:
         """Whether something was found wrong with the value at a path already, or with one that it stands in."""
         return is_told(written(path), self.told)
+
+
+def held(data: Mapping[str, Any], marks: Marks, file: str) -> dict[str, Any]:
+    """The data of a spec without the figures that stand in another file, or before a change of the network."""
+    changed = any(mark.file == CHANGE and path and path[0] not in _SHAPES_NOTHING for path, mark in marks.items())
+    places = {key: place for key in FIGURES if (place := marks.get((key,)))}
+    gone = {key for key, place in places.items() if place.file != CHANGE and (changed or place.file != file)}
+    return {key: value for key, value in data.items() if key not in gone}
 
 
 def is_told(path: str, told: Set[str]) -> bool:

@@ -31,7 +31,8 @@ def written_out(spec: Spec, network: Network, names: Mapping[str, Any]) -> dict[
         "outputs",
         "frozen",
     )
-    told = {key: value for key, value in spec.written().items() if key not in gone}
+    held = spec.held()
+    told = {key: value for key, value in spec.written().items() if key not in gone and key in held}
     written = _Written(told.get("l2"), told.get("dropout"))
     prepare = written.items(network.prepare, network.input)
     body: dict[str, Any] = {"prepare": prepare} if prepare else {}
