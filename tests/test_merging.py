@@ -305,7 +305,8 @@ def test_a_circle_of_specs_is_told_where_it_closes(written):
     ("extends", "said"),
     [
         ("lenet", "no spec `lenet`; expected one of the "),
-        ("nowhere.yaml", "nowhere.yaml is not there; expected the path of a spec file, or a name that `zoo list` shows"),
+        ("nowhere.yaml",
+         "nowhere.yaml is not there; expected the path of a spec file, or a name that `zoo list` shows"),
         (".", "no spec `.`; expected one of the "),
         ("''", '`""` is not accepted; expected the name of a spec, or the path of a file'),
         ("null", "`null` is not accepted; expected the name of a spec, or the path of a file"),
@@ -396,7 +397,7 @@ def test_a_problem_of_a_merged_value_is_told_where_it_was_written(written):
         "spec: 1\nname: mine\nextends: base.yaml\nlet: {width: -4}\ndefaults: {Dense: {activation: rleu}}\n",
     )
 
-    assert [one.split(": ")[0] for one in refusal("mine.yaml")] == ["mine.yaml:5:20"]
+    assert [one.split(": ")[0] for one in refusal("mine.yaml")] == ["base.yaml:13:14", "mine.yaml:5:20"]
     assert refusal("base.yaml", {"train.epochs": 0, "let.width": 4}) == [
         "--set: train.epochs: `0` is not accepted; expected a whole number above 0"
     ]

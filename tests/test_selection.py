@@ -51,6 +51,7 @@ def test_what_is_wrong_with_some_variants_says_with_which(folder):
     assert [(one.path, one.wrong) for one in sorted(problems, key=lambda one: one.place)] == [
         ("let.odd", "nothing reads it"),
         ("variants.c.let.nine", "the base has no `let` of this name"),
+        ("layers[0].Dense.units", "`$deep` has no value here, in the variants `b` and `c`"),
         ("layers[1].Dense.rat", "no such argument"),
     ]
     (folder / "some.yaml").write_text(

@@ -5,8 +5,9 @@ The rules of the language that need values are here: conditions, loops, repeats,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zoo.errors import Mark, Problem, listed, nearest
@@ -32,6 +33,7 @@ class Frame:
     tensors: dict[str, str] = field(default_factory=dict)  # what the body may name -> the tensor
     given: dict[str, Path] = field(default_factory=dict)  # where a name was given
     absent: dict[str, Path] = field(default_factory=dict)  # names whose `if` is false
+    lost: list[str] = field(default_factory=list)  # patterns of names in loops that could not be gone through
     outputs: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     prefix: str = ""
@@ -65,6 +67,8 @@ class Bodies:
     def __post_init__(self) -> None:
         self.program = items.read(self.spec)
         self.problems += self.program.problems
+        told = {one.path for one in self.program.problems}  # of these nothing more is said, nor of what they hold
+        self.spec = replace(self.spec, told=self.spec.told | told)
         self.whole = self.program.whole
         self.table = self._table()
         self.defaults = {layer: self._defaults(layer, given) for layer, given in self.program.defaults.items()}
@@ -94,9 +98,11 @@ class Bodies:
         self, raw: Mapping[str, Any], order: Iterable[str], table: dict[str, Any], where: Callable[[str], Path]
     ) -> None:
         """Compute the values of names in their order. A name without a value stays out of the table."""
-        for key in order:
-            if key not in table and (raw[key] is not None or self.spec.is_told(where(key))):
-                table[key] = LOST if raw[key] is None else self._of_name(raw[key], table, where(key))
+        given = [key for key in order if key not in table and (raw[key] is not None or self.spec.is_told(where(key)))]
+        table.update(dict.fromkeys(given, LOST))  # what one of a circle finds of the next
+        for key in given:
+            if raw[key] is not None:
+                table[key] = self._of_name(raw[key], table, where(key))
 
     def _defaults(self, layer: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """The defaults of a class with their expressions computed, once, and checked."""
@@ -108,7 +114,7 @@ class Bodies:
 
     def _check(self, layer: str, found: Mapping[str, Any], text: Mapping[str, Any], path: Path) -> None:
         """Say which arguments, computed from a text, are not accepted."""
-        if not found or self.program.problems:  # what is wrong then may follow from what is told
+        if not found:  # what is wrong then may follow from what is told
             return
         if catalogue.is_operation(layer):
             entry = catalogue.catalogue()["ops"][layer.removeprefix(catalogue.OPERATIONS)]
@@ -136,7 +142,7 @@ class Bodies:
     def _failed(self, error: Wrong, path: Path) -> None:
         """Say why an expression has no value, if that is not told already and does not follow from what is told."""
         self.whole = False
-        if isinstance(error, Lost) or self.program.problems:
+        if isinstance(error, Lost):
             self.told.add(path)
         else:
             self._wrong(path, *error.args)
@@ -207,7 +213,10 @@ class Bodies:
         before = frame.l2, frame.frozen
         self._inherit(item, frame)
         for _ in range(self._count(item, frame)):
-            for row in self._rows(item, frame):
+            rows = self._rows(item, frame)
+            if not self._is_computed((*item.path, "in")):
+                frame.lost += map(_pattern, _named_in(item.items))
+            for row in rows:
                 frame.table.update(zip(item.variables, row, strict=True))
                 self._run(item.items, frame)
                 if self._is_enough():
@@ -280,7 +289,7 @@ class Bodies:
 
     def _is_computed(self, path: Path) -> bool:
         """Whether the value at a path was computed, and nothing is told of it."""
-        return not self.program.problems and path not in self.told
+        return path not in self.told and not self.spec.is_told(path)
 
     def _absent(self, body: Iterable[Item], frame: Frame) -> None:
         """The literal names in a group that is not there, so that a reader of them is told why."""
@@ -367,7 +376,7 @@ class Bodies:
         several = catalogue.takes_list(layer) or any(name.startswith("*") for name in free)
         if call and needed:  # what is said of none is `previous`
             given = (frame.previous,)
-        known = not self.program.problems and self._is_computed(path)
+        known = self._is_computed(path)
         if known and len(given) > len(free) and not several:
             takes = listed(f"`{name}`" for name in free) or "none beside the arguments that are given"
             self._wrong(path, f"{len(given)} tensor{'s' * (len(given) != 1)} for `{layer}`", takes)
@@ -413,7 +422,9 @@ class Bodies:
             if key in block.parameters:
                 table[key] = self._of_name(value, frame.table, (*path, key))
         for key, value in block.parameters.items():
-            if key not in item.arguments:
+            if key not in item.arguments and value is None:  # that it must be given is told
+                table[key] = LOST
+            elif key not in item.arguments:
                 table[key] = self._of_name(value, table, ("blocks", block.name, "parameters", key))
         for key in block.let:
             table.pop(key, None)
@@ -462,9 +473,8 @@ class Bodies:
             return ()
         given = tuple(call[key] for key in inputs if key in call) if call else given
         if len(given) != len(inputs):
-            if not self.program.problems:  # else it may follow from what is told
-                wrong = f"{len(given)} tensor{'s' * (len(given) != 1)} for `{name}`"
-                self._wrong(path, wrong, f"{len(inputs)}: {', '.join(inputs)}")
+            wrong = f"{len(given)} tensor{'s' * (len(given) != 1)} for `{name}`"
+            self._wrong(path, wrong, f"{len(inputs)}: {', '.join(inputs)}")
             self.whole = False
             return ()
         return given
@@ -590,7 +600,7 @@ class Bodies:
             self._wrong(path, has, f"`{base}`" if count == 1 else f"{base}.0 to {base}.{count - 1}")
         elif name in frame.absent:
             self._wrong(path, f"`{name}` is not there, its `if` is false", "`else: TENSOR` beside that `if`")
-        else:
+        elif not any(re.fullmatch(one, base) for one in frame.lost):
             close = nearest(given, ["previous", *frame.tensors])
             what = f"`{given}`" if isinstance(given, str) else shown(given)
             known = ", ".join(["previous", *frame.entries])
@@ -713,6 +723,20 @@ class Bodies:
         if not self.spec.is_told(path) and (path not in self.told or not path):
             self.told.add(path)
             self.problems.append(self.spec.problem(path, wrong, expected, hint))
+
+
+def _named_in(body: Iterable[Item]) -> Iterator[str]:
+    """The names that the items of a body give, as they are written."""
+    for item in body:
+        if isinstance(item, Group):
+            yield from _named_in(item.items)
+        elif isinstance(item, (Call, Reuse)) and item.name is not None:
+            yield str(item.name)
+
+
+def _pattern(name: str) -> str:
+    """A pattern of what a name may come to, once its expressions have values."""
+    return ".*".join(map(re.escape, re.split(r"\$\{[^}]*\}|\$\w+", name)))
 
 
 def as_computed(text: Any, wrong: str) -> str:
