@@ -145,8 +145,10 @@ def test_each_task_has_the_head_that_its_facts_are_for(task):
 @pytest.mark.parametrize("key", [*FIELDS, *(f"input.{key}" for key in INPUT), *(f"train.{key}" for key in TRAINING)])
 @pytest.mark.parametrize("value", [[], {"a": [{}]}, 1.5, "", True, -1, [None], "\n"], ids=repr)
 def test_no_key_accepts_what_it_cannot_mean(key, value):
-    """Each value is refused at the key itself; 1.5 may be lambda, a size may be open, and one number has no sizes."""
-    if (key, value) not in (("l2", 1.5), ("input.shape", [None]), ("input.shape", []), ("frozen", True)):
+    """Each value is refused at the key itself; 1.5 may be lambda, a size may be open, a head may be all."""
+    if (key, value) not in (
+        ("l2", 1.5), ("input.shape", [None]), ("input.shape", []), ("frozen", True), ("layers", []),
+    ):  # fmt: skip
         assert [one for one in refusal(MLP, {key: value}) if one.startswith(f"--set: {key}")]
 
 

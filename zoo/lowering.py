@@ -243,15 +243,11 @@ def _across(node: Node, tensors: Mapping[str, Any]) -> str:
     """Why a layer goes over the rows of a batch, an empty text if it does not. Operations are tried instead."""
     if node.operation or node.network:
         return ""
-    if node.layer in ASKING:
+    if node.layer in catalogue.ASKING:
         told = [value for key, value in node.call.items() if not key.endswith("mask") and isinstance(value, str)]
         if any(len(tensors[name].shape) < 3 for name in (*node.inputs, *told)):
             return "it asks one row what another answers; expected sequences"
     return _over_rows(node.layer, node.arguments, len(tensors[node.inputs[0]].shape)) if node.inputs else ""
-
-
-ASKING = ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention")
-"""Layers whose steps are asked what other steps answer."""
 
 
 def _over_rows(layer: str, arguments: Mapping[str, Any], rank: int) -> str:

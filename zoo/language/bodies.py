@@ -349,6 +349,10 @@ class Bodies:
             self._wrong((*path, "from"), f"{len(inputs)} tensors for `{layer}`, which takes one", expected)
         if alone and self._is_computed((*path, "from")):
             self._wrong(path, f"1 tensor for `{layer}`", "a list of them, such as `from: [NAME, previous]`")
+        unnamed = item.source is None or item.source.named is None
+        if layer in catalogue.ASKING and len(inputs) == 1 and not many and unnamed and self._is_computed(path):
+            expected = "`from: {query: NAME, value: NAME}`, the same twice for self-attention"
+            self._wrong(path, f"1 tensor for `{layer}`", expected)
         name = (
             self._given_name(item, frame, suffix)
             if item.name is not None
@@ -542,7 +546,7 @@ class Bodies:
         given = self._evaluated(item.name, frame.table, path)
         if given is None and not self._is_computed(path):
             return ""
-        if suffix and type(given) in (str, int):
+        if suffix and type(given) in (str, int) and given not in ("previous", "input"):
             given = f"{given}{suffix}"
         return self._name(given, path)
 
@@ -689,6 +693,9 @@ class Bodies:
             self.whole = False
             if path[:1] == ("latent",) and name in frame.given:
                 self._our_name(name, frame)
+                return
+            if self.calls and name not in frame.given and frame.used[full] == path:
+                self._wrong((*self.calls[-1], "name"), f"another call of this block has made `{full}`", "another name")
                 return
             place, by = self.spec.place(frame.used[full]), written(frame.used[full])
             by = "the input" if full in {one.name for one in self.inputs} else by

@@ -63,6 +63,9 @@ COUNTS = (
 SIZES = ("kernel_size", "pool_size", "strides", "dilation_rate")
 """Arguments that are whole numbers above 0, or lists of them."""
 
+WHOLE = ("padding", "cropping", "size")
+"""Arguments that are whole numbers, 0 or above, or lists of them, unless they are words."""
+
 _OF_WHOLE_NUMBERS = (
     "CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup", "StringLookup",
     "TextVectorization",
@@ -158,7 +161,13 @@ BOUNDS: dict[str, dict[str, Bounds]] = {
         **dict.fromkeys(("end_learning_rate", "alpha", "power", "warmup_steps", "decay_rate"), _FROM_0),
     },
     "CosineDecay": {"initial_learning_rate": _FROM_0},
-    "GroupNormalization": {"groups": _GROUPS},
+    "GroupNormalization": {"groups": _GROUPS, "epsilon": _FROM_0},
+    "LayerNormalization": {"epsilon": _FROM_0},
+    "RMSNormalization": {"epsilon": _FROM_0},
+    "BatchNormalization": {"epsilon": _FROM_0, "momentum": _FROM_0_TO_1},
+    "LeakyReLU": {"negative_slope": _FROM_0},
+    "ReLU": dict.fromkeys(("negative_slope", "threshold", "max_value"), _FROM_0),
+    "VarianceScaling": {"scale": _ABOVE_0},
 }  # fmt: skip
 """What arguments must be: of all losses, optimizers or schedules, and of classes where another rule holds.
 
@@ -278,6 +287,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 """The words that Keras takes for an argument, and tells only when it builds or even runs."""
 
+WORDED = ("padding", "interpolation", "fill_mode", "output_mode", "mode")
+"""Those of them that are never null."""
+
 
 def choices(layer: str, argument: str) -> tuple[str, ...]:
     """The words that an argument of a layer takes; none where it takes anything else."""
@@ -331,7 +343,9 @@ def entry(module: str, name: str) -> dict[str, Any] | tuple[str, str, str]:
 
 
 ELSEWHERE = {
-    "Linear": "Dense", "CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU", "xavier_uniform": "glorot_uniform",
+    "Linear": "Dense", "View": "Reshape", "Upsample": "UpSampling2D", "Sigmoid": "Activation", "Tanh": "Activation",
+    "GELU": "Activation", "SiLU": "Activation", "CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU",
+    "xavier_uniform": "glorot_uniform",
     "xavier_normal": "glorot_normal", "kaiming_uniform": "he_uniform", "kaiming_normal": "he_normal",
     "AvgPool2d": "AveragePooling2D", "MaxPool2d": "MaxPooling2D", "BatchNorm1d": "BatchNormalization",
     "BatchNorm2d": "BatchNormalization", "LayerNorm": "LayerNormalization", "Conv1d": "Conv1D", "Conv2d": "Conv2D",
@@ -413,8 +427,8 @@ STATES = {
 }  # fmt: skip
 """How many states a recurrent layer, or the cell of an `RNN`, hands out beside its output when it is asked to."""
 
-SCORED = ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention")
-"""The layers that answer a second tensor where they are called with `return_attention_scores`."""
+ASKING = ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention")
+"""The layers that ask one tensor about another; called with `return_attention_scores` they answer a second one."""
 
 
 def outputs(layer: str, arguments: Mapping[str, Any], call: Mapping[str, Any] | None = None) -> int:
@@ -429,7 +443,7 @@ def outputs(layer: str, arguments: Mapping[str, Any], call: Mapping[str, Any] | 
     if layer == "RNN":
         cells = arguments.get("cell")
         states = sum(STATES.get(_named(one)[0], 0) for one in (cells if isinstance(cells, list) else [cells]))
-    scored = layer in SCORED and (call or {}).get("return_attention_scores") is True
+    scored = layer in ASKING and (call or {}).get("return_attention_scores") is True
     return 1 + states * bool(arguments.get("return_state")) + scored
 
 

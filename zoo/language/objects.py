@@ -9,7 +9,7 @@ from typing import Any
 from zoo.errors import listed, nearest
 from zoo.language import catalogue
 from zoo.language.expressions import holds, is_expression
-from zoo.language.parsing import Path, shown
+from zoo.language.parsing import NAME, NAMES, Path, shown
 from zoo.language.ranges import Range, is_number
 
 Found = tuple[Path, str, str, str]
@@ -65,7 +65,8 @@ FORMER = {
     "lr": "learning_rate", "alpha": "negative_slope", "p": "rate", "nb_filter": "filters", "border_mode": "padding",
     "kernel": "kernel_size", "stride": "strides", "out_features": "units", "out_channels": "filters",
     "kernel_init": "kernel_initializer", "init": "kernel_initializer", "bias": "use_bias", "max": "max_value",
-    "min": "min_value",
+    "min": "min_value", "num_embeddings": "input_dim", "embedding_dim": "output_dim", "hidden_size": "units",
+    "out_dim": "units",
 }  # fmt: skip
 """What arguments were called in older Kerases and are called elsewhere."""
 
@@ -121,6 +122,9 @@ def named(
         yield (here, *entry)
     elif isinstance(given, Mapping) or given is None:
         inner = {key: one for key, one in (given or {}).items() if module != "layers" or key != "name"}
+        own = (given or {}).get("name", "name") if module == "layers" else "name"
+        if not isinstance(own, str) or not NAME.fullmatch(own):
+            yield (*here, "name"), f"{shown(own)} is no name", NAMES, ""
         usual = (defaults or {}).get(name) or () if module == "layers" else ()
         required = [key for key in entry["required"] if key not in usual]
         yield from arguments(name, inner, {**entry, "required": required}, here, defaults=defaults)
@@ -224,6 +228,7 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
     if "tensors" in entry and (unfit := _unfit(name, key, value, entry)):
         return wrong, unfit, ""
     free = not required and not isinstance(default, (bool, int, float, list))
+    free = free and (default is None or key not in catalogue.WORDED)
     if value is None:
         return None if free else (wrong, "a value", "")
     if key in ("dropout", "recurrent_dropout") or (key == "rate" and name in catalogue.DROPOUTS):
@@ -233,6 +238,8 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
         return None if accepted else (wrong, f"{bounds[1]}{', or null' if free else ''}", "")
     if key in catalogue.COUNTS:
         return None if is_count(value) else (wrong, COUNT, "")
+    if key in catalogue.WHOLE and not isinstance(value, str) and not _are_whole_from_0(value):
+        return wrong, "a whole number, 0 or above, or a list of them", ""
     if key in catalogue.SIZES:
         sizes = value if isinstance(value, list) else [value]
         if not sizes or not all(map(is_count, sizes)):
@@ -269,6 +276,12 @@ def _unfit(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> str:
     if key.startswith(("axis", "axes")) and not _are_whole(value):
         return "a whole number, or a list of them; the rows' axis is 0"
     return ""
+
+
+def _are_whole_from_0(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_are_whole_from_0, value)) and value != []
+    return type(value) is int and value >= 0
 
 
 def _are_numbers(value: Any) -> bool:

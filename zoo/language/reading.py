@@ -58,6 +58,11 @@ def _or_expression(test: Test) -> Test:
     return lambda value: test(value) or (isinstance(value, str) and "$" in value)
 
 
+def _is_source(value: Any) -> bool:
+    """Whether a text can name weights: a file has a dot or a slash in its name."""
+    return _is_text(value) and (value == "imagenet" or any(one in value for one in ":./\\$"))
+
+
 def _is_texts(value: Any) -> bool:
     return _is_text(value) or (isinstance(value, list) and bool(value) and all(map(_is_text, value)))
 
@@ -96,7 +101,7 @@ FIELDS: dict[str, tuple[Test, str]] = {
     "defaults": (_is_mapping, "arguments by class, such as {Conv2D: {padding: same}}"),
     "blocks": (_is_mapping, "{name: {parameters: {...}, layers: [...]}}"),
     "prepare": (_is_items, "a list of layers, such as [Rescaling: {scale: 1 / 255}]"),
-    "layers": (_is_items, _LAYERS),
+    "layers": (_is_list, _LAYERS),
     "encoder": (_is_list, _LAYERS),
     "latent": (lambda value: isinstance(value, (dict, str)), "one layer, such as Dense: {units: 32}"),
     "decoder": (_is_list, _LAYERS),
@@ -104,7 +109,7 @@ FIELDS: dict[str, tuple[Test, str]] = {
     "penalties": (_is_filled, "{kl: {weight: 4.0, warm_up: 1000}, mmd: 10.0}, or {contractive: 1e-4}"),
     "head": (_is_items, _LAYERS),
     "outputs": (lambda value: isinstance(value, list) and bool(value), "a list of names"),
-    "weights": (_is_text, "imagenet, keras:NAME, run:NAME, or a file of weights"),
+    "weights": (_is_source, "imagenet, keras:NAME, run:NAME, or a file of weights"),
     "frozen": (lambda value: isinstance(value, bool), "true or false"),
     "train": (_is_mapping, "a mapping with any of optimizer, loss, batch_size and epochs"),
 }
@@ -523,6 +528,13 @@ def _input(given: dict[str, Any], path: Path, marks: Marks) -> Iterator[Problem]
         if given.get("kind", usual[0]) not in usual:
             wrong = f"`{given['kind']}` does not go with a shape of {len(given['shape'])} sizes"
             yield problem_at(marks, (*path, "kind"), wrong, f"`{usual[0]}`, or another shape")
+        elif "classes" in given and given.get("kind", usual[0]) != "label":
+            yield problem_at(marks, (*path, "classes"), "nothing reads it", "`classes` of the spec, or of a label")
+        columns, sizes = given.get("columns"), given["shape"][-1:]
+        if isinstance(columns, list) and len(set(columns)) < len(columns):
+            yield problem_at(marks, (*path, "columns"), "a name stands there twice", "each name once")
+        elif isinstance(columns, list) and sizes not in ([], [None], [len(columns)]):
+            yield problem_at(marks, (*path, "columns"), f"{len(columns)} names for {sizes[0]} columns", "one for each")
 
 
 def _family(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Problem]:

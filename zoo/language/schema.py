@@ -58,12 +58,25 @@ _PLAIN: dict[str, Schema] = {
     "optional": {"type": ["number", "array", "boolean", "null"]},
     "text": {"type": ["string", "number", "array"]},
     "anything": {"type": ["string", "number", "array", "boolean", "null"]},
+    "anything but null": {"type": ["string", "number", "array", "boolean"]},
     "axis": {"type": ["number", "array"], "not": _AMONG_ROWS},
     "axis of an operation": {
         "type": ["integer", "array"],
         "minItems": 1,
         "items": {"type": ["integer", "array", "string"], **_TEXT_IS_COMPUTED},
         "not": _AMONG_ROWS,
+    },
+    "whole numbers": {
+        "type": ["integer", "array"],
+        "minimum": 0,
+        "minItems": 1,
+        "items": {
+            "type": ["integer", "array", "string"],
+            "minimum": 0,
+            "minItems": 1,
+            "items": {"type": ["integer", "string"], "minimum": 0, **_TEXT_IS_COMPUTED},
+            **_TEXT_IS_COMPUTED,
+        },
     },
     "operand": {
         "type": ["number", "boolean", "array"],
@@ -284,7 +297,7 @@ def _keys() -> dict[str, Schema]:
                 "additionalProperties": _ref("block"),
             },
         ),
-        "layers": _described("The body of a network.", body),
+        "layers": _described("The body of a network.", {"type": "array", "items": _ref("item")}),
         "encoder": _described("From the input to the code.", {"type": "array", "items": _ref("item")}),
         "latent": _described("The layer that makes the code.", _ref("latent")),
         "decoder": _described("From the code back to the input.", {"type": "array", "items": _ref("item")}),
@@ -294,7 +307,8 @@ def _keys() -> dict[str, Schema]:
             {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 1, "uniqueItems": True},
         ),
         "weights": _described(
-            "Where its weights begin: imagenet, keras:NAME, run:NAME, or a file.", {"type": "string"}
+            "Where its weights begin: imagenet, keras:NAME, run:NAME, or a file.",
+            {"type": "string", "pattern": r"^imagenet$|[:./\\$]"},
         ),
         "frozen": _described("Whether all but the head stays as it begins.", {"type": "boolean"}),
         "train": _described("How it is trained.", _ref("train")),
@@ -379,7 +393,7 @@ def _definitions() -> dict[str, Schema]:
                 "kind": {"enum": sorted({kind for row in KINDS.values() for kind in row})},
                 "vocabulary": _described("How many tokens there are.", _ref("size")),
                 "classes": _described("How many labels there are.", _ref("size")),
-                "columns": {"type": ["array", "string"]},
+                "columns": {"type": ["array", "string"], "items": {"type": "string"}, "uniqueItems": True},
             },
             "additionalProperties": False,
             "required": ["shape"],
@@ -464,13 +478,15 @@ def _definitions() -> dict[str, Schema]:
         "block": {
             "type": "object",
             "properties": {
-                "parameters": _described("Its parameters with their defaults; null: must be given.", _ref("table")),
-                "let": _ref("table"),
+                "parameters": _described(
+                    "Its parameters with their defaults; null: must be given.", _either(_ref("table"), {"type": "null"})
+                ),
+                "let": _either(_ref("table"), {"type": "null"}),
                 "inputs": _described(
                     "The names of the tensors that it is called on.",
                     {
                         "type": "array",
-                        "items": {**NAME, "not": {"const": "previous"}},
+                        "items": {**NAME, "type": "string", "not": {"const": "previous"}},
                         "minItems": 1,
                         "uniqueItems": True,
                     },
@@ -527,7 +543,7 @@ def _definitions() -> dict[str, Schema]:
         **{f"{key} of {name}": _held(fits, key == "cell") for (name, key), fits in objects.HELD.items()},
         **objects_of,
         **{
-            _chosen_name(name, key): _chosen(words_of)
+            _chosen_name(name, key): _chosen(words_of, key in catalogue.WORDED)
             for name, entry in known["layers"].items()
             for key in entry["arguments"]
             if (words_of := _words_of(name, key, entry))
@@ -689,7 +705,10 @@ def argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
     if words and (default is None or isinstance(default, str)):
         shared = {**_ref(key.rpartition("_")[2]), **({"not": {"type": "null"}} if required else {})}
         return shared if default is None or default in words else _either({"enum": [default]}, shared)
-    if _words_of(name, key, entry):
+    chosen = _words_of(name, key, entry)
+    if key in catalogue.WHOLE:
+        return _either(*([{"enum": [*chosen]}] if chosen else []), _ref("whole numbers"))
+    if chosen:
         return _ref(_chosen_name(name, key))
     if key in catalogue.SIZES:
         sizes = _ref(f"sizes of {catalogue.rank(name)}D")
@@ -703,7 +722,8 @@ def argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
     if of_layer and key == "dtype":
         return _ref("type of a layer" if len(catalogue.types(name)) == 1 else "type of whole numbers")
     if catalogue.takes_text(key, default):
-        return _ref("text" if required else "anything")
+        never = key in catalogue.WORDED and default is not None
+        return _ref("text" if required else "anything but null" if never else "anything")
     return _ref("number" if required or default is not None else "optional")
 
 
@@ -742,9 +762,10 @@ def _chosen_name(layer: str, argument: str) -> str:
     return f"a {argument}" + (f" of {layer}" if layer == "Conv1D" else "")
 
 
-def _chosen(words: Sequence[str]) -> Schema:
+def _chosen(words: Sequence[str], never_null: bool) -> Schema:
     """What stands in the place of an argument that is one of some words, or is no word."""
-    return _typed({**_PLAIN["anything"], "if": {"type": "string"}, "then": {"enum": [*words]}})
+    kinds = _PLAIN["anything but null" if never_null else "anything"]
+    return _typed({**kinds, "if": {"type": "string"}, "then": {"enum": [*words]}})
 
 
 def _word(argument: str) -> Schema:

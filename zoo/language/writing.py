@@ -57,7 +57,7 @@ def written_out(spec: Spec, network: Network, names: Mapping[str, Any]) -> dict[
     else:
         items = written.items(network.nodes, network.input)
         split = next((index for index, node in enumerate(network.nodes) if node.part == "head"), len(items))
-        body["layers"] = items[:split] or _NOTHING
+        body["layers"] = items[:split]
         body |= {"head": items[split:]} if split < len(items) else {}
         if "outputs" in spec.data:
             body["outputs"] = list(network.outputs)
