@@ -310,6 +310,75 @@ def test_the_weight_of_a_contraction_is_searched_and_the_export_has_none_of_it(t
     assert len(study.run.plan.spec.written()["penalties"]) == 1
 
 
+# Sparsity
+
+SPARSE = {**CONTRACTED, "name": "sparse", "penalties": {"sparsity": {"weight": 0.3, "target": 0.1}}}
+
+
+def divergences(model, x, target):
+    """The sum over the units of KL(target || mean answer), written down another way: as differences of entropies."""
+    q = model.get_layer("encoder").predict(x, verbose=0).astype("float64").mean(axis=0)
+    p = np.full_like(q, target)
+    cross, own = -p * np.log(q) - (1 - p) * np.log1p(-q), -p * np.log(p) - (1 - p) * np.log1p(-p)
+    return float((cross - own).sum())
+
+
+def test_sparsity_is_the_divergence_of_the_mean_answers_in_the_loss():
+    model = zoo.build(SPARSE, seed=1)
+    model.set_weights([rng.normal(size=one.shape) for one in model.get_weights()])
+    found = model.evaluate(X, X, batch_size=len(X), verbose=0, return_dict=True)
+
+    assert found["sparsity"] == pytest.approx(divergences(model, X, 0.1), rel=1e-4)
+    assert found["loss"] == pytest.approx(found["mse"] + 0.3 * found["sparsity"], rel=1e-4)
+
+
+def test_sparsity_is_learnt_from_beside_a_contraction_and_no_answer_knows_it(tmp_path):
+    plain = {key: value for key, value in SPARSE.items() if key != "penalties"}
+    rows = rng.normal(size=(64, 5)).astype("float32")
+    found = {}
+    for weight in (0.0, 1.0):
+        fast = {"optimizer": {"Adam": {"learning_rate": 0.03}}}
+        penalties = {"contractive": 0.001, "sparsity": {"weight": weight, "target": 0.1}}
+        model = zoo.build({**SPARSE, "penalties": penalties, "train": fast}, seed=1)
+        assert [one.shape for one in model.get_weights()] == [one.shape for one in zoo.build(plain).get_weights()]
+        model.fit(rows, rows, epochs=60, batch_size=64, verbose=0)
+        found[weight] = divergences(model, rows, 0.1)
+        model.save(tmp_path / "model.keras")
+        again = keras.models.load_model(tmp_path / "model.keras")
+        np.testing.assert_array_equal(again.predict(rows, verbose=0), model.predict(rows, verbose=0))
+
+    assert found[1.0] < 0.5 * found[0.0]
+
+
+@pytest.mark.parametrize(
+    ("latent", "fits"),
+    [
+        ({"Dense": {"units": 3, "activation": "sigmoid"}}, True),
+        ({"Dense": {"units": 3, "activation": "softmax"}}, True),
+        ({"Activation": {"activation": "sigmoid"}}, True),
+        ({"Dense": {"units": 3}}, False),
+        ({"Dense": {"units": 3, "activation": "tanh"}}, False),
+    ],
+)
+def test_sparsity_is_of_answers_between_0_and_1(latent, fits):
+    if fits:
+        assert zoo.build({**SPARSE, "latent": latent}).layers[-1].name == "sparsity"
+    else:
+        with pytest.raises(ZooError, match="the code's units answer other numbers than those between 0 and 1"):
+            zoo.build({**SPARSE, "latent": latent})
+
+
+def test_the_weight_and_the_target_of_sparsity_are_searched(tmp_path):
+    weight = {"min_value": 1e-3, "max_value": 1e-1, "sampling": "log", "default": 1e-2}
+    target = {"values": [0.05, 0.2], "default": 0.05}
+    spec = {**SPARSE, "penalties": {"sparsity": {"weight": weight, "target": target}}}
+    rows = {"x_train": rng.normal(size=(80, 5)).astype("float32")}
+    study = zoo.tune(spec, rows, trials=3, epochs=2, oracle="random", run=tmp_path / "run", workers=1)
+
+    assert set(study.values) == {"penalties.sparsity.weight", "penalties.sparsity.target"}
+    assert len({one["score"] for one in study.trials}) == 3
+
+
 def test_a_conditional_autoencoder_is_contracted_in_its_rows_alone():
     spec = {
         **{key: value for key, value in CONTRACTED.items() if key != "input"},

@@ -53,7 +53,8 @@ BEYOND = {
         "gaussian_that_is_computed", "let_in_a_circle", "let_of_itself", "let_without_a_value", "loop_over_rows",
         "name_that_is_a_subtraction", "nothing_left_of_a_list",
         "range_too_low_for_a_block", "repeat_that_is_computed", "several_in_graph",
-        "contraction_that_is_computed", "loss_that_cannot_be_computed", "optimizer_that_is_computed_out_of_its_bounds",
+        "contraction_that_is_computed", "sparsity_that_is_computed", "loss_that_cannot_be_computed",
+        "optimizer_that_is_computed_out_of_its_bounds",
         "training_that_cannot_be_computed", "unknown_name", "words_that_are_computed",
     ), "values"),
     **dict.fromkeys((

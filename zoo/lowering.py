@@ -102,7 +102,7 @@ def lower(network: Network, how: Plain, seed: int | None = None, portable: bool 
     return keras.Model(_one(sources.values()), _one(results), name=_model_name(network.name))
 
 
-CRITERIA = ("EvidenceLowerBound", "Contraction")
+CRITERIA = ("EvidenceLowerBound", "Contraction", "Sparsity")
 """Layers of ours that draw nothing."""
 
 MASKS = ("mask_zero", "mask_value")

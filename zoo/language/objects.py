@@ -48,7 +48,7 @@ MERGING = ("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multip
 
 LISTED = (
     *MERGING, "Attention", "AdditiveAttention", "LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM1D",
-    "ConvLSTM2D", "ConvLSTM3D", "Identity", "Sampling", "EvidenceLowerBound", "Contraction", "Function",
+    "ConvLSTM2D", "ConvLSTM3D", "Identity", "Sampling", "EvidenceLowerBound", "Contraction", "Sparsity", "Function",
     "HashedCrossing",
 )  # fmt: skip
 """Layers that may be called on several tensors in a list."""
@@ -74,6 +74,7 @@ COUNT = "a whole number above 0"
 RATE = "a number of at least 0 and below 1, or a range"
 LAMBDA = "a number of 0 or above, or a range"
 WEIGHT = "a number of 0 or above"
+SHARE = "a number between 0 and 1"
 
 
 def is_rate(value: Any) -> bool:
@@ -84,6 +85,11 @@ def is_rate(value: Any) -> bool:
 def is_lambda(value: Any) -> bool:
     """Whether a value can be lambda: a number, 0 or above."""
     return is_number(value) and value >= 0
+
+
+def is_share(value: Any) -> bool:
+    """Whether a value is a number between 0 and 1, neither among them."""
+    return is_number(value) and 0 < value < 1
 
 
 def is_count(value: Any) -> bool:

@@ -106,7 +106,7 @@ FIELDS: dict[str, tuple[Test, str]] = {
     "latent": (lambda value: isinstance(value, (dict, str)), "one layer, such as Dense: {units: 32}"),
     "decoder": (_is_list, _LAYERS),
     "likelihood": _one_of(LIKELIHOODS),
-    "penalties": (_is_filled, "{kl: {weight: 4.0, warm_up: 1000}, mmd: 10.0}, or {contractive: 1e-4}"),
+    "penalties": (_is_filled, "{kl: {weight: 4.0, warm_up: 1000}, mmd: 10.0}, or {contractive: 1e-4, sparsity: 0.01}"),
     "head": (_is_items, _LAYERS),
     "outputs": (lambda value: isinstance(value, list) and bool(value), "a list of names"),
     "weights": (_is_source, "imagenet, keras:NAME, run:NAME, or a file of weights"),
@@ -133,11 +133,21 @@ TRAINING: dict[str, tuple[Test, str]] = {
 
 _WEIGHT = (_or_expression(is_lambda), f"{objects.WEIGHT}, or a range")
 KL: dict[str, tuple[Test, str]] = {"weight": _WEIGHT, "warm_up": (_or_expression(is_count), objects.COUNT)}
+SPARSITY: dict[str, tuple[Test, str]] = {
+    "weight": _WEIGHT,
+    "target": (_or_expression(objects.is_share), objects.SHARE),
+}
 PENALTIES: dict[str, tuple[Test, str]] = {
     "kl": (lambda value: isinstance(value, dict) or _WEIGHT[0](value), "a weight, or {weight: 4.0, warm_up: 1000}"),
     "mmd": _WEIGHT,
     "contractive": _WEIGHT,
+    "sparsity": (
+        lambda value: isinstance(value, dict) or _WEIGHT[0](value),
+        "a weight, or {weight: 0.01, target: 0.05}",
+    ),
 }
+PLAIN = ("contractive", "sparsity")
+"""The penalties of a code that is no distribution."""
 
 REQUIRED = ("spec", "name", "family", "input")
 
@@ -488,22 +498,24 @@ def _meant(data: dict[str, Any], fields: dict[str, tuple[Test, str]]) -> set[str
 
 def _penalties(given: dict[str, Any], marks: Marks) -> Iterator[Problem]:
     yield from _keys(given, PENALTIES, ("penalties",), marks, "`penalties`")
-    if isinstance(given.get("kl"), dict):
-        yield from _keys(given["kl"], KL, ("penalties", "kl"), marks, "`kl`")
+    for key, fields in (("kl", KL), ("sparsity", SPARSITY)):
+        if isinstance(given.get(key), dict):
+            yield from _keys(given[key], fields, ("penalties", key), marks, f"`{key}`")
 
 
 def _unread_penalties(data: dict[str, Any], coded: bool, latent: Any, marks: Marks) -> Iterator[Problem]:
-    """Penalties that the latent has nothing for: a bound is a Gaussian's, and a plain code can be contracted."""
+    """Penalties that the latent has nothing for: a bound is a Gaussian's, the others are a plain code's."""
     given = data.get("penalties")
     if given is None:
         return
     bound, plain = "`latent: {Gaussian: ...}`, whose bound it weighs", "a layer as `latent`, such as Dense: {units: 32}"
     gaussian = latent == "Gaussian"
-    fits = ("kl", "mmd") if gaussian else ("contractive",) if coded and latent != "VectorQuantizer" else ()
+    fits = ("kl", "mmd") if gaussian else PLAIN if coded and latent != "VectorQuantizer" else ()
     known = [key for key in given if key in PENALTIES] if isinstance(given, dict) else []
     if not fits or not isinstance(given, dict):
         if not fits:
-            yield problem_at(marks, ("penalties",), "nothing reads it", plain if known == ["contractive"] else bound)
+            of_plain = known and {*known} <= {*PLAIN}
+            yield problem_at(marks, ("penalties",), "nothing reads it", plain if of_plain else bound)
         return
     for key in known:
         if key not in fits:

@@ -51,6 +51,7 @@ _TEXT_IS_COMPUTED: Schema = {"if": {"type": "string"}, "then": EXPRESSION}
 _PLAIN: dict[str, Schema] = {
     "lambda": {"type": "number", "minimum": 0},
     "rate": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    "share": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
     "count": COUNT,
     "boolean": {"type": "boolean"},
     "seed": {"type": ["integer", "null"]},
@@ -157,7 +158,7 @@ def _family(name: str) -> Schema:
         then["properties"]["latent"] = _either(drawn, {"const": "VectorQuantizer"}) if family.gaussian else plain
         then["allOf"] = [
             _weighing(("kl", "mmd"), {"type": "object", "required": ["Gaussian"]}),
-            _weighing(("contractive",), {"not": _either(drawn, {"const": "VectorQuantizer"})}),
+            _weighing(("contractive", "sparsity"), {"not": _either(drawn, {"const": "VectorQuantizer"})}),
         ]
     return {"if": {**of_family, "not": {"required": ["extends"]}}, "then": then}
 
@@ -520,6 +521,14 @@ def _definitions() -> dict[str, Schema]:
                 ),
                 "mmd": _ref("lambda"),
                 "contractive": _ref("lambda"),
+                "sparsity": _either(
+                    _ref("lambda"),
+                    {
+                        "type": "object",
+                        "properties": {"weight": _ref("lambda"), "target": _ref("share")},
+                        "additionalProperties": False,
+                    },
+                ),
             },
             "additionalProperties": False,
         },

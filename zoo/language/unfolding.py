@@ -19,6 +19,9 @@ from zoo.language.parsing import Path, shown
 from zoo.language.ranges import Filled
 from zoo.language.spec import STATED, Spec
 
+ENDS = ("sigmoid", "hard_sigmoid", "softmax", "sparsemax", "Softmax")
+"""Activations, layers and operations that answer numbers between 0 and 1."""
+
 MOST_ELEMENTS = 500_000
 """So many elements may the lists have that the expressions of a network make."""
 
@@ -190,8 +193,11 @@ class _Unfolding(Bodies):
             given = {"likelihood": spec.likelihood, **several, **self._penalties()}
             inputs = (self.inputs[0].name, rebuilt, *coded, code)
             self._add(frame, "EvidenceLowerBound", given, ("latent",), self._our_name("evidence", frame), inputs)
-        elif isinstance(penalties := spec.data.get("penalties"), Mapping) and "contractive" in penalties:
-            self._contraction(frame, rebuilt, coded, penalties["contractive"])
+        elif isinstance(penalties := spec.data.get("penalties"), Mapping):
+            if "contractive" in penalties:
+                self._contraction(frame, rebuilt, coded, penalties["contractive"])
+            if "sparsity" in penalties:
+                self._sparsity(frame, encoder, codes, coded[0], penalties["sparsity"])
 
     def _contraction(self, frame: Frame, rebuilt: str, coded: tuple[str, ...], given: Any) -> None:
         """The encoder once more, on rows nearby, and what tells how far apart the two codes of a row are."""
@@ -231,6 +237,21 @@ class _Unfolding(Bodies):
         read = (coded[0], names["code_nearby"], rebuilt)
         self._add(frame, "Contraction", {"weight": weight}, path, names["contraction"], read)
 
+    def _sparsity(self, frame: Frame, encoder: Frame, codes: tuple[str, ...], code: str, given: Any) -> None:
+        """What tells how far the mean answers of the code's units are from the few that are wanted."""
+        path: Path = ("penalties", "sparsity")
+        named = dict(given) if isinstance(given, Mapping) else {"": given}
+        weights = {key or "weight": self._weight(one, (*path, key) if key else path) for key, one in named.items()}
+        last = next((node for node in encoder.nodes if node.name == owner(codes[0])), None)
+        ends = {last.arguments.get("activation"), last.operation or last.layer} if last else {"sigmoid"}
+        if not any(one in ENDS for one in ends if isinstance(one, str)):
+            expected = "`activation: sigmoid` in `latent`, or `activity_regularizer: {L1: {l1: 1e-4}}` in place of this"
+            self._wrong(path, "the code's units answer other numbers than those between 0 and 1", expected)
+            return
+        frame.part = "criterion"
+        name = free("sparsity", {*frame.used, *frame.given})
+        self._add(frame, "Sparsity", {"weight": 1.0, "target": 0.05} | weights, path, name, (code, frame.previous))
+
     def _penalties(self) -> dict[str, Any]:
         """The weights of the bound's parts that are not the usual ones."""
         given = self.spec.data.get("penalties")
@@ -245,7 +266,8 @@ class _Unfolding(Bodies):
 
     def _weight(self, given: Any, path: Path) -> Any:
         value = self._evaluated(given, self.table, path)
-        accepts, expected = (is_count, objects.COUNT) if path[-1] == "warm_up" else (is_lambda, objects.WEIGHT)
+        tests = {"warm_up": (is_count, objects.COUNT), "target": (objects.is_share, objects.SHARE)}
+        accepts, expected = tests.get(str(path[-1]), (is_lambda, objects.WEIGHT))
         if expressions.is_expression(given) and not accepts(value) and self._is_computed(path):
             self._wrong(path, f"`{given}` is {shown(value)}", expected)
         return value

@@ -103,9 +103,13 @@ def _latent(spec: Spec, network: Network, encoder: Network, previous: str, writt
 
 def _penalties(network: Network) -> dict[str, Any]:
     """The weights that stand in the layer which adds them; the bound of several draws has no divergence."""
-    found = [node for node in network.nodes if node.part == "criterion"][-1].arguments
-    if "weight" in found:
-        return {"contractive": _plain(found["weight"])}
+    nodes = {node.layer: node.arguments for node in network.nodes if node.part == "criterion"}
+    if not nodes:
+        return {}
+    if "EvidenceLowerBound" not in nodes:
+        told = {"contractive": nodes["Contraction"]["weight"]} if "Contraction" in nodes else {}
+        return _plain(told | ({"sparsity": nodes["Sparsity"]} if "Sparsity" in nodes else {}))
+    found = nodes["EvidenceLowerBound"]
     kl = {key: found[other] for key, other in (("weight", "kl"), ("warm_up", "warm_up")) if other in found}
     weights = {} if "samples" in found else {"kl": _plain(kl) or 1.0}
     return {**weights, **({"mmd": _plain(found["mmd"])} if "mmd" in found else {})}

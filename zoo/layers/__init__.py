@@ -13,6 +13,7 @@ ROOMS = {
     "EvidenceLowerBound": "latent",
     "Nearby": "latent",
     "Contraction": "latent",
+    "Sparsity": "latent",
     "SinceLast": "preparation",
     "Function": "functions",
 }

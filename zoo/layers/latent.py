@@ -1,4 +1,4 @@
-"""What autoencoders add to a graph: draws from a code's distribution, the evidence's bound, codes, a contraction."""
+"""What autoencoders add to a graph: draws from a code's distribution, the evidence's bound, codes, prices on them."""
 
 from __future__ import annotations
 
@@ -218,6 +218,45 @@ class Contraction(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The config, the weight included."""
         return {**super().get_config(), "weight": self.weight}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Sparsity(keras.layers.Layer):
+    """Add a price on units that answer to more rows than a few to the losses, and hand the reconstruction on unchanged.
+
+    weight * sum over the units j of KL(target || mean of a_j), where a_j is the answer of a unit, between 0 and 1, and
+    KL(p || q) = p log(p / q) + (1 - p) log((1 - p) / (1 - q)): Ng, Sparse autoencoder, CS294A lecture notes, 2011,
+    section 3, J_sparse. The mean is over the rows of the batch, and over steps or places where the code has some.
+    `weight` is the notes' beta where the reconstruction's loss is a sum over the d values of a row; beside one that is
+    a mean over them, it is beta / d.
+
+    Inputs: the code, (batch, ..., units), from 0 to 1; the reconstruction, which is the output.
+    Metric: `sparsity`, the divergences without their weight.
+    """
+
+    def __init__(self, weight: float = 0.0, target: float = 0.05, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.weight, self.target = weight, target
+        self.tracker = keras.metrics.Mean(name="sparsity")
+
+    def call(self, inputs: Any) -> Any:
+        """Add the loss, track it, return the reconstruction."""
+        code, reconstruction = inputs
+        mean = ops.mean(code, axis=tuple(range(len(code.shape) - 1)))
+        mean = ops.clip(mean, 1e-7, 1 - 1e-7)  # of a unit that never answers the divergence would be infinite
+        p = self.target
+        divergence = ops.sum(p * ops.log(p / mean) + (1 - p) * ops.log((1 - p) / (1 - mean)))
+        self.add_loss(self.weight * divergence)
+        self.tracker.update_state(divergence)
+        return reconstruction
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The reconstruction's shape."""
+        return input_shape[1]
+
+    def get_config(self) -> dict[str, Any]:
+        """The config, weight and target included."""
+        return {**super().get_config(), "weight": self.weight, "target": self.target}
 
 
 def _repeated(rows: Any, times: int) -> Any:
