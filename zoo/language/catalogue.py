@@ -176,6 +176,7 @@ and a cosine that warms up may begin at 0.
 """
 
 
+@functools.cache
 def bounds(owner: str, argument: str) -> Bounds | None:
     """What an argument of a loss, an optimizer, a schedule or a layer must be; None where there is no such rule."""
     module = next((one for one in BOUNDS if owner in catalogue().get(one, ())), "")
