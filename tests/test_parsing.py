@@ -135,7 +135,7 @@ def test_a_slip_in_a_mapping_is_told_once(text, problems):
         ("a: &x 5", "f:1:4: a: `&x` is an anchor; expected the value alone, written out where it is used"),
         ("a: *x", "f:1:4: a: `*x` is an alias; expected the value itself, written out"),
         ("*x : 5", "f:1:1: a key that is no plain word; expected a word before each colon"),
-        ("&x a: 5", "f:1:1: a key that is no plain word; expected a word before each colon"),
+        ("&x a: 5", "f:1:1: `&x` is an anchor; expected the value alone, written out where it is used"),
         ("!!str a: 5", "f:1:1: a key that is no plain word; expected a word before each colon"),
     ],
 )

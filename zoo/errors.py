@@ -69,6 +69,8 @@ def nearest(word: object, words: Iterable[str]) -> str:
     """
     plain = {plainly(other): other for other in words}
     bare = re.sub(r"\(.*|^[\w.]*\.", "", str(word), flags=re.DOTALL)
+    if bare != str(word) and plainly(bare) in plain:
+        return plain[plainly(bare)]
     for one in (str(word), bare):
         if found := difflib.get_close_matches(plainly(one), plain, n=1, cutoff=0.6):
             return plain[found[0]]

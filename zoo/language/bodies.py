@@ -69,7 +69,7 @@ class Bodies:
         self.problems += self.program.problems
         told = {one.path for one in self.program.problems}  # of these nothing more is said, nor of what they hold
         self.spec = replace(self.spec, told=self.spec.told | told)
-        self.whole = self.program.whole
+        self.whole = self.program.whole and not self.spec.is_told(("extends",))
         self.table = self._table()
         self.defaults = {layer: self._defaults(layer, given) for layer, given in self.program.defaults.items()}
         self.inputs = tuple(
@@ -98,7 +98,9 @@ class Bodies:
         self, raw: Mapping[str, Any], order: Iterable[str], table: dict[str, Any], where: Callable[[str], Path]
     ) -> None:
         """Compute the values of names in their order. A name without a value stays out of the table."""
-        given = [key for key in order if key not in table and (raw[key] is not None or self.spec.is_told(where(key)))]
+        given = [
+            key for key in order if key not in table and (raw[key] is not None or self.spec.is_told_in(where(key)))
+        ]
         table.update(dict.fromkeys(given, LOST))  # what one of a circle finds of the next
         for key in given:
             if raw[key] is not None:
@@ -124,9 +126,9 @@ class Bodies:
             key = where[len(path)] if len(where) > len(path) else ""
             given, value = text.get(str(key)), found.get(str(key))
             wrong = as_computed(given, wrong)
-            if isinstance(given, str):
-                whole = isinstance(value, float) and value.is_integer() and " / " in given
-                hint = given.replace(" / ", " // ") if whole else hint
+            whole = isinstance(value, float) and value.is_integer() and expected.startswith("a whole number")
+            if isinstance(given, str) and whole:
+                hint = given.replace(" / ", " // ") if " / " in given else f"int({given})"
             self._wrong(where, wrong, expected, hint)
 
     def _evaluated(self, value: Any, table: Mapping[str, Any], path: Path) -> Any:

@@ -69,7 +69,8 @@ def _told(spec: Spec) -> dict[str, Any]:
     """The keys of a spec, and how it is trained, key by key, what it does not say included."""
     usual = {"task": spec.task, "l2": DEFAULT_L2, "dropout": DEFAULT_DROPOUT, "frozen": False, "penalties": {}}
     usual |= {"likelihood": spec.likelihood} if spec.coded else {}
-    told = replace(spec, data={**usual, **spec.data, "train": spec.train}).written()
+    unsaid = {key: value for key, value in usual.items() if key not in spec.data}
+    told = replace(spec, data={**spec.data, **unsaid, "train": spec.train}).written()
     for key in {"input", "inputs"} & {*told}:
         told[key] = {name: _input(one) for name, one in told[key].items()} if key == "inputs" else _input(told[key])
     trained = told.pop("train")

@@ -217,7 +217,9 @@ class _Reader:
         fine: dict[str, dict[str, Any]] = {}
         for name, body in raw.items():
             here: Path = ("blocks", name)
-            if not isinstance(body, Mapping) or not body.get("layers"):
+            if isinstance(body, Mapping) and body.get("layers", 0) in ([], None):
+                self._wrong((*here, "layers"), "`layers` is empty", "its items, indented under it")
+            elif not isinstance(body, Mapping) or not body.get("layers"):
                 self._wrong(here, f"{shown(body)} is no block", "a mapping with `layers`")
             elif not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
                 small = name.lower() if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else ""
@@ -233,6 +235,8 @@ class _Reader:
                 ):
                     if not isinstance(given, Mapping):
                         self._wrong((*here, key), f"{shown(given)} is not accepted", says)
+                names = [one for one in parameters if isinstance(one, str)] if isinstance(parameters, list) else []
+                parameters = dict.fromkeys(names) or parameters  # so that what gives and reads them is not told as well
                 parameters = parameters if isinstance(parameters, Mapping) else {}
                 let = let if isinstance(let, Mapping) else {}
                 if not isinstance(body.get("nested", False), bool):
@@ -242,7 +246,7 @@ class _Reader:
                     fine[name]["layers"] = []
                 for key in parameters.keys() & let.keys():
                     self._wrong((*here, "let", key), f"`{key}` is a parameter as well", "another name")
-                required = tuple(key for key, default in parameters.items() if default is None)
+                required = tuple(key for key, default in parameters.items() if default is None and not names)
                 inputs = body.get("inputs", ["input"])
                 if not _are_inputs(inputs):
                     expected = "a list of names, each once, and none of them `previous`"
@@ -267,7 +271,8 @@ class _Reader:
             block = self.blocks[name]
             for kind, keys in (("parameters", block.parameters), ("let", block.let)):
                 for key in keys:
-                    if key not in scope.read and scope.whole:
+                    told = isinstance(fine[name].get(kind), list)
+                    if key not in scope.read and scope.whole and not told:
                         self._nothing_reads((("blocks", name, kind, key)), key, scope)
             named = {*_tensors(fine[name]["layers"]), *map(str, block.outputs)}
             for index, key in enumerate(block.inputs[1:], 1):  # the first is `previous`
@@ -388,7 +393,8 @@ class _Reader:
         if not isinstance(body, list) or not body:
             missing = "is empty" if "layers" in raw else "is missing"
             where = (*path, "layers") if "layers" in raw else path
-            self._wrong(where, f"`layers` {missing}", "its items, indented under it")
+            braces = "" if "layers" in raw else ", or braces around it all: {for: i, in: 3, layers: [...]}"
+            self._wrong(where, f"`layers` {missing}", f"its items, indented under it{braces}")
             return None
         given = raw.get("for")
         variables: list[Any] = given if isinstance(given, list) else [given] if "for" in raw else []

@@ -182,7 +182,9 @@ def _value(
         return
     module = catalogue.module_of(key)
     by_name = module in ("layers", "optimizers", "schedules")  # the others have words as well
-    if (isinstance(value, Mapping) and module) or (isinstance(value, str) and by_name):
+    if isinstance(value, str) and module == "schedules" and (number := _number_in(value)) is not None:
+        yield path, f"{shown(value)} is text", "a number, without quotes", str(number)
+    elif (isinstance(value, Mapping) and module) or (isinstance(value, str) and by_name):
         yield from named(value, module, path, defaults)
         yield from _wrapped(name, key, value, path)
     elif key.endswith("activation") and isinstance(value, Mapping) and len(value) == 1:
@@ -199,6 +201,14 @@ def _value(
                 yield from _wrapped(name, key, one, (*path, index))
     elif refused := refusal(name, key, value, entry):
         yield (path, *refused)
+
+
+def _number_in(text: str) -> float | None:
+    """The number that a text holds; None if it holds another."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _wrapped(name: str, key: str, value: Any, path: Path) -> Iterator[Found]:

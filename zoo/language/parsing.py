@@ -189,6 +189,11 @@ def _syntax(error: Exception, text: str, file: str) -> Problem:
         wrong, expected = f"the sign {sign} cannot begin a word", "quotes around text that begins with a special sign"
         if sign == "\t":
             wrong, expected = _SAID["found a tab"]
+    line = "".join(text.splitlines()[mark.line : mark.line + 1]) if mark else ""
+    dashed = any(one in says for one in ("'-' indicator", "mapping values", "expected ':'"))
+    if mark and dashed and (glued := re.match(r" *-(?=[A-Za-z])", line)):
+        word = line[glued.end() :].split(":")[0].strip()
+        return Problem("a `-` without a space behind it", f"`- {word}`", mark=Mark(file, mark.line + 1, glued.end()))
     if mark and "mapping values are not allowed" in says and (dash := _deeper(text.splitlines(), mark.line)):
         return Problem(*_SAID["expected '-' indicator"], mark=Mark(file, mark.line + 1, dash))
     if mark and mark.index >= len(text.rstrip()):  # the end of the text: what is not closed there is its last sign
@@ -257,7 +262,10 @@ class _Reader:
         cut = False  # a tuple or a call that YAML cut at its commas: the pieces up to its end are no keys
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent) or event.tag or event.anchor or not event.value:
-                self._wrong(path, "a key that is no plain word", "a word before each colon", event)
+                anchor = event.anchor if isinstance(event, yaml.ScalarEvent) else None
+                wrong = f"`&{anchor}` is an anchor" if anchor else "a key that is no plain word"
+                expected = "the value alone, written out where it is used" if anchor else "a word before each colon"
+                self._wrong(path, wrong, expected, event)
                 self._skip(event)
                 self._skip(next(self.events))
                 continue

@@ -188,7 +188,8 @@ def read(
     told = _paths(problems) | spoilt
     based = "extends" not in told  # else what is missing would come from there
     for one in itertools.islice(_check(data, found.marks), MOST):
-        if not is_told(one.path, told) and (based or not one.wrong.endswith("is missing")):
+        follows = not based and one.wrong.endswith(("is missing", "`null` is not accepted"))
+        if not is_told(one.path, told) and not follows:
             problems.append(one)
             told |= _paths([one])
     usable = _usable(data) if problems else data

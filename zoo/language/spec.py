@@ -193,6 +193,11 @@ class Spec:
         """Whether something was found wrong with the value at a path already, or with one that it stands in."""
         return is_told(written(path), self.told)
 
+    def is_told_in(self, path: Path) -> bool:
+        """The same, or with a part of the value."""
+        text = written(path)
+        return self.is_told(path) or any(one.startswith((f"{text}.", f"{text}[")) for one in self.told)
+
 
 def held(data: Mapping[str, Any], marks: Marks, file: str) -> dict[str, Any]:
     """The data of a spec without the figures that stand in another file, or before a change of the network."""
