@@ -1447,8 +1447,8 @@ def _adapted(layer, rows):
 
 SPREAD = np.random.default_rng(0).random((50, 4, 2)).astype("float32") * 9 + 5
 ADAPTED = {
-    "Normalization": lambda: (_adapted(L.Normalization(), SPREAD), SPREAD[:3], "mean"),
-    "Normalization over two axes": lambda: (_adapted(L.Normalization(axis=(1, 2)), SPREAD), SPREAD[:3], "mean"),
+    "Normalization": lambda: (_adapted(L.Normalization(), SPREAD), SPREAD[:3], "Normalization"),
+    "Normalization over two axes": lambda: (_adapted(L.Normalization(axis=(1, 2)), SPREAD), SPREAD[:3], "axis"),
     "Discretization": lambda: (
         _adapted(L.Discretization(num_bins=4, output_mode="one_hot"), SPREAD[:, :1, 0]), SPREAD[:3, :1, 0],
         "bin_boundaries",
@@ -1489,6 +1489,10 @@ def test_an_activation_of_ones_own_that_is_called_as_keras_s_is_no_keras_s():
         return x**3
 
     source = keras.Input((4, 2))
+    for function in (keras.ops.relu, tf.nn.relu, tf.tanh, keras.ops.sigmoid, keras.ops.softmax):
+        layer = L.Dense(3, activation=function)
+        spec = importing.spec_of(keras.Model(source, layer(source)))
+        assert function.__name__ in json.dumps(spec)
     for layer in (L.Dense(3, activation=mish), L.Dense(3, activation=keras.ops.gelu),
                   L.RNN(L.LSTMCell(3, activation=mish)), L.Activation(mish)):  # fmt: skip
         with pytest.raises(ZooError, match="which is another function than Keras's of that name"):

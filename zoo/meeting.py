@@ -328,11 +328,15 @@ def _raw(
     Both want values from 0 to 255. Images of other channels get what of `prepare` does not depend on the colours.
     """
     x = description.x
-    inside = any(
-        (node.layer in ("Rescaling", "Normalization") or node.arguments.get("reads") == "raw")
-        and unfolded.input in node.inputs
-        for node in unfolded.nodes
-    )
+
+    def prepares(node: network.Node) -> bool:
+        learnt = node.layer == "Normalization" and "weights" in found.data  # else it begins as one that changes nothing
+        scaling = node.layer == "Rescaling" or (
+            node.layer == "Normalization" and node.arguments.get("mean") is not None
+        )
+        return scaling or learnt or node.arguments.get("reads") == "raw"
+
+    inside = any(prepares(node) and unfolded.input in node.inputs for node in unfolded.nodes)
     if found.kind != "image" or not (inside or unfolded.prepare):
         return steps
     scale = 1.0 if x.dtype == "uint8" or x.maximum > 1 else 255.0

@@ -9,7 +9,6 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from zoo import importing, selection
 from zoo.errors import ZooError, listed, nearest
 from zoo.files import read_arrays
 from zoo.language import reading, unfolding
-from zoo.language.network import Network, Node
+from zoo.language.network import Network
 from zoo.language.spec import Spec
 from zoo.lowering import Plain, lower, weights_by_path
 
@@ -148,34 +147,7 @@ def _refuse_more(names: list[str], source: str, name: str) -> None:
 
 
 def _in_file(spec: Spec, source: str, flat: Network) -> dict[str, np.ndarray]:
-    """The weights that a file of Keras's holds, by the paths of the same network's.
-
-    A file may hold the statistics of a `Normalization`, which the network states.
-    """
-    try:
-        return _read(spec, source, flat)
-    except ZooError:
-        unstated = _unstated(flat)
-        if unstated == flat:
-            raise
-        held, own = _read(spec, source, unstated), {path for path, _ in weights_by_path(lower(flat, Plain()))}
-        return {path: value for path, value in held.items() if path in own}
-
-
-def _unstated(flat: Network) -> Network:
-    """The network with each `Normalization` as Keras saves one that was adapted: its statistics are weights."""
-
-    def unstated(node: Node) -> Node:
-        if node.network:
-            return replace(node, network=_unstated(node.network))
-        stated = node.layer == "Normalization" and node.arguments.get("mean") is not None
-        without = {key: value for key, value in node.arguments.items() if key not in ("mean", "variance")}
-        return replace(node, arguments=without) if stated else node
-
-    return replace(flat, nodes=tuple(map(unstated, flat.nodes)))
-
-
-def _read(spec: Spec, source: str, flat: Network) -> dict[str, np.ndarray]:
+    """The weights that a file of Keras's holds, by the paths of the same network's."""
     path = Path(source)
     if not path.is_file():
         raise ZooError(

@@ -205,7 +205,7 @@ def _arguments(layer: Any, entry: Mapping[str, Any], twice: bool = False, behind
 
 
 def _config(layer: Any) -> dict[str, Any]:
-    """The config of a layer, with what it was adapted to as the arguments that say so."""
+    """The config of a layer, with what it was adapted to as the arguments that say so; statistics are weights."""
     import keras
     import numpy as np
 
@@ -213,7 +213,7 @@ def _config(layer: Any) -> dict[str, Any]:
         for key in ("activation", "recurrent_activation"):
             function = getattr(one, key, None)
             name = getattr(function, "__name__", "")
-            if name in catalogue.words("activation") and function is not keras.activations.get(name):
+            if name in catalogue.words("activation") and not _same(function, keras.activations.get(name)):
                 raise Refused(f"has the activation {name}, which is another function than Keras's of that name")
     try:
         config: dict[str, Any] = layer.get_config()
@@ -222,10 +222,6 @@ def _config(layer: Any) -> dict[str, Any]:
         raise Refused(f"has a {what[1] if what else 'part'} that does not tell its config") from None
     if isinstance(layer, keras.layers.Discretization) and config["bin_boundaries"] is not None:
         config["num_bins"] = None
-    if isinstance(layer, keras.layers.Normalization) and config["mean"] is None and layer.built:
-        told = {"mean": layer.adapt_mean, "variance": layer.adapt_variance}
-        if (layer.adapt_mean.numpy() != 0).any() or (layer.adapt_variance.numpy() != 1).any():
-            config |= {key: _shortly(one.numpy().tolist()) for key, one in told.items()}
     if "vocabulary_size" in config:
         known = layer.get_vocabulary(include_special_tokens=False) if config["vocabulary"] is None else []
         if known and config["output_mode"] == "tf_idf":
@@ -233,6 +229,19 @@ def _config(layer: Any) -> dict[str, Any]:
         config |= {"vocabulary": np.asarray(known).tolist()} if known else {}
         del config["vocabulary_size"]
     return config
+
+
+def _same(function: Any, known: Any) -> bool:
+    """Whether an activation is one of Keras's, or computes the same, as `tf.nn.relu` does."""
+    import numpy as np
+
+    if function is known:
+        return True
+    values = np.linspace(-6, 6, 49, dtype="float32").reshape(7, 7)
+    try:
+        return bool(np.array_equal(np.asarray(function(values)), np.asarray(known(values)), equal_nan=True))
+    except Exception:  # whatever a function of the user's stumbles over
+        return False
 
 
 def _shortly(value: Any) -> Any:
