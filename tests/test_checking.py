@@ -115,7 +115,6 @@ TOLD_WHEN_COMPUTED = {
     "Discretization: {bin_boundaries: [1, 0]}": "Expected sorted boundaries",
     "RandomCrop: {height: 12, width: 12}": "incompatible with the layer",
     "Resizing: {height: 0, width: 4}": "output dimensions must be positive",
-    "ZeroPadding2D: {padding: -1}": "Paddings must be non-negative",
     "StringLookup: {vocabulary: [a]}": "Cast float to string is not supported",
     "IntegerLookup: {vocabulary: [1, 2], num_oov_indices: 0}": "all inputs should be in vocabulary",
 }

@@ -356,16 +356,23 @@ def test_sparsity_is_learnt_from_beside_a_contraction_and_no_answer_knows_it(tmp
         ({"Dense": {"units": 3, "activation": "sigmoid"}}, True),
         ({"Dense": {"units": 3, "activation": "softmax"}}, True),
         ({"Activation": {"activation": "sigmoid"}}, True),
+        ({"GRU": {"units": 3, "activation": "sigmoid"}}, True),
+        ({"Bidirectional": {"layer": {"GRU": {"units": 3, "activation": "sigmoid"}}}}, True),
+        ({"GRU": {"units": 3, "activation": "sigmoid", "recurrent_activation": "relu"}}, False),
+        ({"Dense": {"units": 3, "activation": {"LeakyReLU": {"negative_slope": 0.1}}}}, False),
         ({"Dense": {"units": 3}}, False),
         ({"Dense": {"units": 3, "activation": "tanh"}}, False),
     ],
 )
 def test_sparsity_is_of_answers_between_0_and_1(latent, fits):
+    shape = [5, 2] if "GRU" in str(latent) else [5]
+    spec = {**SPARSE, "latent": latent, "input": {"shape": shape}}
+    spec |= {"decoder": [{"RepeatVector": 5}]} if len(shape) == 2 else {}
     if fits:
-        assert zoo.build({**SPARSE, "latent": latent}).layers[-1].name == "sparsity"
+        assert zoo.build(spec).layers[-1].name == "sparsity"
     else:
-        with pytest.raises(ZooError, match="the code's units answer other numbers than those between 0 and 1"):
-            zoo.build({**SPARSE, "latent": latent})
+        with pytest.raises(ZooError, match="nothing says that the code's units answer numbers between 0 and 1"):
+            zoo.build(spec)
 
 
 def test_the_weight_and_the_target_of_sparsity_are_searched(tmp_path):

@@ -16,7 +16,7 @@ from zoo import pretrained
 from zoo.datasets.dataset import Part
 from zoo.errors import Problem, ZooError, first_sentence
 from zoo.language import catalogue, unfolding
-from zoo.language.network import Network, Node, owner
+from zoo.language.network import Network, Node, activation, answering, owner
 from zoo.language.ranges import Filled
 from zoo.language.spec import Spec
 from zoo.lowering import Adjustable, Plain, loss, lower, optimizer, seeds, weights_by_path
@@ -147,45 +147,63 @@ LARGEST_ROW = 20_000
 """Numbers of a row up to which a network is tried on rows before anything is trained: it takes less than a second."""
 
 
+OPEN = (8, 64, 60)
+"""Sizes that stand in turn for one that only data know: what refuses the first may take another."""
+
+SPANS = ((0.0, 1.0), (1.0, 2.0), (100.0, 200.0))
+"""Between these lie the numbers of the rows that a network is tried on that met no data."""
+
+
 def tried(built: Built) -> None:
     """Compute the network and its penalties on two rows, in a graph as training does.
 
     The rows are of such numbers as the data hold, the smallest and the largest among them; without data, of numbers
-    that its inputs take. Raises `ZooError` at the layer that refuses. Nothing is tried on rows of more than
-    `LARGEST_ROW` numbers, nor where nothing is known of the texts or numbers that the network looks up.
+    that its inputs take. Raises `ZooError` at the layer that refuses, and where all answers are NaN. Nothing is tried
+    on rows of more than `LARGEST_ROW` numbers, nor where nothing is known of the texts or numbers that are looked up.
     """
-    import tensorflow as tf
-
-    network, where = built.network, "a row of its data" if built.plan.description.rows else "a row of 0 to 1"
-    try:
-        given = _rows_of_data(built) if built.plan.description.rows else _rows_alone(built)
-        if given is None:
-            return
-        given = list(map(tf.convert_to_tensor, given if isinstance(given, (list, tuple)) else [given]))
-        several = len(given) > 1
-
-        @tf.function(
-            autograph=False, input_signature=[[tf.TensorSpec((None, *one.shape[1:]), one.dtype) for one in given]]
-        )
-        def computed(rows: Any) -> Any:
-            return network(rows if several else rows[0], training=False), network.losses
-
-        answers, _ = computed(given)
-    except Exception as error:  # Keras and TensorFlow raise whatever a layer makes them stumble over
-        raise refused(error, built.unfolded) from error
-    values = [one.numpy() for one in tf.nest.flatten(answers)]
-    numbers = [one for one in values if one.dtype.kind == "f" and one.size]
-    if numbers and all(np.isnan(one).all() for one in numbers):
+    met = bool(built.plan.description.rows)
+    shapes = [built.plan.description.x.shape] if met else [one.shape[1:] for one in built.network.inputs]
+    wrong: list[Exception] = []
+    for size in OPEN if any(None in shape for shape in shapes) else OPEN[:1]:
+        try:
+            rows = [_rows_of_data(built, size)] if met else [_rows_alone(built, size, *span) for span in SPANS]
+            if any(one is None for one in rows):
+                return
+            answers = _computed(built.network, rows)
+            break
+        except Exception as error:  # Keras and TensorFlow raise whatever a layer makes them stumble over
+            wrong.append(error)
+    else:
+        raise refused(wrong[0], built.unfolded) from wrong[0]
+    if answers and all(np.isnan(one).all() for one in answers):
         nodes = list(built.unfolded.walk())
         mark = nodes[0].mark if nodes else None
         mark = replace(mark, line=1, column=1) if mark and mark.line else mark
+        where = "such rows as the data hold" if met else f"rows of numbers from 0 to {SPANS[-1][1]:.0f}"
         raise ZooError(Problem(f"the network answers NaN for {where}", "layers that answer numbers", mark=mark))
 
 
-def _rows_of_data(built: Built) -> Any:
+def _computed(network: Any, several: list[Any]) -> list[np.ndarray]:
+    """The answers of a network for each of several batches, as far as they are numbers with a point."""
+    import tensorflow as tf
+
+    given = [
+        [tf.convert_to_tensor(one) for one in (rows if isinstance(rows, (list, tuple)) else [rows])] for rows in several
+    ]
+    specs = [tf.TensorSpec((None, *one.shape[1:]), one.dtype) for one in given[0]]
+
+    @tf.function(autograph=False, input_signature=[specs])
+    def computed(rows: Any) -> Any:
+        return network(rows if len(specs) > 1 else rows[0], training=False), network.losses
+
+    values = [one.numpy() for rows in given for one in tf.nest.flatten(computed(rows)[0])]
+    return [one for one in values if one.dtype.kind == "f" and one.size]
+
+
+def _rows_of_data(built: Built, size: int) -> Any:
     """What a network is given for two rows of numbers between those of the data, both ends among them."""
     x = built.plan.description.x
-    shape = tuple(8 if size is None else size for size in x.shape)
+    shape = tuple(one or size for one in x.shape)
     if built.prepare is None or math.prod(shape) > LARGEST_ROW:
         return None
     rows = np.random.default_rng(0).uniform(x.minimum, x.maximum, (2, *shape)).astype(x.dtype)
@@ -194,17 +212,17 @@ def _rows_of_data(built: Built) -> Any:
     return built.plan.works.inputs(Part(rows, labels), np.asarray(built.prepare(rows)))
 
 
-def _rows_alone(built: Built) -> list[np.ndarray] | None:
-    """Two rows for each input of a network that met no data: numbers from 0 to 1, or ids that its spec knows."""
+def _rows_alone(built: Built, size: int, low: float, high: float) -> list[np.ndarray] | None:
+    """Two rows for each input of a network that met no data: numbers of a span, or ids that its spec knows."""
     inputs, dice, rows = built.plan.spec.inputs, np.random.default_rng(0), []
     looked_up = any(node.layer in catalogue.LOOKUPS for node in built.unfolded.walk())
     for one, tensor in zip(inputs.values(), built.network.inputs, strict=True):
-        shape, dtype = (2, *(8 if size is None else size for size in tensor.shape[1:])), tensor.dtype
+        shape, dtype = (2, *(each or size for each in tensor.shape[1:])), tensor.dtype
         if dtype == "string" or (looked_up and not dtype.startswith("float")):
             return None
         ids = one.get("vocabulary", one.get("classes", 2))
-        whole = not dtype.startswith("float")
-        rows.append(dice.integers(0, ids, shape).astype(dtype) if whole else dice.random(shape).astype(dtype))
+        drawn = dice.uniform(low, high, shape) if dtype.startswith("float") else dice.integers(0, ids, shape)
+        rows.append(drawn.astype(dtype))
     return rows if sum(one.size // 2 for one in rows) <= LARGEST_ROW else None
 
 
@@ -254,50 +272,11 @@ def _answers(plan: Plan, flat: Network, shape: tuple[int | None, ...]) -> None:
         raise ZooError(Problem(wrong, expected, "", last.path, last.mark))
     ends = next(node for node in reversed(flat.nodes) if node.part != "criterion")
     ends = next((node for node in flat.nodes if node.name == owner(flat.output) and node.part != "criterion"), ends)
-    final = _answering(flat, ends.name)
-    stated = _activation(final.layer, final.arguments) if final else ""
+    final = answering(flat, ends.name)
+    stated = activation(final.layer, final.arguments) if final else ""
     if final and stated and works.activation not in ("", stated):
         wrong, expected = f"the last activation is {stated}", f"{works.activation} for {plan.task}"
         raise ZooError(Problem(wrong, expected, "", final.path, final.mark))
-
-
-ACTIVATIONS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "PReLU": "prelu", "ELU": "elu", "Softmax": "softmax"}
-"""Layers that are activations, and the words for them."""
-
-PASSING = (
-    *(f"{what}{rank}D" for what in ("Cropping", "ZeroPadding", "UpSampling") for rank in (1, 2, 3)),
-    *catalogue.DROPOUTS, "GaussianNoise", "Reshape", "Flatten", "Permute", "RepeatVector", "CenterCrop", "Identity",
-    "ActivityRegularization",
-)  # fmt: skip
-"""Layers whose answers have the activation of what they read."""
-
-
-def _answering(inside: Network, tensor: str) -> Node | None:
-    """The layer that gives a tensor its activation, in a model inside the model too; None where that is an input."""
-    node = next((one for one in inside.nodes if one.name == owner(tensor)), None)
-    if node is None:
-        return None
-    if node.network:
-        return _answering(node.network, node.network.output)
-    return _answering(inside, node.inputs[0]) if node.layer in PASSING and len(node.inputs) == 1 else node
-
-
-def _activation(layer: str, arguments: Mapping[str, Any]) -> str:
-    """The activation of a layer, or of the one that it wraps; an empty text where none is known."""
-    wrapped = arguments.get("layer", arguments.get("cell"))
-    if wrapped:
-        inner = wrapped[-1] if isinstance(wrapped, list) else wrapped
-        name, body = next(iter(inner.items())) if isinstance(inner, Mapping) else (inner, None)
-        return _activation(name, body or {})
-    operation = layer.removeprefix(catalogue.OPERATIONS)
-    if operation != layer:
-        return operation if operation in catalogue.words("activation") else ""
-    takes = catalogue.catalogue()["layers"].get(layer, {}).get("arguments", {})
-    if "activation" not in takes:
-        return ACTIVATIONS.get(layer, "")
-    given = arguments.get("activation", takes["activation"]) or "linear"
-    name = next(iter(given)) if isinstance(given, Mapping) else given
-    return ACTIVATIONS.get(name, name)
 
 
 def _begin(model: Any, begin: Mapping[str, np.ndarray]) -> None:

@@ -288,21 +288,22 @@ def together(made: Any) -> str:
     # So many rows as nothing else has parts: Keras takes three numbers beside three channels for a bias of these.
     count = next(one for one in itertools.count(5) if all(one not in tensor.shape for tensor in (*tensors, *answers)))
     refused: list[Exception] = []
-    for most in WHOLE if whole else WHOLE[:1]:
-        dice = np.random.default_rng(most)
-        rows = {id(one): _some(one, dice, count, most) for one in tensors}
+    tried = WHOLE if whole else WHOLE[:1]
+    for bounds in tried:
+        dice = np.random.default_rng(bounds[1])
+        rows = {id(one): _some(one, dice, count, *bounds) for one in tensors}
         try:
             if wrong := _depends(operation, given, rows, count):
                 return wrong
         except Exception as error:
             refused.append(error)
-    if is_open or len(refused) < len(WHOLE if whole else WHOLE[:1]):
+    if is_open or len(refused) < len(tried):
         return ""  # sizes that only data know, or whole numbers that mean something
     raise refused[0]
 
 
-WHOLE = (2, 1, 3, 9)
-"""Whole numbers that operations are tried on are below these in turn: some are places, and the others are none."""
+WHOLE = ((0, 2), (0, 1), (0, 3), (0, 9), (1, 3))
+"""Between these are the whole numbers that operations are tried on in turn: some are places, some must not be 0."""
 
 
 def _depends(operation: Any, given: Any, rows: Mapping[int, Any], count: int) -> str:
@@ -336,12 +337,12 @@ def _is_symbolic(value: Any) -> bool:
     return isinstance(value, keras.KerasTensor)
 
 
-def _some(tensor: Any, dice: Any, rows: int, most: int) -> Any:
-    """Some rows of a tensor's shape and type, with 4 for each size that is open; whole numbers are below `most`."""
+def _some(tensor: Any, dice: Any, rows: int, least: int, above: int) -> Any:
+    """Some rows of a tensor's shape and type, with 4 for each size that is open; whole numbers lie between the two."""
     shape = (rows, *(4 if size is None else size for size in tensor.shape[1:]))
     if tensor.dtype.startswith("float"):
         return dice.random(shape).astype(tensor.dtype)
-    return dice.integers(0, most, shape).astype(tensor.dtype)
+    return dice.integers(least, above, shape).astype(tensor.dtype)
 
 
 def _constant(layer: str, key: str, value: Any) -> Any:

@@ -144,7 +144,7 @@ class Bodies:
     def _failed(self, error: Wrong, path: Path) -> None:
         """Say why an expression has no value, if that is not told already and does not follow from what is told."""
         self.whole = False
-        if isinstance(error, Lost):
+        if isinstance(error, Lost) or self.spec.is_told_in(path):
             self.told.add(path)
         else:
             self._wrong(path, *error.args)
@@ -198,6 +198,8 @@ class Bodies:
             elif isinstance(item, Group):
                 if self._condition(item.condition, frame, (*item.path, "if")):
                     self._group(item, frame)
+                elif not self._is_computed((*item.path, "if")):
+                    frame.lost += map(_pattern, _named_in(item.items))
                 else:
                     self._absent(item.items, frame)
             elif isinstance(item, Reuse):
@@ -310,6 +312,8 @@ class Bodies:
                 frame.previous = tensor
                 if name:
                     frame.tensors[name] = tensor
+            elif name and not self._is_computed((*path, "if")):
+                frame.lost.append(re.escape(name))
             elif name and name not in frame.tensors:
                 frame.absent[name] = path
             return
@@ -344,15 +348,16 @@ class Bodies:
         alone = layer in objects.MERGING and len(inputs) == 1 and not many and not call
         one = layer not in objects.LISTED and not catalogue.is_operation(layer)
         many = many and not (one and len(inputs) == 1)  # `from: [a]` is `from: a` to a layer of one tensor
-        if many and one and self._is_computed((*path, "from")):
+        sound = not self.spec.is_told_in(path) and not self.spec.is_told_in(("blocks", layer))
+        if many and one and sound:
             expected = "`Concatenate` or `Add` of them before it"
             if {"query", "value"} <= {*objects.called_with(layer)}:
                 expected = "`from: {query: NAME, value: NAME}`"
             self._wrong((*path, "from"), f"{len(inputs)} tensors for `{layer}`, which takes one", expected)
-        if alone and self._is_computed((*path, "from")):
+        if alone and sound:
             self._wrong(path, f"1 tensor for `{layer}`", "a list of them, such as `from: [NAME, previous]`")
         unnamed = item.source is None or item.source.named is None
-        if layer in catalogue.ASKING and len(inputs) == 1 and not many and unnamed and self._is_computed(path):
+        if layer in catalogue.ASKING and len(inputs) == 1 and not many and unnamed and sound:
             expected = "`from: {query: NAME, value: NAME}`, the same twice for self-attention"
             self._wrong(path, f"1 tensor for `{layer}`", expected)
         name = (
@@ -415,6 +420,12 @@ class Bodies:
         path = item.path
         name = self._given_name(item, frame, suffix) if item.name is not None else self._default_name(block.name, frame)
         if not name:
+            return
+        before = frame.used.get(self._full(name, frame))  # a layer's; calls may share one where their layers do not
+        if before and item.name is not None:
+            place = self.spec.place(before)
+            by = f"line {place.line}" if place and place.line else written(before)
+            self._wrong((*path, "name"), f"`{name}` is taken by {by}", "another name")
             return
         self.calls.append(path)
         self._called(item, block, name, frame, given, call)
@@ -479,8 +490,9 @@ class Bodies:
             return ()
         given = tuple(call[key] for key in inputs if key in call) if call else given
         if len(given) != len(inputs):
-            wrong = f"{len(given)} tensor{'s' * (len(given) != 1)} for `{name}`"
-            self._wrong(path, wrong, f"{len(inputs)}: {', '.join(inputs)}")
+            if not (self.spec.is_told_in(path[:-1]) or self.spec.is_told_in(("blocks", name))):
+                wrong = f"{len(given)} tensor{'s' * (len(given) != 1)} for `{name}`"
+                self._wrong(path, wrong, f"{len(inputs)}: {', '.join(inputs)}")
             self.whole = False
             return ()
         return given

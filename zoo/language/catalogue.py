@@ -60,10 +60,10 @@ COUNTS = (
 )
 """Arguments that are whole numbers above 0."""
 
-SIZES = ("kernel_size", "pool_size", "strides", "dilation_rate")
+SIZES = ("kernel_size", "pool_size", "strides", "dilation_rate", "size")
 """Arguments that are whole numbers above 0, or lists of them."""
 
-WHOLE = ("padding", "cropping", "size")
+WHOLE = ("padding", "cropping")
 """Arguments that are whole numbers, 0 or above, or lists of them, unless they are words."""
 
 _OF_WHOLE_NUMBERS = (

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from zoo.errors import ZooError, plainly
-from zoo.language import catalogue, network, unfolding
-from zoo.language.families import kinds
+from zoo.language import catalogue, network, ranges, unfolding
+from zoo.language.families import OWN_LOSSES, kinds
 from zoo.language.network import Network, Node
 from zoo.language.objects import called_with, is_named
 from zoo.language.spec import CARD, DEFAULT_DROPOUT, DEFAULT_L2, Spec
@@ -50,11 +50,11 @@ def differences(one: Spec, other: Spec) -> list[Row]:
         acts = layers or key not in ("l2", "dropout") or any(isinstance(value, dict) for value in said)
         if key not in (*CARD, *BODY_KEYS) and acts and _text(ordered[0]) != _text(ordered[1]):
             rows.append(_row(key, *said))
-    ranges = [{name: found.written() for name, found in spec.ranges().items()} for spec in (one, other)]
-    for name in dict.fromkeys((*ranges[0], *ranges[1])):
+    held = [{name: found.written() for name, found in spec.ranges().items()} for spec in (one, other)]
+    for name in dict.fromkeys((*held[0], *held[1])):
         told = name in _STATED or name.startswith(("train.", "penalties."))
-        if not told and "[" not in name and ranges[0].get(name) != ranges[1].get(name):
-            rows.append(_row(f"range of {name}", *(side.get(name, UNSAID) for side in ranges)))
+        if not told and "[" not in name and held[0].get(name) != held[1].get(name):
+            rows.append(_row(f"range of {name}", *(side.get(name, UNSAID) for side in held)))
     return rows + layers
 
 
@@ -69,12 +69,31 @@ def _told(spec: Spec) -> dict[str, Any]:
     """The keys of a spec, and how it is trained, key by key, what it does not say included."""
     usual = {"task": spec.task, "l2": DEFAULT_L2, "dropout": DEFAULT_DROPOUT, "frozen": False, "penalties": {}}
     usual |= {"likelihood": spec.likelihood} if spec.coded else {}
+    told_penalties = _weighed(spec.written().get("penalties", {}))
     unsaid = {key: value for key, value in usual.items() if key not in spec.data}
     told = replace(spec, data={**spec.data, **unsaid, "train": spec.train}).written()
     for key in {"input", "inputs"} & {*told}:
         told[key] = {name: _input(one) for name, one in told[key].items()} if key == "inputs" else _input(told[key])
+    told["penalties"] = told_penalties
     trained = told.pop("train")
+    if _spelt("loss", trained.get("loss")) in OWN_LOSSES.get(spec.task, ()):
+        del trained["loss"]
     return {**told, **{f"train.{key}": value for key, value in trained.items()}}
+
+
+def _weighed(given: Any) -> Any:
+    """The weights of penalties, each with the keys that it may have, without those that are anyway."""
+    if not isinstance(given, Mapping):
+        return given
+    made: dict[str, Any] = {}
+    for key, one in given.items():
+        parts = one if isinstance(one, Mapping) and not ranges.looks_like(one) else {"weight": one}
+        known: dict[str, dict[str, float]] = {"kl": {"weight": 1}, "sparsity": {"target": 0.05}}
+        usual = known.get(key, {"weight": 0})
+        left = {name: _spelt(name, part) for name, part in {**usual, **parts}.items()}
+        if left != usual or key == "sparsity":
+            made[key] = left
+    return made
 
 
 def _input(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,9 +193,10 @@ def _rows(left: Network, right: Network, prefix: str) -> list[Row]:
 
 
 def _inputs(left: Network, right: Network, inside: tuple[str, ...], within: tuple[str, ...]) -> Same:
-    """The inputs of two networks, which stand for one another by their names, or in their order if these are others."""
+    """The inputs of two networks, which stand for one another: the outermost by their names if they are the same."""
     names = [[one.name for one in side.inputs] for side in (left, right)]
-    pairs = zip(names[0], names[0] if {*names[0]} == {*names[1]} else names[1], strict=False)
+    by_name = not inside and {*names[0]} == {*names[1]}  # a model inside is called on its inputs in their order
+    pairs = zip(names[0], names[0] if by_name else names[1], strict=False)
     return {(inside, mine): (within, its) for mine, its in pairs}
 
 
@@ -224,7 +244,8 @@ def _key(node: Node) -> str:
 def _stated(node: Node) -> dict[str, Any]:
     """The arguments of a layer that are not Keras's defaults, spelt in one way; to an operation, 1.0 is not 1."""
     if node.operation:
-        return node.arguments
+        usual = catalogue.catalogue()["ops"][node.operation]["arguments"]
+        return {key: one for key, one in node.arguments.items() if _text(one) != _text(usual[key])}
     return _arguments_of(catalogue.catalogue()["layers"].get(node.layer), node.arguments)
 
 
@@ -239,8 +260,11 @@ def _spelt(key: str, value: Any) -> Any:
     """A value of an argument in the one of its spellings that all share: `HeNormal` for `he_normal`, 3 for [3, 3]."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if key in catalogue.SIZES and isinstance(value, list) and value and value.count(value[0]) == len(value):
-        return _spelt(key, value[0])
+    if key in (*catalogue.SIZES, *catalogue.WHOLE) and isinstance(value, list):
+        each = [_spelt(key, one) for one in value]
+        return each[0] if each and each.count(each[0]) == len(each) and not isinstance(each[0], list) else each
+    if key.endswith("activation") and value == "linear":
+        return None
     known = catalogue.catalogue().get(catalogue.module_of(key), {})
     if isinstance(value, list):
         return [_spelt(key, one) for one in value]

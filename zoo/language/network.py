@@ -160,3 +160,42 @@ def is_chain(network: Network) -> bool:
 
 def _unfilled(value: float | None) -> Any:
     return f"<{value.name}>" if isinstance(value, Filled) else value
+
+
+ACTIVATIONS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "PReLU": "prelu", "ELU": "elu", "Softmax": "softmax"}
+"""Layers that are activations, and the words for them."""
+
+PASSING = (
+    *(f"{what}{rank}D" for what in ("Cropping", "ZeroPadding", "UpSampling") for rank in (1, 2, 3)),
+    *catalogue.DROPOUTS, "GaussianNoise", "Reshape", "Flatten", "Permute", "RepeatVector", "CenterCrop", "Identity",
+    "ActivityRegularization",
+)  # fmt: skip
+"""Layers whose answers have the activation of what they read."""
+
+
+def answering(inside: Network, tensor: str) -> Node | None:
+    """The layer that gives a tensor its activation, in a model inside the model too; None where that is an input."""
+    node = next((one for one in inside.nodes if one.name == owner(tensor)), None)
+    if node is None:
+        return None
+    if node.network:
+        return answering(node.network, node.network.output)
+    return answering(inside, node.inputs[0]) if node.layer in PASSING and len(node.inputs) == 1 else node
+
+
+def activation(layer: str, arguments: Mapping[str, Any]) -> str:
+    """The activation of a layer, or of the one that it wraps; an empty text where none is known."""
+    wrapped = arguments.get("layer", arguments.get("cell"))
+    if wrapped:
+        inner = wrapped[-1] if isinstance(wrapped, list) else wrapped
+        name, body = next(iter(inner.items())) if isinstance(inner, Mapping) else (inner, None)
+        return activation(name, body or {})
+    operation = layer.removeprefix(catalogue.OPERATIONS)
+    if operation != layer:
+        return operation if operation in catalogue.words("activation") else ""
+    takes = catalogue.catalogue()["layers"].get(layer, {}).get("arguments", {})
+    if "activation" not in takes:
+        return ACTIVATIONS.get(layer, "")
+    given = arguments.get("activation", takes["activation"]) or "linear"
+    name = next(iter(given), "") if isinstance(given, Mapping) else given
+    return ACTIVATIONS.get(name, name) if isinstance(name, str) else ""

@@ -129,7 +129,7 @@ def named(
     elif isinstance(given, Mapping) or given is None:
         inner = {key: one for key, one in (given or {}).items() if module != "layers" or key != "name"}
         own = (given or {}).get("name", "name") if module == "layers" else "name"
-        if not isinstance(own, str) or not NAME.fullmatch(own):
+        if not is_expression(own) and not (type(own) in (str, int) and NAME.fullmatch(str(own))):
             yield (*here, "name"), f"{shown(own)} is no name", NAMES, ""
         usual = (defaults or {}).get(name) or () if module == "layers" else ()
         required = [key for key in entry["required"] if key not in usual]
@@ -254,6 +254,9 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
         return None if accepted else (wrong, f"{bounds[1]}{', or null' if free else ''}", "")
     if key in catalogue.COUNTS:
         return None if is_count(value) else (wrong, COUNT, "")
+    known = catalogue.choices(name, key) if isinstance(default, str) else ()
+    if known and key in catalogue.WHOLE and not isinstance(value, str):
+        return wrong, f"one of {listed(known)}", ""
     if key in catalogue.WHOLE and not isinstance(value, str) and not _are_whole_from_0(value):
         return wrong, "a whole number, 0 or above, or a list of them", ""
     if key in catalogue.SIZES:

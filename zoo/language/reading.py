@@ -541,9 +541,9 @@ def _input(given: dict[str, Any], path: Path, marks: Marks) -> Iterator[Problem]
         if given.get("kind", usual[0]) not in usual:
             wrong = f"`{given['kind']}` does not go with a shape of {len(given['shape'])} sizes"
             yield problem_at(marks, (*path, "kind"), wrong, f"`{usual[0]}`, or another shape")
-        elif "classes" in given and given.get("kind", usual[0]) != "label":
-            yield problem_at(marks, (*path, "classes"), "nothing reads it", "`classes` of the spec, or of a label")
         columns, sizes = given.get("columns"), given["shape"][-1:]
+        if given.get("kind", usual[0]) == "sequence" and len(given["shape"]) == 1:  # steps of one column
+            sizes = [1]
         if isinstance(columns, list) and len(set(columns)) < len(columns):
             yield problem_at(marks, (*path, "columns"), "a name stands there twice", "each name once")
         elif isinstance(columns, list) and sizes not in ([], [None], [len(columns)]):

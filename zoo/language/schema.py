@@ -394,7 +394,12 @@ def _definitions() -> dict[str, Schema]:
                 "kind": {"enum": sorted({kind for row in KINDS.values() for kind in row})},
                 "vocabulary": _described("How many tokens there are.", _ref("size")),
                 "classes": _described("How many labels there are.", _ref("size")),
-                "columns": {"type": ["array", "string"], "items": {"type": "string"}, "uniqueItems": True},
+                "columns": {
+                    "type": ["array", "string"],
+                    "items": {"type": "string"},
+                    "uniqueItems": True,
+                    "minItems": 1,
+                },
             },
             "additionalProperties": False,
             "required": ["shape"],
@@ -552,7 +557,7 @@ def _definitions() -> dict[str, Schema]:
         **{f"{key} of {name}": _held(fits, key == "cell") for (name, key), fits in objects.HELD.items()},
         **objects_of,
         **{
-            _chosen_name(name, key): _chosen(words_of, key in catalogue.WORDED)
+            _chosen_name(name, key): _chosen(words_of, key)
             for name, entry in known["layers"].items()
             for key in entry["arguments"]
             if (words_of := _words_of(name, key, entry))
@@ -716,7 +721,8 @@ def argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
         return shared if default is None or default in words else _either({"enum": [default]}, shared)
     chosen = _words_of(name, key, entry)
     if key in catalogue.WHOLE:
-        return _either(*([{"enum": [*chosen]}] if chosen else []), _ref("whole numbers"))
+        words_alone = isinstance(default, str)
+        return _ref(_chosen_name(name, key)) if words_alone and chosen else _ref("whole numbers")
     if chosen:
         return _ref(_chosen_name(name, key))
     if key in catalogue.SIZES:
@@ -771,9 +777,11 @@ def _chosen_name(layer: str, argument: str) -> str:
     return f"a {argument}" + (f" of {layer}" if layer == "Conv1D" else "")
 
 
-def _chosen(words: Sequence[str], never_null: bool) -> Schema:
+def _chosen(words: Sequence[str], key: str) -> Schema:
     """What stands in the place of an argument that is one of some words, or is no word."""
-    kinds = _PLAIN["anything but null" if never_null else "anything"]
+    if key in catalogue.WHOLE:
+        return _typed({"enum": [*words]})
+    kinds = _PLAIN["anything but null" if key in catalogue.WORDED else "anything"]
     return _typed({**kinds, "if": {"type": "string"}, "then": {"enum": [*words]}})
 
 

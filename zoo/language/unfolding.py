@@ -13,14 +13,14 @@ from zoo.language.bodies import Bodies, Frame, as_computed
 from zoo.language.expressions import Wrong
 from zoo.language.families import FACTS, LIKELIHOODS, head
 from zoo.language.items import Call
-from zoo.language.network import Input, Network, Node, free, is_chain, owner
+from zoo.language.network import Input, Network, Node, activation, answering, free, is_chain, owner
 from zoo.language.objects import is_count, is_lambda
 from zoo.language.parsing import Path, shown
 from zoo.language.ranges import Filled
 from zoo.language.spec import STATED, Spec
 
-ENDS = ("sigmoid", "hard_sigmoid", "softmax", "sparsemax", "Softmax")
-"""Activations, layers and operations that answer numbers between 0 and 1."""
+ENDS = ("sigmoid", "hard_sigmoid", "softmax", "sparsemax")
+"""Activations that answer numbers between 0 and 1."""
 
 MOST_ELEMENTS = 500_000
 """So many elements may the lists have that the expressions of a network make."""
@@ -81,6 +81,9 @@ class _Unfolding(Bodies):
             frame.part, frame.frozen = "head", False
             self._head(frame)
         outputs = self._outputs(frame)
+        if not frame.nodes and self.whole:
+            self._wrong(("layers",), "the network has no layer", "one at least")
+            self.whole = False
         network = Network(spec.name, self.inputs, tuple(frame.nodes), outputs, self._prepare())
         self._training()
         if self.whole:
@@ -197,7 +200,7 @@ class _Unfolding(Bodies):
             if "contractive" in penalties:
                 self._contraction(frame, rebuilt, coded, penalties["contractive"])
             if "sparsity" in penalties:
-                self._sparsity(frame, encoder, codes, coded[0], penalties["sparsity"])
+                self._sparsity(frame, coded[0], penalties["sparsity"])
 
     def _contraction(self, frame: Frame, rebuilt: str, coded: tuple[str, ...], given: Any) -> None:
         """The encoder once more, on rows nearby, and what tells how far apart the two codes of a row are."""
@@ -237,16 +240,21 @@ class _Unfolding(Bodies):
         read = (coded[0], names["code_nearby"], rebuilt)
         self._add(frame, "Contraction", {"weight": weight}, path, names["contraction"], read)
 
-    def _sparsity(self, frame: Frame, encoder: Frame, codes: tuple[str, ...], code: str, given: Any) -> None:
+    def _sparsity(self, frame: Frame, code: str, given: Any) -> None:
         """What tells how far the mean answers of the code's units are from the few that are wanted."""
         path: Path = ("penalties", "sparsity")
         named = dict(given) if isinstance(given, Mapping) else {"": given}
         weights = {key or "weight": self._weight(one, (*path, key) if key else path) for key, one in named.items()}
-        last = next((node for node in encoder.nodes if node.name == owner(codes[0])), None)
-        ends = {last.arguments.get("activation"), last.operation or last.layer} if last else {"sigmoid"}
-        if not any(one in ENDS for one in ends if isinstance(one, str)):
+        encoder = next((node.network for node in frame.nodes if node.name == "encoder"), None)
+        last = answering(encoder, encoder.output) if encoder else None
+        ends = [activation(last.layer, last.arguments)] if last else [""]
+        if last and "recurrent_activation" in last.arguments:  # which the cell's own is multiplied by
+            ends.append(str(last.arguments["recurrent_activation"]))
+        told = any(self.spec.is_told_in((key,)) for key in ("encoder", "latent", "defaults"))
+        if any(one not in ENDS for one in ends) and not told and not self.problems:
+            wrong = "nothing says that the code's units answer numbers between 0 and 1"
             expected = "`activation: sigmoid` in `latent`, or `activity_regularizer: {L1: {l1: 1e-4}}` in place of this"
-            self._wrong(path, "the code's units answer other numbers than those between 0 and 1", expected)
+            self._wrong(path, wrong, expected)
             return
         frame.part = "criterion"
         name = free("sparsity", {*frame.used, *frame.given})
