@@ -430,6 +430,7 @@ def make(
     entry = catalogue.catalogue()["layers"].get(layer)
     known = entry["arguments"] if entry else {}
     made = {key: _value(key, value, l2, how, seed, portable) for key, value in arguments.items()}
+    made |= {key: tuple(made[key]) for key in ("ngrams",) if isinstance(made.get(key), list)}  # it takes no list
     if name is not None:
         made["name"] = name
     if seed is not None and (entry is None or "seed" in known) and layer not in CRITERIA:

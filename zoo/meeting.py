@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -279,6 +280,15 @@ def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, lis
 def _scaling(found: Spec, description: Description) -> list[Mapping[str, Any]]:
     """The first steps: images to 0..1; changes, sequences and tables standardised, by the training part alone."""
     x = description.x
+    if found.likelihood == "categorical" and found.coded:
+        shares = x.minimum >= 0 and x.maximum <= 1 and len(x.mean) > 1 and math.isclose(sum(x.mean), 1, abs_tol=1e-3)
+        if shares:
+            return []
+        raise ZooError(
+            f"`{found.name}` reads its output as shares whose sum along the last axis is 1 (likelihood: categorical), "
+            f"and {description.name} holds values from {x.minimum:.4g} to {x.maximum:.4g} whose means sum to "
+            f"{sum(x.mean):.4g}; expected one-hot values, or another likelihood: --set likelihood=gaussian"
+        )
     if x.kind in ("image", "video"):
         low = min(x.minimum, 0.0)
         high = 255.0 if x.dtype == "uint8" and x.maximum > 127 else x.maximum

@@ -231,6 +231,7 @@ def load(source: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, An
         if before is not None:  # it keeps its places, but for what was changed
             found = replace(found, source=before.source, marks={**before.marks, **found.marks})
         problems = problems + body_problems(found)
+        found = replace(found, data=found.held()) if changes else found
     if problems or found is None:
         raise ZooError(*problems)
     return found

@@ -199,7 +199,8 @@ def stated(model: keras.Model, name: str = "") -> tuple[dict[str, Any], list[str
     `task` is an empty text where its output tells none; `family` is told by the classes of its layers.
     Raises `ZooError` for inputs that no spec can state.
     """
-    inputs = [_input(tensor) for tensor in model.inputs]
+    still = any(getattr(layer, "stateful", False) for layer in model._flatten_layers())
+    inputs = [_input(tensor, still) for tensor in model.inputs]
     kind = kinds(inputs[0])[0]  # what a single input is called, unless a layer is
     taken = {one.name for one in model.layers} - {operation_of(model.inputs[0]).name}
     single = len(inputs) == 1 and kind not in taken
@@ -452,12 +453,15 @@ def _no_name(name: str) -> str:
 # What stands around the layers
 
 
-def _input(tensor: Any) -> dict[str, Any]:
-    """An input's shape and type. Raises `ZooError` for one that no spec can state."""
+def _input(tensor: Any, stateful: bool) -> dict[str, Any]:
+    """An input's shape and type. Raises `ZooError` for one that no spec can state.
+
+    A number of rows that Keras took from the first batch binds nothing but states that are kept from batch to batch.
+    """
     name, shape = operation_of(tensor).name, list(tensor.shape[1:])
     if len(shape) not in KINDS:
         raise ZooError(f"the input `{name}` has {len(shape)} sizes; expected {min(KINDS)} to {max(KINDS)}")
-    if tensor.shape[0] is not None:
+    if tensor.shape[0] is not None and stateful:
         raise ZooError(f"the input `{name}` takes batches of {tensor.shape[0]} rows alone; expected any number")
     if tensor.dtype not in DTYPES or getattr(tensor, "sparse", False):
         kind = "sparse" if getattr(tensor, "sparse", False) else tensor.dtype
@@ -502,7 +506,8 @@ def _task(model: Any) -> tuple[str, dict[str, int]]:
         return "binary", {}
     if last and len(shape) == 1 and activation == "sigmoid":
         return "multilabel", {"classes": last}
-    if last and len(shape) == 2 and activation == "softmax" and shape[:1] == before:
+    alone = len(model.inputs) == 1  # the vocabulary of a language is its first input's
+    if last and len(shape) == 2 and activation == "softmax" and shape[:1] == before and alone:
         return "language", {"vocabulary": last}
     if len(shape) == 2 and None not in shape:
         return "forecasting", {"horizon": shape[0], "features": shape[1]}

@@ -145,11 +145,19 @@ class Spec:
             measured = isinstance(chosen, float) or (is_number(chosen) and not found.counted)
             return Filled(chosen, name) if measured else chosen
 
-        return replace(self, data=_replaced(self.data, (), choose))
+        moved = [path for name, one, path in _named(self.data) if given.get(name, one.default) != one.default]
+        acting = (*_SHAPES_NOTHING, "rate")
+        others = any(path[0] not in acting and path[-1] not in acting for path in moved)
+        data = {key: value for key, value in self.data.items() if not others or key not in FIGURES}
+        return replace(self, data=_replaced(data, (), choose))
 
     def adapted(self, **facts: Any) -> Spec:
         """The spec with facts that data brought: shape, classes, targets, horizon, features, task, or ranges."""
         data = dict(self.data)
+        if any(key in data and data[key] != value for key, value in facts.items() if key in STATED) or (
+            "shape" in facts and tuple(facts["shape"]) != self.shape
+        ):
+            data = {key: value for key, value in data.items() if key not in FIGURES}  # they are of the network before
         if "shape" in facts:
             shape = list(facts.pop("shape"))
             if "inputs" in data:
@@ -201,7 +209,8 @@ class Spec:
 
 def held(data: Mapping[str, Any], marks: Marks, file: str) -> dict[str, Any]:
     """The data of a spec without the figures that stand in another file, or before a change of the network."""
-    changed = any(mark.file == CHANGE and path and path[0] not in _SHAPES_NOTHING for path, mark in marks.items())
+    moved = [path for path, mark in marks.items() if mark and mark.file == CHANGE and path]
+    changed = any(path[0] not in _SHAPES_NOTHING for path in moved)
     places = {key: place for key in FIGURES if (place := marks.get((key,)))}
     gone = {key for key, place in places.items() if place.file != CHANGE and (changed or place.file != file)}
     return {key: value for key, value in data.items() if key not in gone}
