@@ -404,6 +404,53 @@ def test_the_order_of_inputs_is_a_difference_and_layers_are_known_by_the_names_t
     ]  # fmt: skip
 
 
+def test_a_model_inside_is_called_on_its_inputs_in_their_order():
+    text = """
+        blocks:
+          u: {nested: true, inputs: [p, q], layers: [Dense: {name: a, units: 4, from: p}, Subtract: {from: [a, q]}]}
+        layers: [Flatten: {name: f}, Dense: {name: x, units: 4}, Dense: {from: f, units: 4}, u: {from: [x, previous]}]
+    """
+    rows = comparing.differences(load(text), load(text.replace("inputs: [p, q]", "inputs: [q, p]")))
+
+    assert [row[0] for row in rows] == ["a.from", "subtract.from"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("[Dense: {name: a, units: $w}, Dense: {name: b, units: 8}]",
+         "[Dense: {name: a, units: 8}, Dense: {name: b, units: $w}]"),
+        ("[Dense: {name: a, units: $w}, Dense: {name: b, units: 8}]",
+         "[Dense: {name: a, units: $w}, Dense: {name: b, units: $w}]"),
+        ("[u: {name: a, n: {values: [8, 16], default: 8}}, u: {name: b, n: $w}]",
+         "[u: {name: a, n: $w}, u: {name: b, n: {values: [8, 16], default: 8}}]"),
+    ],
+)  # fmt: skip
+def test_ranges_that_decide_other_layers_are_a_difference(one, other):
+    let = "let: {w: {values: [8, 16], default: 8}}\n"
+    let += "blocks: {u: {parameters: {n}, layers: [Dense: {name: d, units: $n}]}}\n" if "u: " in one else ""
+    rows = comparing.differences(load(f"{let}layers: {one}"), load(f"{let}layers: {other}"))
+
+    assert rows and all("decides" in row[1] and row[1] != row[2] for row in rows if row[0] == "range of w")
+    assert comparing.differences(load(f"{let}layers: {one}"), load(f"{let}layers: {one}")) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("sparsity: 0.1", "sparsity: {weight: 0.1}"), ("sparsity: 1", "sparsity: {weight: 1.0, target: 0.05}"),
+        ("contractive: 0, sparsity: 0.1", "sparsity: 0.1"),
+    ],
+)  # fmt: skip
+def test_penalties_are_compared_by_what_they_weigh(one, other):
+    head = "spec: 1\nname: ae\nfamily: ae\ninput: {shape: [8]}\nencoder: []\ndecoder: []\n"
+    head += "latent: {Dense: {units: 2, activation: sigmoid}}\n"
+    rows = comparing.differences(*(load(f"penalties: {{{text}}}", head) for text in (one, other)))
+
+    assert [row for row in rows if row[0] == "penalties"] == []
+    assert comparing.differences(load(f"penalties: {{{one}}}", head), load("penalties: {sparsity: 0.2}", head))
+
+
 def test_an_operation_of_any_number_of_tensors_is_compared():
     one = 'layers: [ops.einsum: {from: [input, input], subscripts: "bij,bik->bj"}]'
 

@@ -36,8 +36,7 @@ def differences(one: Spec, other: Spec) -> list[Row]:
     Both are taken at the defaults of their ranges, which are compared as well as far as they have names.
     """
     flat = [_unfolded(spec) for spec in (one, other)]
-    prepared = [replace(found, nodes=found.prepare, outputs=()) for found in flat]
-    layers = _rows(prepared[0], prepared[1], "prepare: ") + _rows(flat[0], flat[1], "")
+    layers = _layers(flat[0], flat[1])
     sides = [list(_walked(found)) for found in flat]
     unnamed = [_unnamed(spec, side) for spec, side in zip((one, other), sides, strict=True)]
     layers += _ranges(unnamed[0], unnamed[1], _aligned(sides[0], sides[1]))
@@ -55,11 +54,33 @@ def differences(one: Spec, other: Spec) -> list[Row]:
         told = name in _STATED or name.startswith(("train.", "penalties."))
         if not told and "[" not in name and held[0].get(name) != held[1].get(name):
             rows.append(_row(f"range of {name}", *(side.get(name, UNSAID) for side in held)))
-    return rows + layers
+    return rows + layers or _reached(one, other, flat)
 
 
-def _unfolded(spec: Spec) -> Network:
-    found, problems = unfolding.unfold(spec.fill())
+def _reached(one: Spec, other: Spec, flat: Sequence[Network]) -> list[Row]:
+    """Ranges that are alike in two specs of the same network, and decide other layers of it."""
+    rows, its = [], list(other.ranges())
+    for place, (name, found) in enumerate(one.ranges().items()):
+        partner = name if name in its else its[min(place, len(its) - 1)]
+        value = next((each for each in found.held() if each != found.default), found.default)
+        try:
+            sides = [_unfolded(one, {name: value}), _unfolded(other, {partner: value})]
+        except ZooError:  # a value that makes no network is told elsewhere
+            continue
+        if _layers(sides[0], sides[1]):
+            moved = [[row[0] for row in _layers(plain, side)] for plain, side in zip(flat, sides, strict=True)]
+            rows.append(_row(f"range of {name}", *("decides " + (", ".join(each) or "nothing") for each in moved)))
+    return rows
+
+
+def _layers(left: Network, right: Network) -> list[Row]:
+    """Where the layers of two networks differ, those that prepare their rows among them."""
+    prepared = [replace(found, nodes=found.prepare, outputs=()) for found in (left, right)]
+    return _rows(prepared[0], prepared[1], "prepare: ") + _rows(left, right, "")
+
+
+def _unfolded(spec: Spec, values: Mapping[str, Any] | None = None) -> Network:
+    found, problems = unfolding.unfold(spec.fill(values))
     if found is None:
         raise ZooError(*problems)
     return found
