@@ -153,6 +153,30 @@ RIGHT = {
         input: {shape: [1], dtype: int32}
         layers: [IntegerLookup: {vocabulary: [1, 2], num_oov_indices: 0, output_mode: one_hot}]
         """,
+    "steps that data decide": """
+        input: {shape: [null], dtype: int32, vocabulary: 100}
+        layers:
+          - Embedding: {input_dim: 100, output_dim: 4}
+          - Conv1D: {filters: 4, kernel_size: 5}
+          - Conv1D: {filters: 4, kernel_size: 5}
+          - GlobalMaxPooling1D
+        """,
+    "pixels that data decide": """
+        input: {shape: [null, null, 3]}
+        layers: [MaxPooling2D: {pool_size: 16}, Conv2D: {filters: 4, kernel_size: 3}, GlobalAveragePooling2D]
+        """,
+    "steps of which some are a whole": "input: {shape: [null, 3]}\nlayers: [Reshape: {target_shape: [-1, 5]}, GRU: 4]",
+    "whole numbers that are not 0": """
+        input: {shape: [4], dtype: int32, vocabulary: 50}
+        layers: [ops.add: {x2: 1}, ops.floor_divide: {x1: 100}, ops.cast: {dtype: float32}]
+        """,
+    "numbers from 1 up": "input: {shape: [4]}\nlayers: [ops.arccosh, Dense: 4]",
+    "numbers far from 0": "input: {shape: [4]}\nlayers: [ops.subtract: {x2: 150.0}, ops.sqrt, Dense: 4]",
+    "a head alone": "input: {shape: [4]}\nlayers: []",
+    "classes that an expression reads": """
+        input: {shape: [8], classes: 5}
+        layers: [Dense: $input.classes]
+        """,
     "two answers": "input: {shape: [4]}\nlayers: [Dense: {name: a, units: 2}, Dense: 3]\noutputs: [a, dense]",
 }
 WRONG = {
@@ -182,6 +206,36 @@ def test_what_only_a_graph_or_a_penalty_or_the_answers_show_is_told(text, says):
     (wrong,) = checking.problems(_alone(text), None, build=True)
 
     assert says in wrong.wrong
+
+
+@pytest.mark.parametrize(
+    ("rows", "fits"),
+    [
+        (np.eye(4, dtype="float32")[np.arange(120) % 4], True),
+        (np.random.default_rng(0).normal(size=(120, 4)).astype("float32"), False),
+        (np.random.default_rng(0).random((120, 4)).astype("float32"), False),
+        (np.random.default_rng(0).random((120, 1)).astype("float32"), False),
+    ],
+    ids=["one-hot", "of both signs", "no shares", "one column"],
+)
+def test_a_categorical_likelihood_is_of_shares_alone(rows, fits):
+    text = "spec: 1\nname: shares\nfamily: ae\nlikelihood: categorical\nl2: 0\ninput: {shape: [4]}\nencoder: []\n"
+    spec = selection.load(parsing.parse((text + "latent: {Dense: {units: 2}}\ndecoder: []\n").encode(), "f")[0])
+    told = checking.problems(spec, dataset.load({"x_train": rows}).description, build=False)
+
+    assert [one.wrong.split(" reads ")[0] for one in told] == ([] if fits else ["`shares`"])
+
+
+def test_the_figures_of_a_network_do_not_outlive_a_change_by_data_or_by_a_range():
+    plain = selection.load("mnist_mlp")
+    searched = selection.load({**plain.written(), "let": {"w": {"values": [8, 16], "default": 8}},
+                               "layers": [{"Dense": "$w"}, "Dropout"]})  # fmt: skip
+
+    assert "parameters" in plain.fill({"l2": 0.5}).data
+    assert "parameters" in plain.adapted(classes=10).data
+    for changed in (plain.adapted(classes=3), plain.adapted(shape=(30,)), searched.fill({"w": 16})):
+        assert not {"parameters", "flops", "metric"} & {*changed.data}
+    assert "parameters" in searched.fill({"w": 8}).data
 
 
 def test_a_trial_that_cannot_be_computed_does_not_end_a_search(tmp_path):

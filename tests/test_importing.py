@@ -1484,6 +1484,32 @@ def test_what_a_layer_was_adapted_to_goes_along(what, tmp_path):
         np.testing.assert_array_equal(model(given), again(given))
 
 
+def test_a_number_of_rows_that_keras_took_from_a_batch_binds_nobody():
+    model = keras.Sequential([L.Dense(4, name="a"), L.Dense(1, name="b")])
+    model.compile("sgd", "mse")
+    model.fit(np.zeros((64, 6)), np.zeros(64), verbose=0)
+
+    assert importing.spec_of(model)["input"] == {"shape": [6]}
+
+
+def test_the_vocabulary_of_a_head_is_no_other_input_s():
+    source, target = (keras.Input((None,), dtype="int32", name=name) for name in ("source", "target"))
+    state = L.GRU(8)(L.Embedding(40, 8)(source))
+    steps = L.GRU(8, return_sequences=True)(L.Embedding(30, 8)(target), initial_state=state)
+    spec = importing.spec_of(keras.Model([source, target], L.Dense(30, activation="softmax")(steps)))
+
+    assert "vocabulary" not in json.dumps(spec["inputs"])
+    zoo.build(spec)
+
+
+def test_ngrams_of_several_lengths_come_back():
+    source = keras.Input((1,), dtype="string")
+    layer = _adapted(L.TextVectorization(ngrams=(1, 2), output_mode="multi_hot"), ["x y", "y z"])
+    again = zoo.build(importing.spec_of(keras.Model(source, layer(source))))
+
+    assert again.layers[-1].get_vocabulary() == layer.get_vocabulary()
+
+
 def test_an_activation_of_ones_own_that_is_called_as_keras_s_is_no_keras_s():
     def mish(x):
         return x**3
