@@ -79,7 +79,7 @@ def number(value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.6g}"
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)  # as a spec has it
 
 
 def quiet_tensorflow(keras: bool = True) -> None:
