@@ -79,7 +79,9 @@ def build(
     filled = {**{key: value for key, value in given.items() if key in ranges}, **values}
     unknown = [name for name in values if name not in ranges]
     if unknown:
-        raise ZooError(f"`{found.name}` has no range `{unknown[0]}`; expected one of {listed(ranges) or 'none'}")
+        expected = f"one of {listed(ranges)}" if ranges else "none, as it has no ranges"
+        also = "; other changes go to zoo.load(..., set={...})" if unknown[0] == "set" else ""
+        raise ZooError(f"`{found.name}` has no range `{unknown[0]}`; expected {expected}{also}")
     if weights is not None:
         found = Spec({**found.data, "weights": str(weights)}, found.marks, found.source)
     return building.build(alone(with_weights(found)), filled, seed).network

@@ -227,6 +227,8 @@ def _wrapped(name: str, key: str, value: Any, path: Path) -> Iterator[Found]:
 def refusal(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """Why an argument cannot have a plain value, as (wrong, expected, hint); None if nothing speaks against it."""
     found = _refused(name, key, value, entry)
+    if found and isinstance(value, float) and value.is_integer() and found[1].startswith("a whole number"):
+        found = (*found[:2], found[2] or str(int(value)))
     return found and (found[0] or f"{shown(value)} is not accepted", *found[1:])
 
 

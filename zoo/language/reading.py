@@ -584,7 +584,7 @@ def _family(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Pro
     if "likelihood" in data and not coded:
         yield problem_at(marks, ("likelihood",), f"nothing reads it in {family}", "`family: ae` or `family: vae`")
     task = data.get("task", family.task)
-    if coded and "task" in data and task in family.tasks and (task == "generation") != gaussian:
+    if coded and "task" in data and task in family.tasks and (task == "generation") != gaussian and _is_text(name):
         yield problem_at(marks, ("task",), f"`{name}` is not for {task}", "no `task`, as `latent` decides it")
     if not _accepts(FIELDS, data, "task"):
         return

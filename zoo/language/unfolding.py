@@ -210,25 +210,28 @@ class _Unfolding(Bodies):
         if encoder is None or encoder.network is None:
             return
         layers = list(encoder.network.walk())
-        random = next((node for node in layers if _is_random(node)), None)
-        masking = next((node for node in layers if node.layer == "Masking"), None)
-        noting = next((node for node in layers if _notes_calls(node)), None)
-        wrong = expected = ""
-        if random is not None:
-            wrong = f"{random.layer} in the encoder draws at each call, and two codes of a row would differ by that"
-            expected = "an encoder without random layers, or no `contractive`"
-        elif masking is not None:
+        random = list(dict.fromkeys(node.layer for node in layers if _is_random(node)))
+        noting = list(dict.fromkeys(node.layer for node in layers if _notes_calls(node)))
+        refused: list[tuple[str, str]] = []
+        if random:
+            who = f"{' and '.join(random)} in the encoder {'draws' if len(random) == 1 else 'draw'}"
+            wrong = f"{who} at each call, and two codes of a row would differ by that"
+            refused.append((wrong, "an encoder without random layers"))
+        if any(node.layer == "Masking" for node in layers):
             wrong = "a row nearby has no steps that `Masking` knows for padding"
-            expected = "an encoder without `Masking`, or no `contractive`"
-        elif noting is not None:
-            wrong = f"{noting.layer} in the encoder would take note of the rows nearby as well"
-            expected = "an encoder without BatchNormalization and penalties on activities, or no `contractive`"
-        elif not x.dtype.startswith("float"):
-            wrong, expected = f"nothing lies near to {x.dtype}", "an input of float32"
-        elif x.name not in encoder.inputs:
-            wrong, expected = f"the encoder does not read `{x.name}`", "an encoder that does"
-        if wrong:
-            self._wrong(path, wrong, expected)
+            refused.append((wrong, "an encoder without `Masking`"))
+        if noting:
+            wrong = f"{' and '.join(noting)} in the encoder would take note of the rows nearby as well"
+            refused.append((wrong, "an encoder without BatchNormalization and penalties on activities"))
+        if refused:
+            wrongs, expected = zip(*refused, strict=True)
+            self._wrong(path, ", and ".join(wrongs), ", ".join((*expected, "or no `contractive`")))
+            return
+        if not x.dtype.startswith("float"):
+            self._wrong(path, f"nothing lies near to {x.dtype}", "an input of float32")
+            return
+        if x.name not in encoder.inputs:
+            self._wrong(path, f"the encoder does not read `{x.name}`", "an encoder that does")
             return
         frame.part, names = "criterion", dict[str, str]()
         for name in ("nearby", "code_nearby", "contraction"):
