@@ -1439,7 +1439,6 @@ def test_a_file_that_runs_code_or_is_no_model_is_refused(tmp_path):
             importing.read(tmp_path / name)
 
 
-@pytest.mark.parametrize("functional", [False, True])
 def _adapted(layer, rows):
     layer.adapt(np.asarray(rows))
     return layer
@@ -1528,6 +1527,7 @@ def test_an_activation_of_ones_own_that_is_called_as_keras_s_is_no_keras_s():
         importing.spec_of(keras.Model(source, L.Dense(3, activation=partial)(source)))
 
 
+@pytest.mark.parametrize("functional", [False, True])
 def test_a_chain_at_each_step_is_each_of_its_layers_at_each_step(functional):
     import keras
     from keras import layers as L
