@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import layers as L
 
 import zoo
-from zoo import ZooError, importing, selection
+from zoo import ZooError, ejecting, importing, selection
 from zoo.language import dumping, folding, unfolding
 from zoo.lowering import Plain, lower
 
@@ -1504,9 +1504,13 @@ def test_the_vocabulary_of_a_head_is_no_other_input_s():
 def test_ngrams_of_several_lengths_come_back():
     source = keras.Input((1,), dtype="string")
     layer = _adapted(L.TextVectorization(ngrams=(1, 2), output_mode="multi_hot"), ["x y", "y z"])
-    again = zoo.build(importing.spec_of(keras.Model(source, layer(source))))
+    spec = importing.spec_of(keras.Model(source, layer(source)))
+    space: dict = {"__name__": "ejected"}
+    exec(ejecting.eject(unfolding.unfold(zoo.load(spec).fill())[0]), space)
 
-    assert again.layers[-1].get_vocabulary() == layer.get_vocabulary()
+    for again in (zoo.build(spec), space["build"]()):
+        assert again.layers[-1].get_vocabulary() == layer.get_vocabulary()
+        assert again.layers[-1].get_config()["ngrams"] == (1, 2)
 
 
 def test_an_activation_of_ones_own_that_is_called_as_keras_s_is_no_keras_s():

@@ -14,7 +14,7 @@ import numpy as np
 
 from zoo import pretrained
 from zoo.datasets.dataset import Part
-from zoo.errors import Problem, ZooError, first_sentence
+from zoo.errors import Mark, Problem, ZooError, first_sentence
 from zoo.language import catalogue, unfolding
 from zoo.language.network import Network, Node, activation, answering, owner
 from zoo.language.ranges import Filled
@@ -131,15 +131,19 @@ def build(
     return made
 
 
+def _whole(flat: Network) -> Mark | None:
+    """The place of a spec as a whole, where nothing tells which layer is meant."""
+    mark = next((node.mark for node in flat.walk()), None)
+    return replace(mark, line=1, column=1) if mark and mark.line else mark
+
+
 def refused(error: Exception, flat: Network) -> ZooError:
     """What Keras or TensorFlow refuses once it computes, at the line of the layer that it names."""
     says, nodes = str(error), list(flat.walk())
     named = [one for one in nodes if re.search(rf"[/'\"]{re.escape(one.name)}(_\d+)?[/'\"]", says)]
     of_class = [one for one in nodes if one.layer in re.findall(r"calling (\w+)\.call", says)]
     found = named[:1] or (of_class if len(of_class) == 1 else [])
-    first = nodes[0].mark if nodes else None
-    whole = replace(first, line=1, column=1) if first and first.line else first  # then nothing tells which layer it is
-    path, mark = (found[0].path, found[0].mark) if found else ("", whole)
+    path, mark = (found[0].path, found[0].mark) if found else ("", _whole(flat))
     return ZooError(Problem(f"the network cannot be computed: {first_sentence(error)}", "", "", path, mark))
 
 
@@ -176,11 +180,10 @@ def tried(built: Built) -> None:
     else:
         raise refused(wrong[0], built.unfolded) from wrong[0]
     if answers and all(np.isnan(one).all() for one in answers):
-        nodes = list(built.unfolded.walk())
-        mark = nodes[0].mark if nodes else None
-        mark = replace(mark, line=1, column=1) if mark and mark.line else mark
         where = "such rows as the data hold" if met else f"rows of numbers from 0 to {SPANS[-1][1]:.0f}"
-        raise ZooError(Problem(f"the network answers NaN for {where}", "layers that answer numbers", mark=mark))
+        raise ZooError(
+            Problem(f"the network answers NaN for {where}", "layers that answer numbers", mark=_whole(built.unfolded))
+        )
 
 
 def _computed(network: Any, several: list[Any]) -> list[np.ndarray]:

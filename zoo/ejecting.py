@@ -466,6 +466,8 @@ class _File:
             name, inner = next(iter(value.items()))
             given = (_keyword(k, self._value(k, v, l2)) for k, v in (inner or {}).items())
             return _call(f"keras.{'optimizers.schedules' if module == 'schedules' else module}.{name}", *given)
+        if key in catalogue.TUPLES and isinstance(value, list):
+            return _plain(tuple(value))
         if isinstance(value, list):
             return (_bracket("[", (self._value(key, one, l2) for one in value)),)
         return _plain(value)

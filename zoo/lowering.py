@@ -430,7 +430,6 @@ def make(
     entry = catalogue.catalogue()["layers"].get(layer)
     known = entry["arguments"] if entry else {}
     made = {key: _value(key, value, l2, how, seed, portable) for key, value in arguments.items()}
-    made |= {key: tuple(made[key]) for key in ("ngrams",) if isinstance(made.get(key), list)}  # it takes no list
     if name is not None:
         made["name"] = name
     if seed is not None and (entry is None or "seed" in known) and layer not in CRITERIA:
@@ -465,7 +464,8 @@ def _value(key: str, value: Any, l2: float | None, how: Plain, seed: int | None,
         where: Any = keras.optimizers.schedules if module == "schedules" else getattr(keras, module)
         return getattr(where, name)(**{k: _value(k, v, l2, how, seed, portable) for k, v in (inner or {}).items()})
     if isinstance(value, list):
-        return [_value(key, one, l2, how, seed, portable) for one in value]
+        several = [_value(key, one, l2, how, seed, portable) for one in value]
+        return tuple(several) if key in catalogue.TUPLES else several
     return float(value) if isinstance(value, float) else value
 
 

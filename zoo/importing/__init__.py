@@ -199,8 +199,8 @@ def stated(model: keras.Model, name: str = "") -> tuple[dict[str, Any], list[str
     `task` is an empty text where its output tells none; `family` is told by the classes of its layers.
     Raises `ZooError` for inputs that no spec can state.
     """
-    still = any(getattr(layer, "stateful", False) for layer in model._flatten_layers())
-    inputs = [_input(tensor, still) for tensor in model.inputs]
+    stateful = any(getattr(layer, "stateful", False) for layer in model._flatten_layers())
+    inputs = [_input(tensor, stateful) for tensor in model.inputs]
     kind = kinds(inputs[0])[0]  # what a single input is called, unless a layer is
     taken = {one.name for one in model.layers} - {operation_of(model.inputs[0]).name}
     single = len(inputs) == 1 and kind not in taken

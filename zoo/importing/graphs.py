@@ -21,15 +21,11 @@ class Foreign(Problem):
 
 
 class Refused(Exception):
-    """Why a layer cannot be said; told together with the others."""
+    """Why a layer cannot be said, and what kind of problem that is; told together with the others."""
 
-    kind = Problem
-
-
-class RefusedAsForeign(Refused):
-    """Why no spec can hold such a layer at all."""
-
-    kind = Foreign
+    def __init__(self, says: str, kind: type[Problem] = Problem) -> None:
+        super().__init__(says)
+        self.kind = kind
 
 
 @dataclass

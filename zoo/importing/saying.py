@@ -13,9 +13,9 @@ from zoo import layers as ours
 from zoo.importing.graphs import (
     JOINED,
     Call,
+    Foreign,
     Key,
     Refused,
-    RefusedAsForeign,
     calls_of,
     key_of,
     masked_of,
@@ -157,10 +157,10 @@ def _entry(kind: type, layer: Any) -> Mapping[str, Any]:
     name = _public(kind)
     entry = catalogue.entry("layers", name)
     if name in catalogue.REFUSED and kind.__module__.split(".")[0] == "keras":
-        raise RefusedAsForeign(f"is a {name}: {catalogue.REFUSED[name]}")
+        raise Refused(f"is a {name}: {catalogue.REFUSED[name]}", Foreign)
     known = getattr(keras.layers, name, None) or (ours.find(name) if name in ours.PUBLIC else None)
     if isinstance(entry, tuple) or kind is not known:
-        raise RefusedAsForeign(f"is a {name}, which is no layer of Keras; expected layers that everybody has")
+        raise Refused(f"is a {name}, which is no layer of Keras; expected layers that everybody has", Foreign)
     _float32(layer, catalogue.types(name))
     if getattr(layer, "stateful", False):
         raise Refused("keeps its state from batch to batch; expected `stateful` to be false")

@@ -66,6 +66,9 @@ SIZES = ("kernel_size", "pool_size", "strides", "dilation_rate", "size")
 WHOLE = ("padding", "cropping")
 """Arguments that are whole numbers, 0 or above, or lists of them, unless they are words."""
 
+TUPLES = ("ngrams",)
+"""Arguments that Keras takes as tuples, and not as lists."""
+
 _OF_WHOLE_NUMBERS = (
     "CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup", "StringLookup",
     "TextVectorization",
