@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo import pretrained
 from zoo.errors import ZooError
 from zoo.lowering import weights_by_path
 
@@ -167,6 +168,19 @@ def test_training_starts_from_the_weights_and_a_second_run_from_the_first(tmp_pa
 def test_weights_that_are_not_there_are_refused_in_a_sentence(weights, says):
     with pytest.raises(ZooError, match=says.replace("?", r"\?")):
         zoo.build("mobilenet", weights=weights)
+
+
+@pytest.mark.parametrize("ending", pretrained.FORMATS)
+def test_a_file_without_a_top_gives_its_body_whatever_its_format(tmp_path, ending):
+    body = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3), pooling="avg")
+    path = tmp_path / f"body{ending}"
+    (body.save_weights if ending == ".weights.h5" else body.save)(path)
+    changes = {"weights": str(path), "input.shape": [32, 32, 3], "classes": 3}
+    model = zoo.build(zoo.load("mobilenetv2", changes))
+    x = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
+
+    ours = keras.Model(model.inputs, model.layers[-2].output)
+    np.testing.assert_allclose(ours(x).numpy(), body(x).numpy(), rtol=1e-6, atol=1e-6)
 
 
 def test_weights_of_another_network_are_refused(reference, tmp_path):

@@ -156,6 +156,7 @@ def _in_file(spec: Spec, source: str, flat: Network) -> dict[str, np.ndarray]:
         raise ZooError(f"{source} is no file of weights; expected one of {', '.join((*FORMATS, '.npz'))}")
     model = lower(flat, Plain())  # one to throw away: Keras reads a file only into a model
     model.trainable = True  # frozen layers would stand in another order
+    body = {name for name, _ in weights_by_path(model) if name.split("/")[0] not in _heads(flat)}
     try:
         if source.endswith(".h5") and not source.endswith(".weights.h5"):
             return _in_order(flat, model, _legacy(path), source)
@@ -164,13 +165,14 @@ def _in_file(spec: Spec, source: str, flat: Network) -> dict[str, np.ndarray]:
             variable.assign = _noting(found, name)  # whatever its shape; Keras would refuse another
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of layers that the file does not have: what is missing is told below
-            model.load_weights(path)
-        _refuse_more(_beyond(path, model, len(found)), source, spec.name)
+            model.load_weights(path, skip_mismatch=True)
+        if body <= set(found):
+            _refuse_more(_beyond(path, model, len(found)), source, spec.name)
+        elif path.suffix == ".keras":
+            found = _in_names(path, flat, model, source) or found
     except ZooError:
         raise
     except Exception as error:
-        if path.suffix == ".keras" and (same := _in_names(path, flat, model, source)):
-            return same
         lines = [one.strip() for one in str(error).splitlines() if one.strip()] or [type(error).__name__]
         says = " ".join(lines[: 1 + lines[0].endswith(":")])[:300].rstrip(".")
         raise ZooError(f"{source} holds no weights of `{spec.name}`: {says}") from error
