@@ -619,7 +619,9 @@ class Bodies:
         elif name in frame.absent:
             self._wrong(path, f"`{name}` is not there, its `if` is false", "`else: TENSOR` beside that `if`")
         elif not any(re.fullmatch(one, base) for one in frame.lost):
-            close = nearest(given, ["previous", *frame.tensors])
+            indexed = re.fullmatch(r"(.+)\[(\d+)\]", name)  # as Python says it
+            close = f"{indexed[1]}.{indexed[2]}" if indexed and indexed[1] in frame.tensors else ""
+            close = close or nearest(given, ["previous", *frame.tensors])
             what = f"`{given}`" if isinstance(given, str) else shown(given)
             known = ", ".join(["previous", *frame.entries])
             self._wrong(path, f"no tensor {what}", f"{known} or a name above", close)

@@ -347,7 +347,7 @@ class _Reader:
                 break
             item = self._item(one, path if single else (*path, index), scope)
             if item is None:
-                self.whole = False
+                self.whole = scope.whole = False
             else:
                 made.append(item)
         return tuple(made)
@@ -482,6 +482,7 @@ class _Reader:
             self.whole = False
             given = dict(body) if isinstance(body, dict) else {}
             own = {key: given.pop(key) for key in OURS if key in given}
+            self._value(given, path, scope)
             return self._made(target, None, {}, own, path, scope, (), known=False)
         given, own = self._arguments(target, body, entry, path, block is not None)
         self._value(given, path, scope)
@@ -560,7 +561,9 @@ class _Reader:
         if body is not None and not isinstance(body, dict) and len(required) != 1:
             needs = " and ".join(f"`{key}`" for key in required) or "no argument"
             verb = "are" if len(required) > 1 else "is"
-            expected = f"{target}: {{argument: value}}" if known else f"`{target}` alone"
+            may = [key for key in known if key not in entry.get("tensors", ())]
+            accepts = [key for key in may if not [*objects.arguments(target, {key: body}, entry, path, part=True)]]
+            expected = f"{target}: {{{accepts[0]}: {shown(body)[1:-1]}}}" if accepts else f"`{target}` alone"
             expected = objects.called(target, required) if required else expected
             wrong = f"{shown(body)} stands alone, and {needs} {verb} required"
             if tensors := [] if block or required else list(entry.get("tensors", ()))[1:2]:

@@ -243,7 +243,7 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
     if isinstance(value, Range):
         each = ((one, _refused(name, key, one, entry)) for one in value.held())
         return next(((f"the range holds {shown(one)}", *found[1:]) for one, found in each if found), None)
-    if "tensors" in entry and (unfit := _unfit(name, key, value, entry)):
+    if unfit := _unfit(name, key, value, entry):
         return wrong, unfit, ""
     free = not required and not isinstance(default, (bool, int, float, list))
     free = free and (default is None or key not in catalogue.WORDED)
@@ -281,6 +281,8 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
         return wrong, "true or false", meant if meant in ("true", "false") else ""
     if isinstance(value, str) and catalogue.takes_text(key, default) and (known := catalogue.choices(name, key)):
         return None if value in known else (wrong, f"one of {listed(known)}", nearest(value, known))
+    if not isinstance(value, str) and key not in catalogue.WHOLE and (known := catalogue.choices(name, key)):
+        return wrong, f"one of {listed(known)}", ""
     if isinstance(value, bool) and (is_number(default) or isinstance(default, list) or required):
         return wrong, "a number", ""
     if catalogue.module_of(key) == "layers":
@@ -291,11 +293,12 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
 
 
 def _unfit(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> str:
-    """What an argument of an operation must be, if its value is none such."""
-    if key in entry["tensors"]:
+    """What an operand or an axis must be, if its value is none such."""
+    if key in entry.get("tensors", ()):
         return "" if _are_numbers(value) else "a number, a list of numbers, or a tensor in `from`"
-    if key.startswith(("axis", "axes")) and not _are_whole(value):
-        return "a whole number, or a list of them; the rows' axis is 0"
+    if key.startswith(("axis", "axes")) and value is not None and not _are_whole(value):
+        rows = "; the rows' axis is 0" if "tensors" in entry or name in catalogue.catalogue()["layers"] else ""
+        return f"a whole number, or a list of them{rows}"
     return ""
 
 

@@ -48,6 +48,12 @@ _AMONG_ROWS: Schema = {"anyOf": [{"const": 0}, {"type": "array", "contains": {"c
 
 _TEXT_IS_COMPUTED: Schema = {"if": {"type": "string"}, "then": EXPRESSION}
 
+_AXIS: Schema = {
+    "type": ["integer", "array"],
+    "minItems": 1,
+    "items": {"type": ["integer", "array", "string"], **_TEXT_IS_COMPUTED},
+}
+
 _PLAIN: dict[str, Schema] = {
     "lambda": {"type": "number", "minimum": 0},
     "rate": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
@@ -60,13 +66,8 @@ _PLAIN: dict[str, Schema] = {
     "text": {"type": ["string", "number", "array"]},
     "anything": {"type": ["string", "number", "array", "boolean", "null"]},
     "anything but null": {"type": ["string", "number", "array", "boolean"]},
-    "axis": {"type": ["number", "array"], "not": _AMONG_ROWS},
-    "axis of an operation": {
-        "type": ["integer", "array"],
-        "minItems": 1,
-        "items": {"type": ["integer", "array", "string"], **_TEXT_IS_COMPUTED},
-        "not": _AMONG_ROWS,
-    },
+    "axis": {**_AXIS, "not": _AMONG_ROWS},
+    "axis of a weight": _AXIS,
     "whole numbers": {
         "type": ["integer", "array"],
         "minimum": 0,
@@ -730,10 +731,10 @@ def argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
         return _either(sizes, _ref("count or null")) if free else sizes
     if key == "seed":
         return _ref("seed")
-    if operation and (key in (*entry["tensors"], "dtype", "key") or key.startswith(("axis", "axes"))):
+    if operation and (key in (*entry["tensors"], "dtype", "key") or (name, key) == ("ops.transpose", "axes")):
         return _of_operation(name, key, entry)
-    if of_layer and key.startswith(("axis", "axes")):
-        return _ref("axis")
+    if key.startswith(("axis", "axes")):
+        return _ref("axis" if operation or of_layer else "axis of a weight")
     if of_layer and key == "dtype":
         return _ref("type of a layer" if len(catalogue.types(name)) == 1 else "type of whole numbers")
     if catalogue.takes_text(key, default):
@@ -746,12 +747,10 @@ def _of_operation(name: str, key: str, entry: dict[str, Any]) -> Schema:
     """What an argument may be that operations alone have."""
     if key in entry["tensors"]:
         return _ref("operand")
-    if key == "axes" and name == "ops.transpose":
+    if key == "axes":
         return _either({"type": "array", "minItems": 1, "prefixItems": [{"const": 0}]}, _ref("computed"))
     if key == "dtype":
         return {**_ref("type"), **({"not": {"type": "null"}} if key in entry["required"] else {})}
-    if key != "key":
-        return _ref("axis of an operation")
     part = _either(
         {"type": "string", "pattern": f"^{catalogue.PART}$"},
         {"type": ["integer", "null"]},
@@ -781,8 +780,7 @@ def _chosen(words: Sequence[str], key: str) -> Schema:
     """What stands in the place of an argument that is one of some words, or is no word."""
     if key in catalogue.WHOLE:
         return _typed({"enum": [*words]})
-    kinds = _PLAIN["anything but null" if key in catalogue.WORDED else "anything"]
-    return _typed({**kinds, "if": {"type": "string"}, "then": {"enum": [*words]}})
+    return _typed({"enum": [*words] if key in catalogue.WORDED else [*words, None]})
 
 
 def _word(argument: str) -> Schema:
