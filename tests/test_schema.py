@@ -63,6 +63,7 @@ BEYOND = {
     **dict.fromkeys((
         "block_with_an_unread_input", "block_with_unread_names", "defaults_of_no_layer", "horizon_without_a_task",
         "lambda_on_a_group_without_kernels", "let_that_only_counts", "unread_dropout", "unread_l2", "unread_let",
+        "unread_let_of_an_item",
         "targets_without_a_task", "unread_range_of_let", "unread_ranges", "weight_of_no_divergence",
     ), "unread"),
     **dict.fromkeys((

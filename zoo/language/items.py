@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -195,7 +195,7 @@ class _Reader:
         for key in ("l2", "dropout", "outputs", "penalties"):
             self._value(self.data.get(key), (key,), scope)
         self._read_by_training(scope)
-        self._unread(scope, raw)
+        self._unread(scope)
         return Program(sections, self.defaults, self.problems, self.whole, self.reads)
 
     def _latent(self, raw: Any, scope: _Scope) -> tuple[Item, ...]:
@@ -269,11 +269,9 @@ class _Reader:
         scopes = {name: self._block(name, body, around) for name, body in fine.items()}
         for name, scope in scopes.items():
             block = self.blocks[name]
-            for kind, keys in (("parameters", block.parameters), ("let", block.let)):
-                for key in keys:
-                    told = isinstance(fine[name].get(kind), list)
-                    if key not in scope.read and scope.whole and not told:
-                        self._nothing_reads((("blocks", name, kind, key)), key, scope)
+            listed_ones = isinstance(fine[name].get("parameters"), list)  # which is told
+            if scope.whole:
+                self._unread_names(scope, block.parameters if listed_ones else ())
             named = {*_tensors(fine[name]["layers"]), *map(str, block.outputs)}
             for index, key in enumerate(block.inputs[1:], 1):  # the first is `previous`
                 if key not in named and not any("$" in one for one in named):
@@ -704,13 +702,11 @@ class _Reader:
                     body = one[name] if isinstance(one, Mapping) else None
                     self._inner_classes(body if isinstance(body, Mapping) else {})
 
-    def _unread(self, scope: _Scope, raw: Mapping[str, Any]) -> None:
+    def _unread(self, scope: _Scope) -> None:
         """What the text reads nowhere: a `let`, a block, a class in `defaults`."""
         if not self.whole:
             return
-        for name in raw:
-            if name not in scope.read and len(self.problems) < MOST:
-                self._nothing_reads(("let", name), name, scope)
+        self._unread_names(scope)
         for name in self.data.get("blocks") or {}:
             if name in self.blocks and name not in self.called:
                 self._wrong(("blocks", name), "nothing calls it", "every block to be called")
@@ -740,10 +736,13 @@ class _Reader:
         facts = dict.fromkeys(("classes", "targets", "horizon", "features", "vocabulary"), 1)
         return {layer for item in head(self.spec.task, facts) for layer in item}
 
-    def _nothing_reads(self, path: Path, name: str, scope: _Scope) -> None:
-        unread = {other for other in scope.own if other not in scope.read}
-        close = nearest(name, [other for other in scope.own if other not in unread])
-        self._wrong(path, "nothing reads it", f"`${name}` in a value, or no `{name}`", close)
+    def _unread_names(self, scope: _Scope, spared: Collection[str] = ()) -> None:
+        """Names that nothing reads; a loop need not read its variable."""
+        read = [one for one in scope.own if one in scope.read]
+        for name, path in scope.own.items():
+            if name not in scope.read and path[-1] != "for" and name not in spared and len(self.problems) < MOST:
+                expected = f"`${name}` in a value, or no `{name}`"
+                self._wrong(path, "nothing reads it", expected, nearest(name, read))
 
     def _told(self, found: Iterable[objects.Found]) -> None:
         for one in itertools.islice(found, MOST):
