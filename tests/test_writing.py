@@ -370,6 +370,16 @@ def test_another_spelling_is_no_difference_and_another_value_is(one, other):
     assert comparing.differences(load(said[0]), load(said[0].replace("he_normal", "he_uniform"))) or "he_" not in one
 
 
+def test_a_window_that_moves_by_its_size_is_what_is_meant_by_saying_nothing():
+    alike = ["strides: 2", "pool_size: [2, 2]", "pool_size: 2, strides: null", "pool_size: 2, strides: [2, 2]"]
+    *same, other = (
+        load(f"layers: [Reshape: [8, 4, 1], MaxPooling2D: {{{one}}}, Flatten]") for one in [*alike, "strides: 1"]
+    )
+
+    assert [comparing.differences(same[0], one) for one in same] == [[]] * len(alike)
+    assert comparing.differences(same[0], other)
+
+
 @pytest.mark.parametrize(
     ("one", "other", "what"),
     [

@@ -274,6 +274,8 @@ def _arguments_of(entry: Mapping[str, Any] | None, given: Mapping[str, Any]) -> 
     known = entry or {"arguments": {}, "required": ()}
     usual = {key: _spelt(key, one) for key, one in known["arguments"].items() if key not in known["required"]}
     spelt = {key: _spelt(key, value) for key, value in given.items()}
+    if "pool_size" in usual and spelt.get("strides", 0) is not None:  # a window moves by its size if nothing is said
+        usual["strides"] = spelt.get("pool_size", usual["pool_size"])
     return {key: value for key, value in spelt.items() if key not in usual or _text(value) != _text(usual[key])}
 
 
