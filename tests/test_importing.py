@@ -1464,6 +1464,14 @@ ADAPTED = {
         _adapted(L.TextVectorization(output_mode="count"), ["x y", "y"]), np.array([["x y y"], ["z"]], object),
         "vocabulary",
     ),
+    "weights of words": lambda: (
+        _adapted(L.TextVectorization(output_mode="tf_idf"), ["x y", "y", "w w"]),
+        np.array([["x y y"], ["z w"]], object), "idf_weights",
+    ),
+    "weights of numbers": lambda: (
+        _adapted(L.IntegerLookup(output_mode="tf_idf"), [[5, 6], [7, 7], [7, 1]]),
+        np.array([[5, 7], [7, 9]], "int32"), "idf_weights",
+    ),
 }  # fmt: skip
 
 

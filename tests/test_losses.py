@@ -132,6 +132,23 @@ def test_a_network_is_trained_on_the_loss_that_its_spec_names(task, name, tmp_pa
     np.testing.assert_allclose(again.evaluate(features, told, batch_size=size, verbose=0)[0], after, rtol=1e-5)
 
 
+def test_a_weight_for_each_class_is_one_for_each():
+    spec, x, y = with_loss("classification", {"CategoricalFocalCrossentropy": {"alpha": ["$classes / 30", 0.3, 0.6]}})
+    rows = zoo.data((x, y))
+    plan = meet(zoo.load(spec), rows.description)
+    made = build(plan, {}, seed=3)
+    features = made.prepare.predict(rows.train.x, verbose=0)
+    told = np.asarray(plan.works.targets(rows.train, features))
+    answers = made.network.predict(features, verbose=0).astype("float64")
+    meant = np.mean(focal(np.eye(3)[told], answers, np.array([0.1, 0.3, 0.6]), gamma=2, label_smoothing=0))
+
+    found = made.network.evaluate(features, told, batch_size=len(features), verbose=0)[0]
+    np.testing.assert_allclose(found, meant, rtol=2e-4)
+    spec["train"]["loss"]["CategoricalFocalCrossentropy"]["alpha"] = [0.1, 0.3]
+    with pytest.raises(ZooError, match="2 numbers for 3 classes; expected one number, or one for each class"):
+        meet(zoo.load(spec), rows.description)
+
+
 @pytest.mark.parametrize(
     ("loss", "names"),
     [

@@ -139,8 +139,8 @@ def meet(
         wrong = f"the network answers {len(found.data['outputs'])} tensors, and a data set holds one target"
         raise ZooError(found.problem(("outputs",), wrong, "one output, or zoo.build and a model.fit of your own"))
     task = _task(found, description)
-    _check_loss(found, task)
     fitted, steps = _fitted(found, description, task)
+    _check_loss(fitted, task)
     unfolded, problems = unfolding.unfold(fitted.fill())
     if problems or unfolded is None:
         raise ZooError(*problems)
@@ -218,6 +218,11 @@ def _check_loss(found: Spec, task: str) -> None:
         name = one if isinstance(one, str) else next(iter(one), "") if isinstance(one, Mapping) else ""
         if name and (unfit := unfit_loss(name, task)):
             raise ZooError(found.problem(("train", "loss"), *unfit))
+        given, classes = one[name] if isinstance(one, Mapping) else {}, found.facts.get("classes")
+        for key, value in (given or {}).items():
+            if isinstance(value, list) and classes and len(value) != classes:
+                wrong = f"{len(value)} numbers for {classes} classes"
+                raise ZooError(found.problem(("train", "loss", name, key), wrong, "one number, or one for each class"))
 
 
 SUGGESTED = 6

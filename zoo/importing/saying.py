@@ -224,9 +224,10 @@ def _config(layer: Any) -> dict[str, Any]:
         config["num_bins"] = None
     if "vocabulary_size" in config:
         known = layer.get_vocabulary(include_special_tokens=False) if config["vocabulary"] is None else []
-        if known and config["output_mode"] == "tf_idf":
-            raise Refused("was adapted to weights of its words; expected another `output_mode` than tf_idf")
         config |= {"vocabulary": np.asarray(known).tolist()} if known else {}
+        if known and config["output_mode"] == "tf_idf":  # behind the weights of what is in no vocabulary
+            lookup = getattr(layer, "_lookup_layer", layer)
+            config["idf_weights"] = lookup.idf_weights.numpy()[lookup._token_start_index() :][: len(known)].tolist()
         del config["vocabulary_size"]
     return config
 

@@ -66,6 +66,9 @@ SIZES = ("kernel_size", "pool_size", "strides", "dilation_rate", "size")
 WHOLE = ("padding", "cropping")
 """Arguments that are whole numbers, 0 or above, or lists of them, unless they are words."""
 
+NULL = (("Normalization", "axis"),)
+"""Arguments of layers that may be null although their default is another."""
+
 TUPLES = ("ngrams",)
 """Arguments that Keras takes as tuples, and not as lists."""
 
@@ -130,6 +133,10 @@ _FROM_0_TO_1: Bounds = {"minimum": 0, "maximum": 1}, "a number from 0 to 1"
 _BELOW_1: Bounds = {"minimum": 0, "exclusiveMaximum": 1}, "a number of at least 0 and below 1"
 _ANY: Bounds = {"type": "integer"}, "a whole number"
 _COUNT: Bounds = {"type": "integer", "minimum": 1}, "a whole number above 0"
+_EACH: Bounds = (
+    {"type": ["number", "array"], "minimum": 0, "minItems": 1, "items": {"type": "number", "minimum": 0}},
+    "a number of 0 or above, or a list of them",
+)
 _GROUPS: Bounds = {"type": "integer", "minimum": -1, "not": {"const": 0}}, "a whole number above 0, or -1"
 
 BOUNDS: dict[str, dict[str, Bounds]] = {
@@ -140,6 +147,7 @@ BOUNDS: dict[str, dict[str, Bounds]] = {
         "ignore_class": _ANY,
         **dict.fromkeys(("alpha", "beta", "gamma"), _FROM_0),
     },
+    "CategoricalFocalCrossentropy": {"alpha": _EACH},
     "optimizers": {
         **dict.fromkeys((
             "learning_rate", "clipnorm", "clipvalue", "global_clipnorm",
@@ -187,7 +195,9 @@ def bounds(owner: str, argument: str) -> Bounds | None:
 
 
 def is_bounded(value: Any, given: Mapping[str, Any]) -> bool:
-    """Whether a value is a number within bounds."""
+    """Whether a value is a number within bounds, or a list of such where that may be."""
+    if isinstance(value, list) and "items" in given:
+        return value != [] and all(is_bounded(one, given["items"]) for one in value)
     low, high = given.get("minimum", -math.inf), given.get("maximum", math.inf)
     above, below = given.get("exclusiveMinimum", -math.inf), given.get("exclusiveMaximum", math.inf)
     number = type(value) is int or (isinstance(value, float) and given.get("type") != "integer")

@@ -54,6 +54,14 @@ _AXIS: Schema = {
     "items": {"type": ["integer", "array", "string"], **_TEXT_IS_COMPUTED},
 }
 
+
+def _bounded(given: Mapping[str, Any]) -> Schema:
+    """What a number within bounds is, or a list of such, whose parts may be computed."""
+    each = given.get("items")
+    several = {"items": {**each, "type": [each["type"], "string"], **_TEXT_IS_COMPUTED}} if each else {}
+    return {"type": "number", **given, **several}
+
+
 _PLAIN: dict[str, Schema] = {
     "lambda": {"type": "number", "minimum": 0},
     "rate": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
@@ -67,6 +75,7 @@ _PLAIN: dict[str, Schema] = {
     "anything": {"type": ["string", "number", "array", "boolean", "null"]},
     "anything but null": {"type": ["string", "number", "array", "boolean"]},
     "axis": {**_AXIS, "not": _AMONG_ROWS},
+    "axis or null": {**_AXIS, "type": [*_AXIS["type"], "null"], "not": _AMONG_ROWS},
     "axis of a weight": _AXIS,
     "whole numbers": {
         "type": ["integer", "array"],
@@ -90,11 +99,13 @@ _PLAIN: dict[str, Schema] = {
     "type": {"enum": [*catalogue.TYPES, None]},
     "type of a layer": {"enum": ["float32", None]},
     "type of whole numbers": {"enum": ["float32", "int32", "int64", None]},
-    **{says: {"type": "number", **given} for some in catalogue.BOUNDS.values() for given, says in some.values()},
+    **{says: _bounded(given) for some in catalogue.BOUNDS.values() for given, says in some.values()},
 }
 """What arguments hold where no expression and no range stands."""
 
-_NUMBERS = ("count", *(says for some in catalogue.BOUNDS.values() for _, says in some.values()))
+_NUMBERS = (
+    "count", *(says for some in catalogue.BOUNDS.values() for given, says in some.values() if "items" not in given)
+)  # fmt: skip
 """Those of them that are one number, and may be null where the default is."""
 
 
@@ -734,7 +745,8 @@ def argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
     if operation and (key in (*entry["tensors"], "dtype", "key") or (name, key) == ("ops.transpose", "axes")):
         return _of_operation(name, key, entry)
     if key.startswith(("axis", "axes")):
-        return _ref("axis" if operation or of_layer else "axis of a weight")
+        several = "axis or null" if (name, key) in catalogue.NULL else "axis"
+        return _ref(several if operation or of_layer else "axis of a weight")
     if of_layer and key == "dtype":
         return _ref("type of a layer" if len(catalogue.types(name)) == 1 else "type of whole numbers")
     if catalogue.takes_text(key, default):
