@@ -1464,6 +1464,10 @@ ADAPTED = {
         _adapted(L.TextVectorization(output_mode="count"), ["x y", "y"]), np.array([["x y y"], ["z"]], object),
         "vocabulary",
     ),
+    "all axes": lambda: (
+        _adapted(L.Normalization(axis=None), np.arange(24.0).reshape(4, 3, 2)),
+        np.arange(12, dtype="float32").reshape(2, 3, 2), "null",
+    ),
     "weights of words": lambda: (
         _adapted(L.TextVectorization(output_mode="tf_idf"), ["x y", "y", "w w"]),
         np.array([["x y y"], ["z w"]], object), "idf_weights",

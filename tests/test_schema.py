@@ -72,6 +72,7 @@ BEYOND = {
     ), "merging"),
     **dict.fromkeys(("lone_value", "missing_argument", "missing_arguments"), "defaults may help"),
     "prepare_that_learns": "kernels",
+    "prepare_without_statistics": "which layers prepare",
     **dict.fromkeys(("range_upside_down", "range_with_default_outside"), "two numbers compared"),
 }  # fmt: skip
 """The mistakes that no schema can say, and what it would have to know."""

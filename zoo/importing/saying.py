@@ -222,6 +222,8 @@ def _config(layer: Any) -> dict[str, Any]:
         raise Refused(f"has a {what[1] if what else 'part'} that does not tell its config") from None
     if isinstance(layer, keras.layers.Discretization) and config["bin_boundaries"] is not None:
         config["num_bins"] = None
+    if isinstance(layer, keras.layers.Normalization) and not np.size(config["axis"]):
+        config["axis"] = None  # as it is said; Keras keeps an empty tuple
     if "vocabulary_size" in config:
         known = layer.get_vocabulary(include_special_tokens=False) if config["vocabulary"] is None else []
         config |= {"vocabulary": np.asarray(known).tolist()} if known else {}

@@ -115,6 +115,9 @@ class _Unfolding(Bodies):
             if node.l2 is not None:
                 wrong = f"{node.layer} has weights"
                 self.problems.append(Problem(wrong, "layers without any", "", node.path, node.mark))
+            if node.layer == "Normalization" and node.arguments.get("mean") is None:
+                wrong, expected = "without `mean` it changes nothing here", "`mean` and `variance`, as numbers or lists"
+                self.problems.append(Problem(wrong, expected, "", node.path, node.mark))
         return chain.nodes
 
     def _training(self) -> None:

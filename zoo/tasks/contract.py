@@ -111,5 +111,6 @@ def answers(function: Callable[..., dict[str, Any]], *arrays: Array) -> dict[str
 
     signature = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in arrays]
     traced = tf.function(function, input_signature=signature)
+    traced._omit_frequent_tracing_warning = True  # each model is traced once, and all by this line
     found = [{key: value.numpy() for key, value in batch.items()} for batch in in_batches(traced, *arrays)]
     return {key: np.concatenate([batch[key] for batch in found]) for key in found[0]}
