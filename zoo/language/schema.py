@@ -103,6 +103,9 @@ _PLAIN: dict[str, Schema] = {
 }
 """What arguments hold where no expression and no range stands."""
 
+_NEVER = ("optimizer", "loss")
+"""Those of them that are never computed."""
+
 _NUMBERS = (
     "count", *(says for some in catalogue.BOUNDS.values() for given, says in some.values() if "items" not in given)
 )  # fmt: skip
@@ -388,7 +391,7 @@ def _definitions() -> dict[str, Schema]:
         "range": _range(),
         "name": NAME,
         "size": _either(COUNT, _ref("arithmetic")),
-        **{name: _typed(plain) for name, plain in _PLAIN.items()},
+        **{name: _typed(plain, "" if name in _NEVER else "expression") for name, plain in _PLAIN.items()},
         **{f"{name} or null": _typed({**_PLAIN[name], "type": [_PLAIN[name]["type"], "null"]}) for name in _NUMBERS},
         "table": {
             "type": "object",
@@ -611,16 +614,16 @@ _ENDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "not")
 
 
 def _typed(plain: Schema, text: str = "expression") -> Schema:
-    """A plain value, a text that is computed, or a range that holds such values."""
+    """A plain value, a text that is computed (but for an empty `text`), or a range that holds such values."""
     kinds = plain.get("type", ())
     measured = "number" in kinds or "integer" in kinds
     ends = {word: plain[word] for word in _ENDS if word in plain}
     ends |= {"type": ["integer", "string"]} if "integer" in kinds else {}
     held: Schema = dict.fromkeys(("min_value", "max_value"), ends if measured else False)
     held |= {"zero": {"const": False}} if {"exclusiveMinimum", "not"} & {*ends} or ends.get("minimum", 0) > 0 else {}
-    computed = _ref(text if measured else "computed")
-    held["values"] = {"items": _either(plain, computed)}
-    return _either(plain, computed, {**_ref("range"), "properties": held})
+    may = [plain, _ref(text if measured else "computed")] if text else [plain]
+    held["values"] = {"items": _either(*may)}
+    return _either(*may, {**_ref("range"), "properties": held})
 
 
 def _sizes(rank: int) -> Schema:
@@ -690,6 +693,8 @@ def _object(module: str, name: str, words: dict[str, Schema], required: bool = T
     body: Schema = {"type": "object", **shared, "properties": arguments, "additionalProperties": False}
     if not needed:
         body["type"] = ["object", "null"]
+    elif module != "layers":
+        body["required"] = list(needed)
     if not required or not words:
         return body
     if name in objects.MERGING:  # these are called on a list, and there is none but in `from`
