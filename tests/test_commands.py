@@ -285,7 +285,7 @@ def test_nothing_that_is_there_is_overwritten(say, tmp_path):
 @pytest.mark.parametrize(
     ("file", "says"),
     [
-        ("My Lenet.yaml", "`My Lenet` is no name of a spec; expected letters a to z, digits"),
+        ("My Lenet.yaml", "`My Lenet` is no name of a spec; expected letters a to z or A to Z, digits"),
         ("-x.yaml", "`-x` is no name of a spec"),
         ("mine.txt", "mine.txt is no name of a spec's file; expected one that ends in .yaml"),
         (".", ". is no name of a spec's file"),

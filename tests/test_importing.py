@@ -1367,7 +1367,8 @@ REFUSALS = {
     ),
     "a name that is none": (
         lambda: chain(L.Dense(2, name="two words")),
-        "the layer `two words` cannot be called so in a spec; expected letters a to z, digits, `_`, `-` and `.`",
+        "the layer `two words` cannot be called so in a spec; expected letters a to z or A to Z, digits, `_`, "
+        "`-` and `.`",
     ),
     "a word of ours": (
         lambda: chain(L.Dense(2, name="previous")),

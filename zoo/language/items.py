@@ -27,7 +27,7 @@ IN_TRAINING = ("epochs", "steps")
 """Names that expressions in `train` may ask for besides."""
 
 LOCAL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-LOCALS = "letters a to z, digits and `_`, no digit first"
+LOCALS = "letters a to z or A to Z, digits and `_`, no digit first"
 
 MOST = 100
 """After so many problems the items that follow are not looked at."""

@@ -39,7 +39,7 @@ _TAGS = "tag:yaml.org,2002:"
 
 _DEEP = f"nested deeper than {DEEPEST} levels"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-NAMES = "letters a to z, digits, `_`, `-` and `.`"
+NAMES = "letters a to z or A to Z, digits, `_`, `-` and `.`"
 """What specs and layers may be called: what Keras, TensorFlow and file systems take."""
 
 MOST = 1_000_000
