@@ -63,6 +63,7 @@ class Bodies:
     calls: list[Path] = field(default_factory=list)  # the calls of blocks under way, the outermost first
     places: dict[Path, tuple[Mark | None, str]] = field(default_factory=dict)  # where each path was written, and how
     told: set[Path] = field(default_factory=set)  # the paths of what was found wrong here
+    unclear: set[str] = field(default_factory=set)  # layers of which something is told, so that they may answer more
 
     def __post_init__(self) -> None:
         self.program = items.read(self.spec)
@@ -367,6 +368,8 @@ class Bodies:
         )
         if not name:
             return
+        if not item.known or not sound:
+            self.unclear.add(self._full(name, frame))
         arguments = objects.with_defaults(arguments, self.defaults)
         outputs = catalogue.outputs(layer, arguments, call)
         self._add(frame, layer, arguments, path, name, inputs, many=many, call=call, outputs=outputs)
@@ -614,6 +617,9 @@ class Bodies:
             count = max(count, sum(owner(one) == base != one for one in frame.tensors))  # of a block that is not nested
             if int(number) < count and count > 1:
                 return tensor if number == "0" else f"{tensor}.{number}"
+            if tensor in self.unclear:
+                self.whole = False
+                return tensor
             has = f"`{base}` has one output, `{name}` is none" if count == 1 else f"`{base}` has {count} outputs"
             self._wrong(path, has, f"`{base}`" if count == 1 else f"{base}.0 to {base}.{count - 1}")
         elif name in frame.absent:

@@ -192,8 +192,11 @@ def read(
         if not is_told(one.path, told) and not follows:
             problems.append(one)
             told |= _paths([one])
-    usable = _usable(data) if problems else data
-    return (Spec(usable, found.marks, file, frozenset(told)) if _can_unfold(usable) else None), problems
+    marks = found.marks
+    if problems:
+        data, marks = _as_meant(data, marks)
+        data = _usable(data)
+    return (Spec(data, marks, file, frozenset(told)) if _can_unfold(data) else None), problems
 
 
 def _compute(found: Document) -> None:
@@ -219,6 +222,15 @@ def _compute(found: Document) -> None:
 
 _CLOSE = re.compile(r"\d[\d.]*([*/]{1,2}\d[\d.]*)+")
 """Arithmetic that nobody would take for a text, without the spaces that make it arithmetic."""
+
+
+def _as_meant(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], Marks]:
+    """The data with misspelt keys as they are likely meant, so that what they hold is looked at all the same."""
+    inside = {key for keys in _INSIDE.values() for key in keys}
+    close = {key: nearest(key, FIELDS) for key in itertools.islice(data, MOST) if key not in {*FIELDS, *LATER, *inside}}
+    close = {key: one for key, one in close.items() if one and one not in data}
+    moved = {(close[str(path[0])], *path[1:]): mark for path, mark in marks.items() if path and path[0] in close}
+    return {close.get(key, key): value for key, value in data.items()}, {**moved, **marks}
 
 
 def _usable(data: dict[str, Any]) -> dict[str, Any]:
