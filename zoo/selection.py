@@ -309,9 +309,11 @@ def body_problems(found: Spec) -> list[Problem]:
     What only data can know is no problem yet.
     """
     flat, said = _unfolded(found, {})
-    for name, value in at_the_ends(found, flat) if flat else ():
+    told = {one.path for one in said}
+    for name, value in at_the_ends(found, flat):
         at = f" where `{name}` is {ranges.spelt(value)}"
-        said += [replace(one, wrong=one.wrong + at) for one in _unfolded(found, {name: value})[1]]
+        more = [one for one in _unfolded(found, {name: value})[1] if one.path not in told]
+        said += [replace(one, wrong=one.wrong + at) for one in more]
     return said
 
 

@@ -82,9 +82,11 @@ class Bodies:
     def _table(self) -> dict[str, Any]:
         """The spec's table of names: what every spec has, and its `let`, each computed once, in any order."""
         spec, data = self.spec, self.spec.data
-        table: dict[str, Any] = {key: spec.facts[key] for key in STATED if key in spec.facts}
+        table: dict[str, Any] = dict.fromkeys(self.program.lost, LOST)
+        table |= {key: spec.facts[key] for key in STATED if key in spec.facts}
         table["name"] = spec.name
         table["inputs" if "inputs" in data else "input"] = data.get("inputs", data.get("input"))
+        table |= {key: LOST for key in ("input", "inputs") if spec.is_told_in((key,))}
         raw: dict[str, Any] = {"l2": data.get("l2", DEFAULT_L2), "dropout": data.get("dropout", DEFAULT_DROPOUT)}
         raw |= data.get("let") or {}
         self._resolve(
@@ -174,6 +176,7 @@ class Bodies:
             frame.tensors[one.name] = one.name
             frame.given[one.name] = ("inputs", one.name) if "inputs" in self.spec.data else ("input",)
         frame.used = dict(frame.given)
+        frame.lost += [".*"] if self.spec.is_told(("input",)) or self.spec.is_told(("inputs",)) else []
         if "inputs" not in self.spec.data:
             frame.tensors["input"] = previous
         else:
@@ -292,6 +295,10 @@ class Bodies:
             self._wrong(path, f"`{given}` is {shown(value)}", expected)
         return None
 
+    def _is_meant(self, source: Source | None, path: Path) -> bool:
+        """Whether a call reads what it says: nothing is told of its `from`, or of a word that may have meant one."""
+        return not self.spec.is_told_in((*path, "from") if source else path)
+
     def _is_computed(self, path: Path) -> bool:
         """Whether the value at a path was computed, and nothing is told of it."""
         return path not in self.told and not self.spec.is_told(path)
@@ -349,7 +356,7 @@ class Bodies:
         alone = layer in objects.MERGING and len(inputs) == 1 and not many and not call
         one = layer not in objects.LISTED and not catalogue.is_operation(layer)
         many = many and not (one and len(inputs) == 1)  # `from: [a]` is `from: a` to a layer of one tensor
-        sound = not self.spec.is_told_in(path) and not self.spec.is_told_in(("blocks", layer))
+        sound = item.known and self._is_meant(item.source, path)
         if many and one and sound:
             expected = "`Concatenate` or `Add` of them before it"
             if {"query", "value"} <= {*objects.called_with(layer)}:
@@ -368,7 +375,7 @@ class Bodies:
         )
         if not name:
             return
-        if not item.known or not sound:
+        if not item.known or self.spec.is_told_in(path):
             self.unclear.add(self._full(name, frame))
         arguments = objects.with_defaults(arguments, self.defaults)
         outputs = catalogue.outputs(layer, arguments, call)
@@ -449,7 +456,8 @@ class Bodies:
         for key in block.let:
             table.pop(key, None)
         self._resolve(block.let, block.order, table, lambda key: ("blocks", block.name, "let", key))
-        tensors = self._block_inputs(block.name, block.inputs, given, call, (*path, "from"))
+        meant = self._is_meant(item.source, path)
+        tensors = self._block_inputs(block.name, block.inputs, given, call, (*path, "from"), meant)
         if not tensors:
             return
         if block.nested:
@@ -478,7 +486,7 @@ class Bodies:
         return found
 
     def _block_inputs(
-        self, name: str, inputs: tuple[str, ...], given: tuple[str, ...], call: dict[str, Any], path: Path
+        self, name: str, inputs: tuple[str, ...], given: tuple[str, ...], call: dict[str, Any], path: Path, meant: bool
     ) -> tuple[str, ...]:
         """The tensors for the inputs of a block, in their order; none, and a problem, if they do not fit."""
         for key, value in call.items():
@@ -493,7 +501,7 @@ class Bodies:
             return ()
         given = tuple(call[key] for key in inputs if key in call) if call else given
         if len(given) != len(inputs):
-            if not (self.spec.is_told_in(path[:-1]) or self.spec.is_told_in(("blocks", name))):
+            if meant and not self.spec.is_told_in(("blocks", name, "inputs")):
                 wrong = f"{len(given)} tensor{'s' * (len(given) != 1)} for `{name}`"
                 self._wrong(path, wrong, f"{len(inputs)}: {', '.join(inputs)}")
             self.whole = False
@@ -540,7 +548,8 @@ class Bodies:
         inputs, many, call = self._inputs(item.source, frame, (*path, "from"), first.network is not None)
         if first.network is not None:
             names = tuple(one.name for one in first.network.inputs)
-            inputs, many, call = self._block_inputs(wanted, names, inputs, call, (*path, "from")), False, {}
+            meant = self._is_meant(item.source, path)
+            inputs, many, call = self._block_inputs(wanted, names, inputs, call, (*path, "from"), meant), False, {}
             if not inputs:
                 return
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zoo.errors import Problem, listed, nearest
@@ -129,6 +129,8 @@ class Program:
     whole: bool
     reads: set[str]
     """Which of the spec's `l2` and `dropout` the text has layers for, under a false condition too."""
+    lost: set[str]
+    """Names that are asked for, and may be of a `let` that could not be read."""
 
 
 @dataclass
@@ -141,6 +143,8 @@ class _Scope:
     read: set[str] = field(default_factory=set)
     whole: bool = True
     """Every name that was asked for is there, so that those that nothing asks for can be told."""
+    open: bool = False
+    """Some of its names could not be read: others may be there."""
 
 
 @dataclass
@@ -167,6 +171,7 @@ class _Reader:
         self.called: set[str] = set()
         self.classes: set[str] = set()
         self.reads: set[str] = set()
+        self.lost: set[str] = set()
         self.under = [_Under()]  # the spec, the block or the group under a lambda of its own that is being read
         self.lambdas: list[tuple[Path, _Under]] = []
         self.bodies: dict[str, _Under] = {}
@@ -196,7 +201,7 @@ class _Reader:
             self._value(self.data.get(key), (key,), scope)
         self._read_by_training(scope)
         self._unread(scope)
-        return Program(sections, self.defaults, self.problems, self.whole, self.reads)
+        return Program(sections, self.defaults, self.problems, self.whole, self.reads, self.lost)
 
     def _latent(self, raw: Any, scope: _Scope) -> tuple[Item, ...]:
         found = self._items([raw], ("latent",), scope, single=True)
@@ -385,9 +390,9 @@ class _Reader:
         for key in unknown:
             close = nearest(key, lacks) or nearest(key, GROUP)
             self._wrong((*path, key), "no such key", f"a key of a group: {listed(GROUP)}", close)
-        if unknown and ("layers" in lacks or len(lacks) == 1):
-            return None
         body = raw.get("layers")
+        if unknown and ("layers" in lacks or len(lacks) == 1):
+            return self._left(body, path, scope)
         if not isinstance(body, list) or not body:
             missing = "is empty" if "layers" in raw else "is missing"
             where = (*path, "layers") if "layers" in raw else path
@@ -399,12 +404,12 @@ class _Reader:
         if ("for" in raw) != ("in" in raw):
             has, other = ("for", "in") if "for" in raw else ("in", "for")
             self._wrong(path, f"`{has}` stands without `{other}`", "for: i and in: 8")
-            return None
+            return self._left(body, path, scope)
         texts = [one for one in variables if isinstance(one, str)]
         if len(texts) < len(variables) or len(set(texts)) < len(texts) or given == []:
             expected = "a name, or a list of names, each once"
             self._wrong((*path, "for"), f"{shown(given)} is not accepted", expected)
-            return None
+            return self._left(body, path, scope)
         over = raw.get("in")
         if isinstance(over, str):
             self._condition(over, (*path, "in"), scope)
@@ -420,6 +425,12 @@ class _Reader:
             path, **words, items=items,
             variables=tuple(variables), unpacked=isinstance(given, list), over=over,
         )  # fmt: skip
+
+    def _left(self, body: Any, path: Path, scope: _Scope) -> Item | None:
+        """Look into the items of a group that cannot be gone through, whatever their names are; there is no group."""
+        if isinstance(body, list):
+            self._items(body, (*path, "layers"), replace(scope, open=True))
+        return None
 
     def _let(self, body: Any, path: Path, scope: _Scope) -> Item | None:
         if not isinstance(body, dict) or not body:
@@ -466,7 +477,7 @@ class _Reader:
             else:
                 self.under[-1].blocks.add(target)
             entry = {"arguments": dict.fromkeys(block.parameters), "required": list(block.required)}
-        else:
+        elif not self.spec.is_told(("blocks",)):
             wrong, expected, hint = catalogue.entry("layers", target)
             close = nearest(target, self.blocks)
             if self.blocks:
@@ -666,7 +677,9 @@ class _Reader:
 
     def _ask(self, names: Iterable[str], path: Path, scope: _Scope, but: str = "") -> None:
         for name in sorted(names):
-            if name not in scope.own and name not in scope.around and len(self.problems) < MOST:
+            if name not in scope.own and name not in scope.around and (scope.open or self.spec.is_told(("let",))):
+                self.lost.add(name)  # it may be one of those that could not be read
+            elif name not in scope.own and name not in scope.around and len(self.problems) < MOST:
                 known = list(filter(LOCAL.fullmatch, (*scope.own, *scope.around)))
                 close = nearest(name, known)
                 expected = f"one of {listed(sorted(known))}"

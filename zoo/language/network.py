@@ -172,15 +172,18 @@ PASSING = (
 )  # fmt: skip
 """Layers whose answers have the activation of what they read."""
 
+WITHOUT_NOISE = tuple(one for one in PASSING if one not in (*catalogue.DROPOUTS, "GaussianNoise"))
+"""Those of them that leave every number within the bounds of the activation, in training too."""
 
-def answering(inside: Network, tensor: str) -> Node | None:
+
+def answering(inside: Network, tensor: str, passing: Container[str] = PASSING) -> Node | None:
     """The layer that gives a tensor its activation, in a model inside the model too; None where that is an input."""
     node = next((one for one in inside.nodes if one.name == owner(tensor)), None)
     if node is None:
         return None
     if node.network:
-        return answering(node.network, node.network.output)
-    return answering(inside, node.inputs[0]) if node.layer in PASSING and len(node.inputs) == 1 else node
+        return answering(node.network, node.network.output, passing)
+    return answering(inside, node.inputs[0], passing) if node.layer in passing and len(node.inputs) == 1 else node
 
 
 def activation(layer: str, arguments: Mapping[str, Any]) -> str:

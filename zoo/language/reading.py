@@ -170,7 +170,8 @@ def read(
     """Read a spec from the bytes of a file or from a mapping, with changes by dotted path (`train.epochs`).
 
     `variant` names one of those in the file (its first where nothing does); `find` gives what `extends` names.
-    Returns the spec, or None where what is there cannot be used at all, and the problems found so far.
+    Returns the spec, or None where what is there cannot be used at all, and the problems found so far; where there are
+    some, what is wrong stands in it as it was likely meant, or not at all.
     """
     found = merging.document(content, file, variant, find)
     if not isinstance(found.data, dict):
@@ -195,8 +196,10 @@ def read(
     marks = found.marks
     if problems:
         data, marks = _as_meant(data, marks)
-        data = _usable(data)
-    return (Spec(data, marks, file, frozenset(told)) if _can_unfold(data) else None), problems
+        data, lost = _usable(data)
+        told |= lost | ({"let", "blocks", "input"} if not based else set())
+    pieces = any("(" in one for one in told)  # of a call in brackets, which YAML has cut at its commas
+    return None if pieces else Spec(data, marks, file, frozenset(told)), problems
 
 
 def _compute(found: Document) -> None:
@@ -233,27 +236,39 @@ def _as_meant(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], Marks
     return {close.get(key, key): value for key, value in data.items()}, {**moved, **marks}
 
 
-def _usable(data: dict[str, Any]) -> dict[str, Any]:
-    """The data without the words that are wrong, so that the body is looked at all the same."""
-    kept = {key: data[key] for key in data if key not in _SPARED or _accepts(FIELDS, data, key)}
+def _usable(data: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """The data without what cannot be used, so that the rest is looked at all the same, and the keys that are lost.
+
+    An input that cannot be read is any table, and a body that is missing is empty.
+    """
+    lost = {key for key in (*_LOOKED_AT, *BODY) if not _accepts(FIELDS, data, key)}
+    kept = {key: value for key, value in data.items() if key not in lost} | ({"head": []} if "head" in lost else {})
     if "family" not in kept:
-        gaussian = "Gaussian" in (kept.get("latent") or ())
+        latent = kept.get("latent")
+        gaussian = latent == "Gaussian" or (isinstance(latent, Mapping) and "Gaussian" in latent)
         kept["family"] = "vae" if gaussian else "ae" if {"encoder", "latent"} & set(kept) else "mlp"
-    return kept
+    for key in FAMILIES[kept["family"]].body:
+        if key not in kept:
+            lost.add(key)
+            kept |= {} if key == "latent" else {key: []}
+    if "inputs" in kept:
+        kept.pop("input", None)
+        kept["inputs"] = {name: _usable_input(one) for name, one in kept["inputs"].items()}
+    elif "input" in kept:
+        kept["input"] = _usable_input(kept["input"])
+    else:
+        lost.add("input")
+        kept["input"] = {"shape": [None]}
+    return kept, lost
 
 
-_SPARED = ("family", "task", "likelihood", "outputs")
-"""Keys without which a body can be looked at."""
+_LOOKED_AT = ("family", "task", "likelihood", "outputs", "input", "inputs", "let", "defaults", "blocks", "prepare")
+"""Keys that a look at the body reads, and can do without."""
 
 
-def _can_unfold(data: dict[str, Any]) -> bool:
-    """Whether the body can be looked at, whatever else is wrong."""
-    words = ("family", "input", "inputs", "task", "likelihood", "let", "defaults", "blocks", "outputs", "prepare")
-    if not all(_accepts(FIELDS, data, key) for key in (*words, *BODY)) or ("input" in data) == ("inputs" in data):
-        return False
-    needed = FAMILIES[data["family"]].body if "family" in data else ("family",)
-    inputs = data["inputs"].values() if "inputs" in data else [data["input"]]
-    return all(key in data for key in needed) and all(_accepts(INPUT, one, key) for one in inputs for key in INPUT)
+def _usable_input(one: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in one.items() if key not in INPUT or _accepts(INPUT, one, key)}
+    return {"shape": [None]} | kept
 
 
 def _accepts(fields: dict[str, tuple[Test, str]], data: dict[str, Any], key: str) -> bool:

@@ -13,11 +13,11 @@ from zoo.language.bodies import Bodies, Frame, as_computed
 from zoo.language.expressions import Wrong
 from zoo.language.families import FACTS, LIKELIHOODS, head
 from zoo.language.items import Call
-from zoo.language.network import Input, Network, Node, activation, answering, free, is_chain, owner
+from zoo.language.network import WITHOUT_NOISE, Input, Network, Node, activation, answering, free, is_chain, owner
 from zoo.language.objects import is_count, is_lambda
 from zoo.language.parsing import Path, shown
 from zoo.language.ranges import Filled
-from zoo.language.spec import STATED, Spec
+from zoo.language.spec import STATED, Spec, is_told
 
 ENDS = ("sigmoid", "hard_sigmoid", "softmax", "sparsemax")
 """Activations that answer numbers between 0 and 1."""
@@ -252,12 +252,16 @@ class _Unfolding(Bodies):
         named = dict(given) if isinstance(given, Mapping) else {"": given}
         weights = {key or "weight": self._weight(one, (*path, key) if key else path) for key, one in named.items()}
         encoder = next((node.network for node in frame.nodes if node.name == "encoder"), None)
-        last = answering(encoder, encoder.output) if encoder else None
+        last = answering(encoder, encoder.output, WITHOUT_NOISE) if encoder else None
         ends = [activation(last.layer, last.arguments)] if last else [""]
-        if last and "recurrent_activation" in last.arguments:  # which the cell's own is multiplied by
-            ends.append(str(last.arguments["recurrent_activation"]))
-        told = any(self.spec.is_told_in((key,)) for key in ("encoder", "latent", "defaults"))
-        if any(one not in ENDS for one in ends) and not told and not self.problems:
+        for _, arguments in objects.walked(last.layer, last.arguments) if last else ():
+            if "recurrent_activation" in arguments:  # which the cell's own is multiplied by
+                ends.append(str(arguments["recurrent_activation"]))
+            ends += [""] if arguments.get("merge_mode") == "sum" else []
+        told = any(self.spec.is_told_in((key,)) for key in ("latent", "defaults", "blocks", "let"))
+        found = {*self.spec.told, *(one.path for one in self.problems)}
+        told |= any(is_told(one, {last.path}) or is_told(last.path, {one}) for one in found) if last else False
+        if any(one not in ENDS for one in ends) and not told:
             wrong = "nothing says that the code's units answer numbers between 0 and 1"
             expected = "`activation: sigmoid` in `latent`, or `activity_regularizer: {L1: {l1: 1e-4}}` in place of this"
             self._wrong(path, wrong, expected)
