@@ -6,8 +6,10 @@ import copy
 import re
 from textwrap import dedent
 
+import numpy as np
 import pytest
 
+import zoo
 from zoo import selection
 from zoo.errors import Mark, ZooError
 from zoo.language import merging, unfolding
@@ -482,3 +484,50 @@ def test_a_change_inside_a_block_leaves_the_rest_of_it_and_a_change_of_a_block_r
 def test_a_change_to_null_of_what_is_not_there_is_refused(path):
     with pytest.raises(ZooError, match=r"null removes it, and the base has none|no such key"):
         selection.load("mlp", {path: None})
+
+
+REPLACED = """
+spec: 1
+name: base
+family: mlp
+classes: 3
+input: {shape: [8]}
+l2: $decay / 2
+let: {decay: 0.001, half: $units // 2, units: 8, bn: false}
+blocks:
+  fc: {parameters: {n}, layers: [Dense: $n]}
+variants:
+  a: {let: {bn: true}}
+  b: {layers: [Dense: 4]}
+  c: {l2: 0}
+layers: [Dense: $half, fc: {n: 4}, BatchNormalization: {if: $bn}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("variant", "changes", "let"),
+    [
+        ("a", {}, {"decay", "half", "units", "bn"}),
+        ("b", {}, {"decay"}),
+        ("c", {}, {"half", "units", "bn"}),
+        ("a", {"l2": 0.5}, {"half", "units", "bn"}),
+        ("a", {"let.half": 3}, {"decay", "half", "bn"}),
+        ("b", {"l2": 0.5}, set()),
+    ],
+)
+def test_nobody_is_to_blame_for_names_that_only_what_was_replaced_has_read(variant, changes, let, tmp_path):
+    (tmp_path / "base.yaml").write_text(REPLACED)
+    found = selection.load(f"{tmp_path}/base.yaml:{variant}", changes)
+
+    assert set(found.data.get("let", {})) == let
+    assert ("blocks" in found.data) == (variant != "b")
+    assert selection.load(found.written()).identity() == found.identity()
+
+
+def test_a_lambda_that_is_computed_is_searched_like_any_other(tmp_path):
+    (tmp_path / "base.yaml").write_text(REPLACED)
+    rows = np.random.default_rng(0).normal(size=(60, 8)).astype("float32"), np.arange(60) % 3
+    study = zoo.tune(f"{tmp_path}/base.yaml:b", rows, trials=2, epochs=1, run=tmp_path / "run")
+
+    assert study.run.plan.spec.ranges()["l2"].default == 0.0005
+    assert selection.load(str(tmp_path / "run" / "best.yaml")).data["l2"] == study.values["l2"]

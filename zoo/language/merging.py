@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Container, Mapping
+import re
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -191,10 +192,12 @@ def merged(base: Document, over: Document, at: Path, into: Path = ()) -> Documen
         if not known:
             del over.data["let"]
     taken: list[Path] = []
+    gone: list[Any] = []
 
     def both(old: Any, new: Any, path: Path) -> Any:
         if not _mergeable(old, new, path) and not (len(into) > 2 and path == into[:2] and isinstance(old, dict)):
             taken.append(path)
+            gone.append(old)
             return new
         result = dict(old)
         for key, value in new.items():
@@ -203,7 +206,7 @@ def merged(base: Document, over: Document, at: Path, into: Path = ()) -> Documen
                 wrong, close = "null removes it, and the base has none", nearest(key, old)
                 made.problems.append(Problem(wrong, "a key that stands there", close, where, place))
             elif value is None:
-                del result[key]
+                gone.append(result.pop(key))
             elif key in old:
                 result[key] = both(old[key], value, (*path, key))
             else:
@@ -220,7 +223,37 @@ def merged(base: Document, over: Document, at: Path, into: Path = ()) -> Documen
         for known, mark in over.marks.items():
             if known[: len(start)] == start:
                 made.marks[known[len(at) :]] = mark
+    made.data = without_unread(made.data, gone)
     return made
+
+
+def without_unread(data: dict[str, Any], gone: list[Any]) -> dict[str, Any]:
+    """The data of a spec without names and blocks that only values read which are gone: nobody is to blame for them."""
+    data, gone = dict(data), list(gone)
+    while gone:
+        words = set(_words(gone.pop()))
+        for key, mark in (("let", "$"), ("blocks", "")):
+            known = data.get(key)
+            for name in [one for one in known if f"{mark}{one}" in words] if isinstance(known, dict) else []:
+                rest = {**data, key: {one: value for one, value in data[key].items() if one != name}}
+                if f"{mark}{name}" not in set(_words(rest)):
+                    gone.append(data[key][name])
+                    data = rest if rest[key] else {one: value for one, value in rest.items() if one != key}
+    return data
+
+
+def _words(value: Any) -> Iterator[str]:
+    """The keys and the texts of a value, and the names with their `$` that its texts read."""
+    if isinstance(value, str):
+        yield value
+        yield from re.findall(r"\$[A-Za-z_]\w*", value)
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield str(key)
+            yield from _words(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _words(one)
 
 
 def _mergeable(old: Any, new: Any, path: Path) -> bool:

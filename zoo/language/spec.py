@@ -15,7 +15,7 @@ from typing import Any
 from zoo.errors import Mark, Problem
 from zoo.language import dumping
 from zoo.language.families import FAMILIES, kinds
-from zoo.language.merging import CHANGE, place_of, problem_at
+from zoo.language.merging import CHANGE, place_of, problem_at, without_unread
 from zoo.language.objects import is_count
 from zoo.language.parsing import Marks, Path, written
 from zoo.language.ranges import Filled, Range, is_number
@@ -165,7 +165,8 @@ class Spec:
                 data["inputs"] = {**data["inputs"], first: {**data["inputs"][first], "shape": shape}}
             else:
                 data["input"] = {**data["input"], "shape": shape}
-        return replace(self, data={**data, **facts})
+        gone = [data[key] for key in facts if key in data]
+        return replace(self, data=without_unread({**data, **facts}, gone))
 
     def written(self) -> dict[str, Any]:
         """The spec as plain values, ranges as mappings; what YAML and JSON hold."""
