@@ -165,6 +165,15 @@ RIGHT = {
         input: {shape: [null, null, 3]}
         layers: [MaxPooling2D: {pool_size: 16}, Conv2D: {filters: 4, kernel_size: 3}, GlobalAveragePooling2D]
         """,
+    "ids without a type": """
+        input: {shape: [5], vocabulary: 29}
+        layers: [Embedding: {input_dim: 29, output_dim: 4}, Flatten, Dense: 4]
+        """,
+    "ids that an embedding knows": "input: {shape: [5]}\nlayers: [Embedding: {input_dim: 9, output_dim: 4}, Flatten]",
+    "large images of any size": """
+        input: {shape: [null, null, 3]}
+        layers: [MaxPooling2D: {pool_size: 70}, Conv2D: {filters: 2, kernel_size: 1}, GlobalAveragePooling2D]
+        """,
     "steps of which some are a whole": "input: {shape: [null, 3]}\nlayers: [Reshape: {target_shape: [-1, 5]}, GRU: 4]",
     "whole numbers that are not 0": """
         input: {shape: [4], dtype: int32, vocabulary: 50}
@@ -186,6 +195,8 @@ WRONG = {
         layers: [Conv1D: {filters: 4, kernel_size: 3, kernel_regularizer: orthogonal_regularizer}, Flatten]
     """: "must have rank 2",
     "input: {shape: [4]}\nlayers: [Normalization: {mean: 0, variance: -1}]": "answers NaN",
+    "input: {shape: [8, 8, 1]}\nlayers: [RandomHue: 0.5, Flatten]": "cannot be computed: Dimension must be 3",
+    "input: {shape: [9]}\nlayers: [Dense: {units: 4, kernel_constraint: {MaxNorm: {axis: 3}}}]": "MaxNorm does not fit",
 }
 
 
@@ -201,11 +212,22 @@ def test_what_can_be_built_alone_is_fine(text):
     assert checking.problems(_alone(text), None, build=True) == []
 
 
-@pytest.mark.parametrize(("text", "says"), WRONG.items(), ids=["graph", "penalty", "nan"])
+@pytest.mark.parametrize(("text", "says"), WRONG.items(), ids=["graph", "penalty", "nan", "training", "constraint"])
 def test_what_only_a_graph_or_a_penalty_or_the_answers_show_is_told(text, says):
     (wrong,) = checking.problems(_alone(text), None, build=True)
 
     assert says in wrong.wrong
+
+
+def test_columns_far_apart_are_tried_each_in_its_own_range():
+    rows = np.random.default_rng(0).normal(size=(80, 6)) * [1e-4, 1, 1e4, 1e-3, 1e3, 10] + 5e3 * np.arange(6)
+    text = "spec: 1\nname: far\nfamily: vae\nl2: 0\ninput: {shape: [6]}\nencoder: [Dense: 16]\n"
+    spec = selection.load(
+        parsing.parse((text + "latent: {Gaussian: {units: 2}}\ndecoder: [Dense: 8]\n").encode(), "f")[0]
+    )
+    description = dataset.load({"x_train": rows.astype("float32")}).description
+
+    assert [checking.problems(spec, description, build=True) for _ in range(8)] == [[]] * 8
 
 
 @pytest.mark.parametrize(

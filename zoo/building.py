@@ -140,9 +140,10 @@ def _whole(flat: Network) -> Mark | None:
 def refused(error: Exception, flat: Network) -> ZooError:
     """What Keras or TensorFlow refuses once it computes, at the line of the layer that it names."""
     says, nodes = str(error), list(flat.walk())
-    named = [one for one in nodes if re.search(rf"[/'\"]{re.escape(one.name)}(_\d+)?[/'\"]", says)]
+    places = {one.name: re.search(rf"[/'\"]{re.escape(one.name)}(_\d+)?[/'\"]", says) for one in nodes}
+    named = sorted((place.start(), name) for name, place in places.items() if place)[:1]
     of_class = [one for one in nodes if one.layer in re.findall(r"calling (\w+)\.call", says)]
-    found = named[:1] or (of_class if len(of_class) == 1 else [])
+    found = [one for one in nodes if named and one.name == named[0][1]] or (of_class if len(of_class) == 1 else [])
     path, mark = (found[0].path, found[0].mark) if found else ("", _whole(flat))
     return ZooError(Problem(f"the network cannot be computed: {first_sentence(error)}", "", "", path, mark))
 
@@ -151,7 +152,7 @@ LARGEST_ROW = 20_000
 """Numbers of a row up to which a network is tried on rows before anything is trained: it takes less than a second."""
 
 
-OPEN = (8, 64, 60)
+OPEN = (8, 64, 60, 256)
 """Sizes that stand in turn for one that only data know: what refuses the first may take another."""
 
 SPANS = ((0.0, 1.0), (1.0, 2.0), (100.0, 200.0))
@@ -159,11 +160,11 @@ SPANS = ((0.0, 1.0), (1.0, 2.0), (100.0, 200.0))
 
 
 def tried(built: Built) -> None:
-    """Compute the network and its penalties on two rows, in a graph as training does.
+    """Compute the network and its penalties on two rows, in a graph as training does, and its constraints once.
 
-    The rows are of such numbers as the data hold, the smallest and the largest among them; without data, of numbers
-    that its inputs take. Raises `ZooError` at the layer that refuses, and where all answers are NaN. Nothing is tried
-    on rows of more than `LARGEST_ROW` numbers, nor where nothing is known of the texts or numbers that are looked up.
+    The rows are of such numbers as the data hold; without data, of numbers that its inputs take. Raises `ZooError` at
+    the layer that refuses, and where all answers are NaN. Nothing is tried on rows of more than `LARGEST_ROW` numbers,
+    nor where nothing is known of the texts or numbers that are looked up.
     """
     met = bool(built.plan.description.rows)
     shapes = [built.plan.description.x.shape] if met else [one.shape[1:] for one in built.network.inputs]
@@ -179,6 +180,7 @@ def tried(built: Built) -> None:
             wrong.append(error)
     else:
         raise refused(wrong[0], built.unfolded) from wrong[0]
+    _constrained(built)
     if answers and all(np.isnan(one).all() for one in answers):
         where = "such rows as the data hold" if met else f"rows of numbers from 0 to {SPANS[-1][1]:.0f}"
         raise ZooError(
@@ -195,22 +197,48 @@ def _computed(network: Any, several: list[Any]) -> list[np.ndarray]:
     ]
     specs = [tf.TensorSpec((None, *one.shape[1:]), one.dtype) for one in given[0]]
 
-    @tf.function(autograph=False, input_signature=[specs])
-    def computed(rows: Any) -> Any:
-        return network(rows if len(specs) > 1 else rows[0], training=False), network.losses
+    def computed(training: bool) -> Any:
+        @tf.function(autograph=False, input_signature=[specs])
+        def answers(rows: Any) -> Any:
+            return network(rows if len(specs) > 1 else rows[0], training=training), network.losses
 
-    values = [one.numpy() for rows in given for one in tf.nest.flatten(computed(rows)[0])]
+        return answers
+
+    moved = [(one, one.numpy()) for one in network.non_trainable_variables]  # statistics, and the states of dice
+    computed(training=True)(given[0])
+    for one, before in moved:
+        one.assign(before)
+    answers = computed(training=False)
+    values = [one.numpy() for rows in given for one in tf.nest.flatten(answers(rows)[0])]
     return [one for one in values if one.dtype.kind == "f" and one.size]
 
 
+def _constrained(built: Built) -> None:
+    """Let each constraint see the weight that it is for. Raises `ZooError` at the layer where it does not fit."""
+    for path, variable in weights_by_path(built.network):
+        try:
+            if variable.constraint is not None:
+                variable.constraint(variable.value)
+        except Exception as error:  # whatever Keras and TensorFlow raise where an axis is not there
+            node = next(one for one in built.unfolded.walk() if one.name in path.split("/"))
+            name = type(variable.constraint).__name__
+            wrong = f"{name} does not fit `{path}` of the shape {tuple(variable.shape)}: {first_sentence(error)}"
+            raise ZooError(Problem(wrong, "axes of that shape", "", node.path, node.mark)) from error
+
+
 def _rows_of_data(built: Built, size: int) -> Any:
-    """What a network is given for two rows of numbers between those of the data, both ends among them."""
+    """What a network is given for two rows of numbers such as each column of the data holds; ids, with both ends."""
     x = built.plan.description.x
     shape = tuple(one or size for one in x.shape)
     if built.prepare is None or math.prod(shape) > LARGEST_ROW:
         return None
-    rows = np.random.default_rng(0).uniform(x.minimum, x.maximum, (2, *shape)).astype(x.dtype)
-    rows[0].flat[0], rows[1].flat[0] = x.minimum, x.maximum
+    away = 2 * np.sqrt(np.asarray(x.variance))
+    low, high = (np.clip(np.asarray(x.mean) + one, x.minimum, x.maximum) for one in (-away, away))
+    if np.dtype(x.dtype).kind in "iub":
+        low, high = np.asarray(x.minimum), np.asarray(x.maximum)
+    rows = np.random.default_rng(0).uniform(low, high, (2, *shape)).astype(x.dtype)
+    if np.dtype(x.dtype).kind in "iub":
+        rows[0].flat[0], rows[1].flat[0] = x.minimum, x.maximum
     labels = np.zeros(len(rows), "int32")
     return built.plan.works.inputs(Part(rows, labels), np.asarray(built.prepare(rows)))
 
@@ -223,8 +251,11 @@ def _rows_alone(built: Built, size: int, low: float, high: float) -> list[np.nda
         shape, dtype = (2, *(each or size for each in tensor.shape[1:])), tensor.dtype
         if dtype == "string" or (looked_up and not dtype.startswith("float")):
             return None
-        ids = one.get("vocabulary", one.get("classes", 2))
-        drawn = dice.uniform(low, high, shape) if dtype.startswith("float") else dice.integers(0, ids, shape)
+        readers = [node for node in built.unfolded.walk() if tensor.name in node.inputs and node.layer == "Embedding"]
+        known = [one[key] for key in ("vocabulary", "classes") if key in one]
+        ids = min([*known, *(node.arguments["input_dim"] for node in readers)], default=0)
+        numbers = dtype.startswith("float") and not ids
+        drawn = dice.uniform(low, high, shape) if numbers else dice.integers(0, ids or 2, shape)
         rows.append(drawn.astype(dtype))
     return rows if sum(one.size // 2 for one in rows) <= LARGEST_ROW else None
 
