@@ -580,20 +580,23 @@ def test_a_model_inside_may_answer_several_tensors(folded):
     assert_same(model, built(model, spec))
 
 
-def test_an_activation_that_is_a_layer_stands_behind():
+def test_an_activation_that_is_a_layer_stays_in_its_layer_or_stands_behind():
     keras.backend.clear_session()
     parts = [
-        L.Conv2D(2, 3, activation=L.LeakyReLU(0.2)), L.Flatten(), L.Dense(3, activation=L.ELU(0.5), name="wide"),
+        L.Conv2D(2, 3, activation=L.LeakyReLU(0.2), activity_regularizer="l2"), L.Flatten(),
+        L.Dense(3, activation=L.ELU(0.5), name="wide"), L.Dense(4, activation=L.UnitNormalization()),
         L.Dense(2, activation=L.Softmax()),
     ]  # fmt: skip
     model = chain(*parts, shape=(6, 6, 1))
     spec = importing.spec_of(model)
 
-    assert spec["layers"] == [
-        {"Conv2D": {"filters": 2, "kernel_size": 3}}, {"LeakyReLU": {"negative_slope": 0.2}}, "Flatten",
-        {"Dense": {"name": "wide", "units": 3}}, {"ELU": {"alpha": 0.5}},
-    ]  # fmt: skip
-    assert spec["task"] == "classification" and spec["head"] == [{"Dense": {"units": "$classes"}}, "Softmax"]
+    convolution, _, wide, *normal = spec["layers"]
+    assert convolution["Conv2D"]["activation"] == {"LeakyReLU": {"negative_slope": 0.2}}
+    assert wide == {"Dense": {"name": "wide", "units": 3, "activation": {"ELU": {"alpha": 0.5}}}}
+    assert normal == [{"Dense": {"units": 4}}, "UnitNormalization"]
+    assert spec["task"] == "classification" and spec["head"] == [
+        {"Dense": {"units": "$classes", "activation": {"Softmax": {}}}}
+    ]
     assert_same(model, zoo.build(spec), exact=False)
 
 

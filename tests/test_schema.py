@@ -32,7 +32,7 @@ BEYOND = {
         "names_inside_a_block", "one_tensor_for_several", "output_that_is_none",
         "lambda_of_frozen_kernels", "lambda_of_one_frozen_kernel", "outputs", "outputs_that_leave_one_out",
         "outputs_twice",
-        "two_heads", "unread_input", "operation_by_another_name", "operation_lacks_a_tensor",
+        "two_heads", "unread_input", "sparsity_of_a_sum", "operation_by_another_name", "operation_lacks_a_tensor",
         "operation_on_one_of_many", "operation_on_too_many", "operation_once_more", "operation_that_prepares",
         "block_that_answers_what_is_not_there", "block_that_answers_no_third", "nested_block_that_answers_no_third",
         "block_that_leaves_one_out", "contraction_of_ids", "contraction_under_noise",
@@ -73,7 +73,8 @@ BEYOND = {
     **dict.fromkeys(("lone_value", "missing_argument", "missing_arguments"), "defaults may help"),
     "prepare_that_learns": "kernels",
     "prepare_without_statistics": "which layers prepare",
-    **dict.fromkeys(("range_upside_down", "range_with_default_outside"), "two numbers compared"),
+    **dict.fromkeys(("range_upside_down", "range_with_default_outside", "default_out_of_range_read_often"),
+                    "two numbers compared"),
 }  # fmt: skip
 """The mistakes that no schema can say, and what it would have to know."""
 

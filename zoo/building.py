@@ -202,6 +202,7 @@ def _computed(network: Any, several: list[Any]) -> list[np.ndarray]:
         def answers(rows: Any) -> Any:
             return network(rows if len(specs) > 1 else rows[0], training=training), network.losses
 
+        answers._omit_frequent_tracing_warning = True  # each network is traced once
         return answers
 
     moved = [(one, one.numpy()) for one in network.non_trainable_variables]  # statistics, and the states of dice

@@ -286,13 +286,14 @@ def _scaling(found: Spec, description: Description) -> list[Mapping[str, Any]]:
     """The first steps: images to 0..1; changes, sequences and tables standardised, by the training part alone."""
     x = description.x
     if found.likelihood == "categorical" and found.coded:
-        shares = x.minimum >= 0 and x.maximum <= 1 and len(x.mean) > 1 and math.isclose(sum(x.mean), 1, abs_tol=1e-3)
-        if shares:
+        along = found.shape[-1] or len(x.mean)  # an axis of one channel may stand behind it
+        total = sum(x.mean) * along / len(x.mean)
+        if along > 1 and x.minimum >= 0 and x.maximum <= 1 and math.isclose(total, 1, abs_tol=1e-3):
             return []
         raise ZooError(
             f"`{found.name}` reads its output as shares whose sum along the last axis is 1 (likelihood: categorical), "
             f"and {description.name} holds values from {x.minimum:.4g} to {x.maximum:.4g} whose means sum to "
-            f"{sum(x.mean):.4g}; expected one-hot values, or another likelihood: --set likelihood=gaussian"
+            f"{total:.4g}; expected one-hot values, or another likelihood: --set likelihood=gaussian"
         )
     if x.kind in ("image", "video"):
         low = min(x.minimum, 0.0)

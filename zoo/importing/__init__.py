@@ -58,18 +58,18 @@ def spec_of(model: keras.Model, name: str = "", folded: bool = True) -> dict[str
     """
     if name and not NAME.fullmatch(name):
         raise ZooError(f"`{name}` is no name of a spec; expected {NAMES}, which begin with a letter or a digit")
-    wrong, partly = "", not all(trained for _, trained in flags(model))
-    for within in (False, True):
-        whole = _Import(within, not model.trainable)
-        flat = whole.spec(model, name)
-        spec, problems = reading.read(flat, "the imported spec", {})
-        unfolded, more = unfolding.unfold(spec.fill()) if spec else (None, [])
-        if problems := problems + more:
-            raise ZooError(*problems)
-        wrong = _unlike(model, unfolded, whole) if unfolded and (whole.added or partly) else ""
-        if not wrong:
-            return folding.fold(flat) if folded else flat
-    raise ZooError(wrong)
+    whole = _Import(not model.trainable)
+    flat = whole.spec(model, name)
+    spec, problems = reading.read(flat, "the imported spec", {})
+    unfolded, more = unfolding.unfold(spec.fill()) if spec else (None, [])
+    if problems := problems + more:
+        raise ZooError(*problems)
+    partly = not all(trained for _, trained in flags(model))
+    sized = any(one.shape[0] is not None for one in model.inputs)  # by a size of batches, which a spec leaves open
+    wrong = _unlike(model, unfolded, whole) if unfolded and (whole.added or partly or sized) else ""
+    if wrong:
+        raise ZooError(wrong)
+    return folding.fold(flat) if folded else flat
 
 
 def _unlike(model: Any, unfolded: network.Network, whole: _Import) -> str:
@@ -143,12 +143,8 @@ def _still(model: Any) -> Any:
 
 @dataclass
 class _Import:
-    """What the bodies of one model share: the blocks made so far, what was refused, and where a layer more stands.
+    """What the bodies of one model share: the blocks made so far, what was refused, and where a layer more stands."""
 
-    Layers that are activations stand behind the layers that hold them, or `within` them.
-    """
-
-    within: bool = False
     still: bool = False
     """Whether the model is frozen as a whole."""
     blocks: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -283,7 +279,7 @@ class _Body:
             self._model(call)
         elif isinstance(operation, keras.layers.Layer):
             frozen = not self.frozen and is_frozen(operation, self.whole.still)
-            made = list(layers_of(call, bool(masked_among(call.first, self.masked)), self.whole.within))
+            made = list(layers_of(call, bool(masked_among(call.first, self.masked))))
             if len(made) > 1:
                 self.several.add(id(operation))
                 self.whole.added[operation.name] = "does what two layers do"

@@ -106,7 +106,7 @@ class Bodies:
         ]
         table.update(dict.fromkeys(given, LOST))  # what one of a circle finds of the next
         for key in given:
-            if raw[key] is not None:
+            if raw[key] is not None and not self.spec.is_told_in(where(key)):
                 table[key] = self._of_name(raw[key], table, where(key))
 
     def _defaults(self, layer: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -432,7 +432,7 @@ class Bodies:
         if not name:
             return
         before = frame.used.get(self._full(name, frame))  # a layer's; calls may share one where their layers do not
-        if before and item.name is not None:
+        if before and before == frame.given.get(name) and item.name is not None:
             place = self.spec.place(before)
             by = f"line {place.line}" if place and place.line else written(before)
             self._wrong((*path, "name"), f"`{name}` is taken by {by}", "another name")

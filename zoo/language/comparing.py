@@ -58,19 +58,32 @@ def differences(one: Spec, other: Spec) -> list[Row]:
 
 
 def _reached(one: Spec, other: Spec, flat: Sequence[Network]) -> list[Row]:
-    """Ranges that are alike in two specs of the same network, and decide other layers of it."""
-    rows, its = [], list(other.ranges())
-    for place, (name, found) in enumerate(one.ranges().items()):
-        partner = name if name in its else its[min(place, len(its) - 1)]
-        value = next((each for each in found.held() if each != found.default), found.default)
+    """Ranges that are alike in two specs of the same network, and decide other layers of it, alone or all at once."""
+    its = list(other.ranges())
+    pairs = {name: name if name in its else its[min(place, len(its) - 1)] for place, name in enumerate(one.ranges())}
+    tried = {name: _other_values(found) for name, found in one.ranges().items()}
+    chosen = [(f"range of {name}", {name: value}) for name, values in tried.items() for value in values]
+    if len(tried) > 1:
+        chosen += [("ranges together", {name: values[-1] for name, values in tried.items() if values})]
+    rows: list[Row] = []
+    for what, values in chosen:
         try:
-            sides = [_unfolded(one, {name: value}), _unfolded(other, {partner: value})]
-        except ZooError:  # a value that makes no network is told elsewhere
+            sides = [_unfolded(one, values), _unfolded(other, {pairs[name]: one for name, one in values.items()})]
+        except ZooError:  # values that make no network are told elsewhere
             continue
-        if _layers(sides[0], sides[1]):
+        if _layers(sides[0], sides[1]) and what not in [row[0] for row in rows]:
             moved = [[row[0] for row in _layers(plain, side)] for plain, side in zip(flat, sides, strict=True)]
-            rows.append(_row(f"range of {name}", *("decides " + (", ".join(each) or "nothing") for each in moved)))
+            rows.append(_row(what, *("decides " + (", ".join(each) or "nothing") for each in moved)))
     return rows
+
+
+def _other_values(found: ranges.Range) -> list[Any]:
+    """Values of a range that are not its default: those at its ends or all that are listed, and one in the middle."""
+    values = list(found.held())
+    if not found.values:
+        middle = sum(values[-2:]) / 2
+        values.append(round(middle) if found.counted else middle)
+    return [one for one in dict.fromkeys(values) if one != found.default]
 
 
 def _layers(left: Network, right: Network) -> list[Row]:
@@ -258,7 +271,7 @@ def _number(tensor: str) -> str:
 def _key(node: Node) -> str:
     """What makes two layers the same: all but what they are called, and what they are called on."""
     outputs = len(node.network.outputs) if node.network else 0
-    told = [node.layer, _stated(node), node.l2, node.dropout, node.frozen, _plain(node)]
+    told = [node.layer, _stated(node), _spelt("l2", node.l2), _spelt("rate", node.dropout), node.frozen, _plain(node)]
     return _text([*told, bool(node.reuses), outputs])
 
 
@@ -341,7 +354,8 @@ def _pairs(before: list[Node], after: list[Node], prefix: str) -> list[Row]:
 
 
 def _arguments(node: Node) -> dict[str, Any]:
-    more: dict[str, Any] = {"l2": node.l2, "rate": node.dropout, "frozen": node.frozen or None}
+    more: dict[str, Any] = {"l2": _spelt("l2", node.l2), "rate": _spelt("rate", node.dropout)}
+    more |= {"frozen": node.frozen or None}
     more |= {"reuse": node.reuses or None}
     more |= {"outputs": len(node.network.outputs) if node.network else None}
     first = _first(node.layer)

@@ -269,6 +269,7 @@ class _Columns:
     closed: bool = False
     keys: list[str] = field(default_factory=list)
     values: list[list[Any]] = field(default_factory=list)
+    places: dict[str, int] = field(default_factory=dict)
 
     def one(self, key: str, values: list[Any]) -> Any:
         """What stands for several values: the value itself, a variable, or a mapping or a list with variables in it."""
@@ -284,12 +285,12 @@ class _Columns:
                 return [self.one(key, ones) for ones in places]
         if key == "from" and not all(isinstance(one, str) for one in values):
             raise ValueError("one tensor here, several there")
-        texts = [json.dumps(one) for one in self.values]
-        if json.dumps(values) not in texts:
+        text = json.dumps(values)
+        if text not in self.places:
+            self.places[text] = len(self.values)
             self.keys.append(key)
             self.values.append(values)
-            return _Variable(len(texts))
-        return _Variable(texts.index(json.dumps(values)))
+        return _Variable(self.places[text])
 
     def item(self, items: Sequence[Item]) -> Item:
         """The item that stands for several of one target. Raises `ValueError` if none can."""
@@ -619,6 +620,7 @@ def _again(body: list[Item], blocks: Mapping[str, Any]) -> Iterator[tuple[int, i
 def _group(rounds: list[list[Item]], unnamed: set[str], blocks: Mapping[str, Any], taken: set[str]) -> Item:
     """What stands for rounds of items: a group under `for` or `repeat`, or an item that repeats; None for nothing."""
     columns, template = _Columns(blocks), []
+    counted: list[list[Any] | None] = []
     for ones in zip(*rounds, strict=True):
         if unnamed.issuperset(body.get("name", 0) for one in ones for body in one.values()):
             ones = tuple({key: {**body, "name": ""}} for one in ones for key, body in one.items())
@@ -626,7 +628,9 @@ def _group(rounds: list[list[Item]], unnamed: set[str], blocks: Mapping[str, Any
             template.append(columns.item(ones))
         except ValueError:
             return None
-    counted = list(map(_counted, columns.values))
+        counted += map(_counted, columns.values[len(counted) :])
+        if counted.count(None) > MOST_VARIABLES:
+            return None
     index = _first_free("i", taken)
     begin = next((one[1][0] for one in counted if one and one[1][1] == 1), 0)
     keys = [key for key, pieces in zip(columns.keys, counted, strict=True) if pieces is None]

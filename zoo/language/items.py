@@ -38,9 +38,7 @@ REUSE = ("layer", "from", "name")
 
 _AN_ITEM = "a layer, such as Flatten or Dense: {units: 64}"
 _ALONE = {"let": "let: {name: value}", "reuse": "reuse: {layer: NAME, from: TENSOR}"}
-_HOLD_NAMES = re.compile(
-    r"(let|defaults|blocks|prepare|layers|encoder|latent|decoder|head|penalties|train\.(opt\w+|loss))\b"
-)
+_HOLD_NAMES = re.compile(r"(let|defaults|blocks|prepare|layers|encoder|latent|decoder|head)\b")
 
 
 @dataclass(frozen=True)
@@ -567,6 +565,8 @@ class _Reader:
         required = [key for key in entry["required"] if key not in usual and key not in meant]
         if body is not None and not isinstance(body, dict) and meant and len(entry["required"]) == 1:
             required = list(entry["required"])  # that `defaults` mean it is told there
+        if block and not isinstance(body, dict) and isinstance(self._of_block(target, "parameters"), list):
+            return {}, {}  # which argument it is was to be told there
         if body is not None and not isinstance(body, dict) and len(required) != 1:
             needs = " and ".join(f"`{key}`" for key in required) or "no argument"
             verb = "are" if len(required) > 1 else "is"
@@ -584,6 +584,9 @@ class _Reader:
             return {}, {}
         arguments = dict(body) if isinstance(body, dict) else {required[0]: body} if body is not None else {}
         own = {key: arguments.pop(key) for key in ours if key in arguments and key not in known}
+        for key in arguments.keys() - {*known}:  # a misspelt word is told, and read as it is meant
+            if (close := nearest(key, (*known, *words))) in ("name", "from") and close not in own:
+                own[close] = arguments[key]
         if ranges.looks_like(arguments) and "default" in arguments and not set(arguments) & set(known):
             hint = f"{target}: {{{required[0]}: {{...}}}}" if len(required) == 1 else ""
             self._wrong(path, "a range stands where the arguments do", "it as the value of an argument", hint)
@@ -593,6 +596,10 @@ class _Reader:
             told = {**entry, "required": required}
             self._told(objects.arguments(target, arguments, told, path, ours=words, defaults=self.defaults))
         return arguments, own
+
+    def _of_block(self, name: str, key: str) -> Any:
+        """What a block says under a key."""
+        return (self.data.get("blocks") or {})[name].get(key)
 
     def _source(self, raw: Any, path: Path, scope: _Scope, call: Sequence[str] | None = None) -> Source:
         if isinstance(raw, dict) and raw:

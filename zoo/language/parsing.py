@@ -189,11 +189,13 @@ def _syntax(error: Exception, text: str, file: str) -> Problem:
         wrong, expected = f"the sign {sign} cannot begin a word", "quotes around text that begins with a special sign"
         if sign == "\t":
             wrong, expected = _SAID["found a tab"]
-    line = "".join(text.splitlines()[mark.line : mark.line + 1]) if mark else ""
-    dashed = any(one in says for one in ("'-' indicator", "mapping values", "expected ':'"))
-    if mark and dashed and (glued := re.match(r" *-(?=[A-Za-z])", line)):
-        word = line[glued.end() :].split(":")[0].strip()
-        return Problem("a `-` without a space behind it", f"`- {word}`", mark=Mark(file, mark.line + 1, glued.end()))
+    before = "did not find expected key" in says  # a first item is a key, and the second, a true item, is refused
+    dashed = before or any(one in says for one in ("'-' indicator", "mapping values", "expected ':'"))
+    for at in range(mark.line - before, mark.line + 1) if mark and dashed else ():
+        line = "".join(text.splitlines()[at : at + 1])
+        if glued := re.match(r" *-(?=[A-Za-z])", line):
+            word = line[glued.end() :].split(":")[0].strip()
+            return Problem("a `-` without a space behind it", f"`- {word}`", mark=Mark(file, at + 1, glued.end()))
     if mark and "mapping values are not allowed" in says and (dash := _deeper(text.splitlines(), mark.line)):
         return Problem(*_SAID["expected '-' indicator"], mark=Mark(file, mark.line + 1, dash))
     if mark and mark.index >= len(text.rstrip()):  # the end of the text: what is not closed there is its last sign

@@ -146,8 +146,8 @@ class Spec:
             return Filled(chosen, name) if measured else chosen
 
         moved = [path for name, one, path in _named(self.data) if given.get(name, one.default) != one.default]
-        acting = (*_SHAPES_NOTHING, "rate")
-        others = any(path[0] not in acting and path[-1] not in acting for path in moved)
+        acting = ("l2", "rate", "dropout")
+        others = any(path[0] not in _SHAPES_NOTHING and (path[0] == "let" or path[-1] not in acting) for path in moved)
         data = {key: value for key, value in self.data.items() if not others or key not in FIGURES}
         return replace(self, data=_replaced(data, (), choose))
 
