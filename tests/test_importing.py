@@ -706,7 +706,7 @@ def test_a_network_that_keras_does_not_build_again_is_refused(monkeypatch):
 
     monkeypatch.setattr(importing, "lower", refuse)
     with pytest.raises(ZooError) as caught:
-        importing.spec_of(on((6, 4), lambda rows: L.Dense(2, activation=L.ELU(0.5))(rows), name="rows"))
+        importing.spec_of(on((6, 4), lambda rows: L.Dense(2, activation=L.UnitNormalization())(rows), name="rows"))
 
     assert str(caught.value).startswith("Keras does not build `functional")
     assert str(caught.value).endswith('again: The name "concatenate" is used 2 times in the model.')
@@ -1143,7 +1143,7 @@ def state_of_a_cell(rows):
 
 
 def active_twice(rows):
-    layer = L.Dense(4, activation=L.LeakyReLU(0.2), name="active")
+    layer = L.Dense(4, activation=L.UnitNormalization(), name="active")
     return layer(layer(rows))
 
 
@@ -1335,9 +1335,9 @@ REFUSALS = {
         "the layer `odd` has the layer PReLU as its activation, with weights; expected PReLU as a layer behind it",
     ),
     "an activation before a penalty": (
-        lambda: chain(L.Dense(2, activation=L.ELU(), activity_regularizer="l2", name="odd")),
-        "the layer `odd` has the layer ELU as its activation, with an activity regularizer before it; expected ELU as "
-        "a layer behind it",
+        lambda: chain(L.Dense(2, activation=L.UnitNormalization(), activity_regularizer="l2", name="odd")),
+        "the layer `odd` has the layer UnitNormalization as its activation, with an activity regularizer before it; "
+        "expected UnitNormalization as a layer behind it",
     ),
     "an activation inside": (
         lambda: chain(L.LSTM(2, activation=L.ELU(), name="odd"), shape=(3, 4)),
@@ -1538,7 +1538,11 @@ def test_an_activation_of_ones_own_that_is_called_as_keras_s_is_no_keras_s():
         layer = L.Dense(3, activation=function)
         spec = importing.spec_of(keras.Model(source, layer(source)))
         assert function.__name__ in json.dumps(spec)
-    for layer in (L.Dense(3, activation=mish), L.Dense(3, activation=keras.ops.gelu),
+
+    def relu(x):
+        return keras.activations.relu(x, max_value=60)
+
+    for layer in (L.Dense(3, activation=relu), L.Dense(3, activation=mish), L.Dense(3, activation=keras.ops.gelu),
                   L.RNN(L.LSTMCell(3, activation=mish)), L.Activation(mish)):  # fmt: skip
         with pytest.raises(ZooError, match="which is another function than Keras's of that name"):
             importing.spec_of(keras.Model(source, layer(source)))

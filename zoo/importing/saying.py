@@ -240,7 +240,7 @@ def _same(function: Any, known: Any) -> bool:
 
     if function is known:
         return True
-    if not getattr(function, "__module__", "").startswith("tensorflow."):
+    if not getattr(function, "__module__", "").startswith(("tensorflow.", "keras.src.ops")):
         return False
     values = np.linspace(-60, 60, 105, dtype="float32").reshape(3, 5, 7)
     try:
