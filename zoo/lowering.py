@@ -157,7 +157,9 @@ def _laid_out(
             wrong = f"Keras refuses {said} on {on}: {first_sentence(error)}"
             if isinstance(error, _Together):
                 wrong = f"{said} on {on} takes rows together, which know nothing of one another: {error}"
-            raise ZooError(Problem(wrong, "", "", node.path, node.mark)) from error
+            added = re.fullmatch(r"(head|decoder)\.\w+", node.path)  # what a spec holds has a number there
+            expected = f"a body that answers what this {node.layer} takes, which its task adds, or `head`" if added else ""
+            raise ZooError(Problem(wrong, expected, "", node.path, node.mark)) from error
         layers[node.name] = made
         results = keras.tree.flatten(results)  # the states of several cells come in lists of their own
         tensors.update({f"{node.name}.{index}": one for index, one in enumerate(results)})

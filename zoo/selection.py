@@ -229,7 +229,8 @@ def load(source: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, An
         found, problems = reading.read(content, shown, changes or {}, variant, _extended)
     if found is not None:
         if before is not None:  # it keeps its places, but for what was changed
-            found = replace(found, source=before.source, marks={**before.marks, **found.marks})
+            changed = {path: mark for path, mark in found.marks.items() if mark and mark.file == merging.CHANGE}
+            found = replace(found, source=before.source, marks={**found.marks, **before.marks, **changed})
         problems = problems + body_problems(found)
         found = replace(found, data=found.held()) if changes else found
     if problems or found is None:

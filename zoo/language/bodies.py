@@ -63,6 +63,7 @@ class Bodies:
     calls: list[Path] = field(default_factory=list)  # the calls of blocks under way, the outermost first
     places: dict[Path, tuple[Mark | None, str]] = field(default_factory=dict)  # where each path was written, and how
     told: set[Path] = field(default_factory=set)  # the paths of what was found wrong here
+    said: dict[Path, set[Any]] = field(default_factory=dict)
     unclear: set[str] = field(default_factory=set)  # layers of which something is told, so that they may answer more
 
     def __post_init__(self) -> None:
@@ -690,7 +691,7 @@ class Bodies:
                     found.append(frame.previous)
                 frame.l2, frame.frozen = before
                 frame.previous = start
-        if not found and self._is_computed(path):
+        if not found and not self.spec.is_told_in(path) and path not in self.told:
             self._wrong(path, "no tensor is left", "one part of the list at least, whatever the conditions and loops")
             self.whole = False
         return tuple(found) or (frame.previous,), source.listed, {}
@@ -722,6 +723,7 @@ class Bodies:
         full = self._full(name, frame)
         if full in frame.used:
             self.whole = False
+            frame.previous = frame.tensors.setdefault(name, full)  # so that its readers are not told as well
             if path[:1] == ("latent",) and name in frame.given:
                 self._our_name(name, frame)
                 return
@@ -754,11 +756,15 @@ class Bodies:
         return self.table.get(key, default)
 
     def _wrong(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
-        """Note a problem; of a line that is gone through often, the first, and in a block, for which call."""
-        place = self.spec.place(self.calls[0]) if self.calls and path[:1] == ("blocks",) else None
+        """Note a problem; of a line that is gone through often, the first; in a block what is new in a call too."""
+        call = self.calls[0] if self.calls and path[:1] == ("blocks",) else ()
+        place = self.spec.place(call) if call else None
+        once = self.said.setdefault(path, set()) if call else set()  # what was said of it, and for which calls
+        again = path in self.told and bool(path) and (not call or not once or bool({wrong, call} & once))
+        once |= {wrong, call}
         if place and place.line:
             wrong += f" when called in line {place.line}"
-        if not self.spec.is_told(path) and (path not in self.told or not path):
+        if not self.spec.is_told(path) and not again:
             self.told.add(path)
             self.problems.append(self.spec.problem(path, wrong, expected, hint))
 

@@ -153,6 +153,10 @@ class _Under:
     blocks: set[str] = field(default_factory=set)
 
 
+BLOCK_MEANT = dict.fromkeys(("args", "arguments", "params", "with"), "parameters") | {"body": "layers"}
+"""What keys of a block are called elsewhere."""
+
+
 def read(spec: Spec) -> Program:
     """Read the items of all sections of a spec. Every problem of the text is found."""
     return _Reader(spec).program()
@@ -230,6 +234,9 @@ class _Reader:
             elif name in (*GROUP, *OURS, *_ALONE, "previous", "input"):
                 self._wrong(here, f"`{name}` is a word of the language", "another name")
             else:
+                for key in [one for one in body if one not in BLOCK]:  # told below, and read as it is meant
+                    close = BLOCK_MEANT.get(key) or nearest(key, BLOCK)
+                    body = {close: body[key], **body} if close else body
                 fine[name] = dict(body)
                 parameters, let = body.get("parameters") or {}, body.get("let") or {}
                 for key, given, says in (
@@ -266,7 +273,7 @@ class _Reader:
                 )
                 for key in body:
                     if key not in BLOCK:
-                        close = nearest(key, BLOCK)
+                        close = BLOCK_MEANT.get(key) or nearest(key, BLOCK)
                         self._wrong((*here, key), "no such key", f"a key of a block: {listed(BLOCK)}", close)
         around = (*(self.data.get("let") or {}), *self.spec_scope.around)
         scopes = {name: self._block(name, body, around) for name, body in fine.items()}
@@ -399,11 +406,13 @@ class _Reader:
             return None
         given = raw.get("for")
         variables: list[Any] = given if isinstance(given, list) else [given] if "for" in raw else []
+        texts = [one for one in variables if isinstance(one, str)]
+        if texts and not all(map(LOCAL.fullmatch, texts)):  # told with the names
+            return self._left(body, path, scope)
         if ("for" in raw) != ("in" in raw):
             has, other = ("for", "in") if "for" in raw else ("in", "for")
             self._wrong(path, f"`{has}` stands without `{other}`", "for: i and in: 8")
             return self._left(body, path, scope)
-        texts = [one for one in variables if isinstance(one, str)]
         if len(texts) < len(variables) or len(set(texts)) < len(texts) or given == []:
             expected = "a name, or a list of names, each once"
             self._wrong((*path, "for"), f"{shown(given)} is not accepted", expected)
@@ -491,7 +500,7 @@ class _Reader:
             own = {key: given.pop(key) for key in OURS if key in given}
             self._value(given, path, scope)
             return self._made(target, None, {}, own, path, scope, (), known=False)
-        given, own = self._arguments(target, body, entry, path, block is not None)
+        given, own = self._arguments(target, body, entry, path, scope, block is not None)
         self._value(given, path, scope)
         if block is None:
             arguments = objects.with_defaults({**(self.defaults.get(target) or {}), **given}, self.defaults)
@@ -554,7 +563,7 @@ class _Reader:
             self._wrong((*path, key), f"{shown(value)} is not accepted", expected)
 
     def _arguments(
-        self, target: str, body: Any, entry: Mapping[str, Any], path: Path, block: bool
+        self, target: str, body: Any, entry: Mapping[str, Any], path: Path, scope: _Scope, block: bool
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The arguments, and the words of ours among them, checked; a lone value is the one required argument."""
         known = entry["arguments"]
@@ -594,7 +603,10 @@ class _Reader:
             self._told(_of_block(target, arguments, known, required, path))
         else:
             told = {**entry, "required": required}
-            self._told(objects.arguments(target, arguments, told, path, ours=words, defaults=self.defaults))
+            found = objects.arguments(target, arguments, told, path, ours=words, defaults=self.defaults)
+            self._told((*one[:3], one[3] or _as_name(one[1], scope)) for one in found)
+            if {*objects.called_with(target)} & arguments.keys() - {*known}:
+                self.whole = False  # a tensor may stand there
         return arguments, own
 
     def _of_block(self, name: str, key: str) -> Any:
@@ -697,8 +709,9 @@ class _Reader:
 
     def _local(self, name: str, path: Path, built_in: Iterable[str]) -> None:
         if not LOCAL.fullmatch(name):
-            bare = name.removeprefix("$")
-            self._wrong(path, f"`{name}` is no name", LOCALS, bare if LOCAL.fullmatch(bare) else "")
+            bare, loop = name.removeprefix("$"), re.fullmatch(r"(\w+) in (.+)", name)
+            hint = f"for: {loop[1]}, in: {loop[2]}" if loop else bare if LOCAL.fullmatch(bare) else ""
+            self._wrong(path, f"`{name}` is no name", LOCALS, hint)
         elif name in expressions.FUNCTIONS or name in expressions.RESERVED:
             self._wrong(path, f"`{name}` is a word of the language", "another name")
         elif (name in built_in and name in BUILT_IN) or name in IN_TRAINING:
@@ -771,6 +784,12 @@ class _Reader:
     def _wrong(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
         if not self.spec.is_told(path):
             self.problems.append(self.spec.problem(path, wrong, expected, hint))
+
+
+def _as_name(wrong: str, scope: _Scope) -> str:
+    """The name that a refused text would be with a `$` before it, if there is one."""
+    text = re.match(r'`"([A-Za-z_]\w*)"`', wrong)
+    return f"${text[1]}" if text and text[1] in (*scope.own, *scope.around) else ""
 
 
 def _looked_up(target: str) -> dict[str, Any] | tuple[str, str, str]:

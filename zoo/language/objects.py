@@ -162,6 +162,8 @@ def arguments(
             close = close if close in known else nearest(key, words)
             if key[:1].isupper() and "layer" in known:
                 expected, close = f"{name}: {{layer: {{{key}: {{...}}}}}}", ""
+            if key in called_with(name) and ours:
+                expected, close = f"it in `from`: {{{called_with(name)[0]}: NAME, {key}: ...}}", ""
             meant.add(close)
             why = catalogue.refused_argument(name, key)
             yield here, f"no such argument{': ' if why else ''}{why}", expected, close

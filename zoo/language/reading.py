@@ -242,7 +242,9 @@ def _usable(data: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
     An input that cannot be read is any table, and a body that is missing is empty.
     """
     lost = {key for key in (*_LOOKED_AT, *BODY) if not _accepts(FIELDS, data, key)}
-    kept = {key: value for key, value in data.items() if key not in lost} | ({"head": []} if "head" in lost else {})
+    kept = {key: value for key, value in data.items() if key not in lost} | (
+        {"head": []} if lost & {"head", "outputs"} else {}
+    )
     if "family" not in kept:
         latent = kept.get("latent")
         gaussian = latent == "Gaussian" or (isinstance(latent, Mapping) and "Gaussian" in latent)
@@ -470,8 +472,8 @@ def _of_task(data: dict[str, Any], chosen: Any, found: list[objects.Found]) -> I
     for path, wrong, expected, hint in found:
         if known and len(path) == 4 and catalogue.refused_argument(name, str(path[-1])):
             yield path, wrong, "a loss without it", ""
-        elif not known and not hint:
-            yield path, wrong, f"one of {', '.join(losses(task))}", ""
+        elif not known and hint not in losses(task):
+            yield path, wrong, f"one of {', '.join(losses(task))}", nearest(name, losses(task))
         else:
             yield path, wrong, expected, hint
 

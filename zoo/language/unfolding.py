@@ -331,7 +331,7 @@ class _Unfolding(Bodies):
             return False
         one = last.arguments.get("units") == 1 and self.spec.task in ("classification", "binary")
         ends = last.layer in ("Softmax", "ops.softmax") or activation == "softmax" or (one and activation == "sigmoid")
-        if ends and not self.program.problems:
+        if ends and not is_told(last.path, {one.path for one in self.program.problems}):
             wrong = f"the body ends in `{activation or 'softmax'}`, and the head of {self.spec.task} comes after it"
             expected = "this layer under `head`, or none of it: the task brings its own"
             self.problems.append(Problem(wrong, expected, "", last.path, last.mark))
