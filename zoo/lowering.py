@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +159,7 @@ def _laid_out(
             if isinstance(error, _Together):
                 wrong = f"{said} on {on} takes rows together, which know nothing of one another: {error}"
             added = re.fullmatch(r"(head|decoder)\.\w+", node.path)  # what a spec holds has a number there
-            expected = f"a body that answers what this {node.layer} takes, which its task adds, or `head`" if added else ""
+            expected = f"a body for this {node.layer}, which its task adds, or a `head`" if added else ""
             raise ZooError(Problem(wrong, expected, "", node.path, node.mark)) from error
         layers[node.name] = made
         results = keras.tree.flatten(results)  # the states of several cells come in lists of their own
