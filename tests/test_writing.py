@@ -380,6 +380,32 @@ def test_a_window_that_moves_by_its_size_is_what_is_meant_by_saying_nothing():
     assert comparing.differences(same[0], other)
 
 
+WIDTHS = "{values: [8, 16, 32], default: 8}"
+INTERVAL = "{min_value: 8, max_value: 64, default: 8}"
+
+
+@pytest.mark.parametrize(
+    ("let", "one", "other", "what"),
+    [
+        (f"{{w: {WIDTHS}}}", "$w", "$w if $w < 32 else 99", "range of w"),
+        (f"{{w: {INTERVAL}}}", "$w", "64 if $w > 8 else 8", "range of w"),
+        (f"{{a: {WIDTHS}, b: {WIDTHS}}}", "$a * $b - 56", "$a + $b - 8", "ranges together"),
+        (f"{{a: {WIDTHS}, b: {WIDTHS}}}", "$a + $b", "$b + $a", ""),
+    ],
+)
+def test_networks_that_are_one_at_the_defaults_and_another_elsewhere_differ(let, one, other, what):
+    rows = comparing.differences(*(load(f"let: {let}\nlayers: [Dense: {units}]") for units in (one, other)))
+
+    assert [row[0] for row in rows][-1:] == ([what] if what else [])
+
+
+def test_a_lambda_of_0_is_one_however_it_is_written():
+    assert (
+        comparing.differences(load("layers: [Dense: {units: 4, l2: 0}]"), load("layers: [Dense: {units: 4, l2: 0.0}]"))
+        == []
+    )
+
+
 @pytest.mark.parametrize(
     ("one", "other", "what"),
     [

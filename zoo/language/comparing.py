@@ -296,7 +296,7 @@ def _spelt(key: str, value: Any) -> Any:
     """A value of an argument in the one of its spellings that all share: `HeNormal` for `he_normal`, 3 for [3, 3]."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if key in (*catalogue.SIZES, *catalogue.WHOLE) and isinstance(value, list):
+    if key in (*catalogue.SIZES, *catalogue.WHOLE, "output_size") and isinstance(value, list):
         each = [_spelt(key, one) for one in value]
         return each[0] if each and each.count(each[0]) == len(each) and not isinstance(each[0], list) else each
     if key.endswith("activation") and value == "linear":
