@@ -1368,6 +1368,12 @@ REFUSALS = {
         lambda: on((4,), lambda rows: rows, name="rows"),
         "`functional` has no layers; expected at least one",
     ),
+    "a size of batches": (
+        lambda: keras.Model(
+            rows := keras.Input(batch_shape=(4, 6)), L.Dense(3)(keras.ops.reshape(rows, (4, 6))), name="four"
+        ),
+        "`four` computes batches of 4 rows alone; expected layers and operations for any number of rows",
+    ),
     "a name that is none": (
         lambda: chain(L.Dense(2, name="two words")),
         "the layer `two words` cannot be called so in a spec; expected letters a to z or A to Z, digits, `_`, "

@@ -150,8 +150,8 @@ def _in_file(spec: Spec, source: str, flat: Network) -> dict[str, np.ndarray]:
     """The weights that a file of Keras's holds, by the paths of the same network's."""
     path = Path(source)
     if not path.is_file():
-        formats = ", ".join((*FORMATS, ".npz"))
-        raise ZooError(f"{source} is not there; expected imagenet, {KERAS}NAME, run:NAME or a file: {formats}")
+        formats, says = ", ".join((*FORMATS, ".npz")), "is a folder" if path.is_dir() else "is not there"
+        raise ZooError(f"{source} {says}; expected imagenet, {KERAS}NAME, run:NAME or a file: {formats}")
     if not source.endswith(FORMATS):
         raise ZooError(f"{source} is no file of weights; expected one of {', '.join((*FORMATS, '.npz'))}")
     model = lower(flat, Plain())  # one to throw away: Keras reads a file only into a model

@@ -78,6 +78,9 @@ def _unlike(model: Any, unfolded: network.Network, whole: _Import) -> str:
         warnings.simplefilter("ignore")  # that a layer drops a mask, which is what it is there for
         try:
             made = lower(unfolded, Plain())
+        except ZooError as error:  # what was read as it stands may need its number of rows
+            wrong = f"`{model.name}` computes batches of {model.inputs[0].shape[0]} rows alone"
+            raise ZooError(f"{wrong}; expected layers and operations for any number of rows") from error
         except ValueError as error:  # a name that Keras gives to what makes a mask is a layer's as well
             raise ZooError(f"Keras does not build `{model.name}` again: {str(error).splitlines()[0][:200]}") from error
     return _another_order(model, made, whole) or trained_otherwise(model, made)

@@ -158,6 +158,7 @@ MOST = 100
 """So many problems of a spec's keys are said."""
 
 _INSIDE = {"train": TRAINING, "input": INPUT}
+_ELSEWHERE = {"learning_rate": "train.optimizer.Adam.learning_rate", "input_shape": "input.shape"}
 
 
 def read(
@@ -229,7 +230,7 @@ _CLOSE = re.compile(r"\d[\d.]*([*/]{1,2}\d[\d.]*)+")
 
 def _as_meant(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], Marks]:
     """The data with misspelt keys as they are likely meant, so that what they hold is looked at all the same."""
-    inside = {key for keys in _INSIDE.values() for key in keys}
+    inside = {*_ELSEWHERE, *(key for keys in _INSIDE.values() for key in keys)}
     close = {key: nearest(key, FIELDS) for key in itertools.islice(data, MOST) if key not in {*FIELDS, *LATER, *inside}}
     close = {key: one for key, one in close.items() if one and one not in data}
     moved = {(close[str(path[0])], *path[1:]): mark for path, mark in marks.items() if path and path[0] in close}
@@ -506,7 +507,7 @@ def _keys(
             yield problem_at(marks, here, f"no such key: {why}", expected)
         elif key not in fields:
             inside = {inner: f"{outer}.{inner}" for outer, keys in _INSIDE.items() for inner in keys if not path}
-            inside |= {} if path else {"learning_rate": "train.optimizer.Adam.learning_rate"}
+            inside |= {} if path else _ELSEWHERE
             close = inside.get(key) or nearest(key, fields)
             few = not close or len(fields) <= 12  # a long list is no help beside the right word
             known = f": {listed(fields, 50)}" if few else ""

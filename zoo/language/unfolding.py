@@ -10,7 +10,7 @@ from typing import Any
 from zoo.errors import Problem, ZooError
 from zoo.language import expressions, merging, objects
 from zoo.language.bodies import Bodies, Frame, as_computed
-from zoo.language.expressions import Wrong
+from zoo.language.expressions import LOST, Wrong
 from zoo.language.families import FACTS, LIKELIHOODS, head
 from zoo.language.items import Call
 from zoo.language.network import WITHOUT_NOISE, Input, Network, Node, activation, answering, free, is_chain, owner
@@ -129,7 +129,8 @@ class _Unfolding(Bodies):
                 self._trained(chosen, ("train", key), module)
 
     def _trained(self, chosen: Any, here: Path, module: str) -> None:
-        table = {**self.table, "epochs": self.spec.train["epochs"], "steps": 1_000}  # data will say how many
+        epochs = LOST if self.spec.is_told(("train", "epochs")) else self.spec.train["epochs"]
+        table = {**self.table, "epochs": epochs, "steps": 1_000}  # data will say how many
         texts: dict[Path, str] = {}
 
         def computed(value: Any, path: Path) -> Any:
