@@ -79,6 +79,8 @@ def _unlike(model: Any, unfolded: network.Network, whole: _Import) -> str:
         try:
             made = lower(unfolded, Plain())
         except ZooError as error:  # what was read as it stands may need its number of rows
+            if model.inputs[0].shape[0] is None:
+                raise
             wrong = f"`{model.name}` computes batches of {model.inputs[0].shape[0]} rows alone"
             raise ZooError(f"{wrong}; expected layers and operations for any number of rows") from error
         except ValueError as error:  # a name that Keras gives to what makes a mask is a layer's as well
