@@ -293,12 +293,15 @@ def constructor(name: str) -> str:
 
 
 def _origin(spec: Spec) -> str:
-    """The constructor whose network a spec has under another name, as one that extends it; or an empty text."""
-    same = ("layers", "blocks", "defaults", "let")
+    """The constructor whose network a spec has under another name, as one that extends it; or an empty text.
 
-    def body(one: Any) -> list[Any]:
-        let = {key: value for key, value in one.get("let", {}).items() if key != IMAGENET}
-        return [one.get(key) for key in same[:-1]] + [let]
+    Names and blocks that only its head read went with it.
+    """
+
+    def body(one: Mapping[str, Any]) -> list[Any]:
+        kept = ({key: part for key, part in one.get(held, {}).items() if key in spec.data.get(held, {})}
+                for held in ("blocks", "let"))  # fmt: skip
+        return [one.get("layers"), one.get("defaults"), *({**parts, IMAGENET: None} for parts in kept)]
 
     for name, (path, variant) in selection.names().items():
         if constructor(name):
