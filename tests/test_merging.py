@@ -12,7 +12,7 @@ import pytest
 import zoo
 from zoo import selection
 from zoo.errors import Mark, ZooError
-from zoo.language import merging, unfolding
+from zoo.language import merging, reading, unfolding
 
 BASE = """\
 spec: 1
@@ -531,3 +531,51 @@ def test_a_lambda_that_is_computed_is_searched_like_any_other(tmp_path):
 
     assert study.run.plan.spec.ranges()["l2"].default == 0.0005
     assert selection.load(str(tmp_path / "run" / "best.yaml")).data["l2"] == study.values["l2"]
+
+
+def test_a_name_that_is_read_again_above_is_there():
+    files = {
+        "low": "spec: 1\nname: low\nfamily: mlp\nclasses: 3\ninput: {shape: [8]}\nl2: 0\nlet: {a: 4, b: $a * 2}\n"
+        "layers: [Dense: $b]\n",
+        "middle": "spec: 1\nextends: low.yaml\nname: middle\nlayers: [Dense: 4]\n",
+        "high": "spec: 1\nextends: middle.yaml\nname: high\nlet: {a: 5}\nlayers: [Dense: $b]\n",
+    }
+
+    def find(name, _):
+        return files[name.removesuffix(".yaml")].encode(), name, ""
+
+    def let(of):
+        found, problems = reading.read(files[of].encode(), f"{of}.yaml", {}, find=find)
+        assert problems == []
+        return found.data.get("let")
+
+    assert (let("low"), let("middle"), let("high")) == ({"a": 4, "b": "$a * 2"}, None, {"a": 5, "b": "$a * 2"})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"layers": ["Flatten"], "let.half": None},
+        {"layers": ["Flatten"]},
+        {"layers": ["Flatten"], "head": [{"Dense": "$half"}, {"Dense": "$classes"}]},
+    ],
+)
+def test_changes_are_one_step_whatever_their_order(changes, tmp_path):
+    (tmp_path / "base.yaml").write_text(REPLACED)
+    several = [dict(items) for items in (changes.items(), reversed(changes.items()))]
+
+    assert len({selection.load(f"{tmp_path}/base.yaml:c", one).identity() for one in several}) == 1
+
+
+def test_what_changes_write_and_nothing_reads_is_told(tmp_path):
+    (tmp_path / "base.yaml").write_text(REPLACED)
+    with pytest.raises(ZooError, match=r"let\.units: nothing reads it"):
+        selection.load(f"{tmp_path}/base.yaml:c", {"layers": ["Flatten"], "let.units": 100})
+
+
+def test_what_went_with_a_replaced_value_is_still_a_hint(tmp_path):
+    (tmp_path / "base.yaml").write_text(REPLACED)
+    with pytest.raises(ZooError) as caught:
+        selection.load(f"{tmp_path}/base.yaml:a", {"layers": [{"fcc": 3}, {"Dense": "$units // 2 + $hlf"}]})
+
+    assert "did you mean `fc`?" in str(caught.value) and "did you mean `$half`?" in str(caught.value)

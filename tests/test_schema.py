@@ -33,7 +33,7 @@ BEYOND = {
         "lambda_of_frozen_kernels", "lambda_of_one_frozen_kernel", "outputs", "outputs_that_leave_one_out",
         "outputs_twice",
         "two_heads", "unread_input", "sparsity_of_a_sum",
-        "name_of_calls_in_a_loop", "wrong_values_of_several_calls",
+        "name_of_calls_in_a_loop", "weights_of_too_few_classes", "wrong_values_of_several_calls",
         "operation_by_another_name", "operation_lacks_a_tensor",
         "operation_on_one_of_many", "operation_on_too_many", "operation_once_more", "operation_that_prepares",
         "block_that_answers_what_is_not_there", "block_that_answers_no_third", "nested_block_that_answers_no_third",

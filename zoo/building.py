@@ -221,10 +221,17 @@ def _constrained(built: Built) -> None:
             if variable.constraint is not None:
                 variable.constraint(variable.value)
         except Exception as error:  # whatever Keras and TensorFlow raise where an axis is not there
-            node = next(one for one in built.unfolded.walk() if one.name in path.split("/"))
+            node = _node_of(built.unfolded, path.split("/"))
             name = type(variable.constraint).__name__
             wrong = f"{name} does not fit `{path}` of the shape {tuple(variable.shape)}: {first_sentence(error)}"
             raise ZooError(Problem(wrong, "axes of that shape", "", node.path, node.mark)) from error
+
+
+def _node_of(network: Network, names: list[str]) -> Node:
+    """The layer whose weight a path of names leads to, in models inside the model too."""
+    found = next(one for one in network.nodes if one.name == names[0] and not one.reuses)
+    inside = found.network and any(one.name == names[1] for one in found.network.nodes)
+    return _node_of(found.network, names[1:]) if found.network and inside else found
 
 
 def _rows_of_data(built: Built, size: int) -> Any:
@@ -254,7 +261,7 @@ def _rows_alone(built: Built, size: int, low: float, high: float) -> list[np.nda
             return None
         readers = [node for node in built.unfolded.walk() if tensor.name in node.inputs and node.layer == "Embedding"]
         known = [one[key] for key in ("vocabulary", "classes") if key in one]
-        ids = min([*known, *(node.arguments["input_dim"] for node in readers)], default=0)
+        ids = min(known or [node.arguments["input_dim"] for node in readers], default=0)
         numbers = dtype.startswith("float") and not ids
         drawn = dice.uniform(low, high, shape) if numbers else dice.integers(0, ids or 2, shape)
         rows.append(drawn.astype(dtype))

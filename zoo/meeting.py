@@ -17,7 +17,7 @@ from zoo.datasets.dataset import views
 from zoo.datasets.description import Description, Field
 from zoo.errors import Problem, ZooError, listed, nearest
 from zoo.language import network, reading, unfolding
-from zoo.language.families import unfit_loss
+from zoo.language.families import uneven, unfit_loss
 from zoo.language.ranges import Range
 from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, Spec
 from zoo.tasks import TASKS, Task
@@ -218,11 +218,8 @@ def _check_loss(found: Spec, task: str) -> None:
         name = one if isinstance(one, str) else next(iter(one), "") if isinstance(one, Mapping) else ""
         if name and (unfit := unfit_loss(name, task)):
             raise ZooError(found.problem(("train", "loss"), *unfit))
-        given, classes = one[name] if isinstance(one, Mapping) else {}, found.facts.get("classes")
-        for key, value in (given or {}).items():
-            if isinstance(value, list) and classes and len(value) != classes:
-                wrong = f"{len(value)} numbers for {classes} classes"
-                raise ZooError(found.problem(("train", "loss", name, key), wrong, "one number, or one for each class"))
+    if other := uneven(unfolding.training(found.fill(), 1).get("loss"), found.facts.get("classes")):
+        raise ZooError(found.problem(("train", "loss", *other[0]), *other[1:]))
 
 
 SUGGESTED = 6

@@ -9,6 +9,7 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,26 @@ def weights(spec: Spec, flat: Network, model: Any) -> dict[str, np.ndarray]:
         found = _published(spec, source, flat, model)
     else:
         found = _in_file(spec, source, flat)
-    return _adapted(found, flat, model, source, spec.name)
+    made = _adapted(found, flat, model, source, spec.name)
+    if any(found[path].shape != array.shape for path, array in made.items() if path in found):
+        _refuse_raw_colours(spec, flat, source)
+    return made
+
+
+def _refuse_raw_colours(spec: Spec, flat: Network, source: str) -> None:
+    """Raise `ZooError` where a network of other channels leaves out what it does to those that the weights are for."""
+    if spec.data.get("let", {}).get(IMAGENET) is not False:
+        return
+    other, _ = unfolding.unfold(replace(spec, data={**spec.data, "let": {**spec.data["let"], IMAGENET: True}}).fill())
+    ours = {node.name for node in flat.walk()}
+    left = (
+        [node.name for node in other.walk() if node.layer == "Normalization" and node.name not in ours] if other else []
+    )
+    if left:
+        raise ZooError(
+            f"{source} is adapted to other channels, and `{spec.name}` has `{left[0]}` for three colours alone; "
+            f"expected `let: {{{IMAGENET}: true}}` beside such weights"
+        )
 
 
 def source_of(spec: Spec) -> str:

@@ -60,8 +60,6 @@ def layers_of(call: Call, masked: bool) -> Iterator[tuple[str, dict[str, Any], s
         del arguments["attention_axes"]  # found when it was built, from the query
     kind = type(behind).__name__
     held = {} if behind is None else _arguments(behind, _entry(type(behind), behind))
-    if kind in catalogue.SLOPED:
-        behind, arguments["activation"] = None, {kind: held}
     yield _public(type(layer)), arguments, layer.name, call.first
     if behind is not None:
         yield kind, held, "", PREVIOUS
@@ -108,18 +106,18 @@ def _each_step(call: Call, masked: bool) -> Iterator[tuple[str, dict[str, Any], 
 
 
 def _behind(layer: Any) -> Any:
-    """The layer that a layer holds as its activation: in a spec it stands behind; None if it holds none."""
+    """The layer that a layer holds as its activation, and that stands behind it in a spec; None if there is none."""
     import keras
 
     held = getattr(layer, "activation", None)
-    if not isinstance(held, keras.layers.Layer):
-        return None
     name = type(held).__name__
+    if not isinstance(held, keras.layers.Layer) or name in catalogue.SLOPED:
+        return None
     kind = type(layer).__name__
     if kind not in ("Activation", "Dense", "EinsumDense") and ("Conv" not in kind or "LSTM" in kind):
         raise Refused(f"has the layer {name} as its activation, which no layer behind it can be")
     weighty = held.weights or not held.built  # what has none is built from its beginning
-    if weighty or (layer.activity_regularizer and name not in catalogue.SLOPED):
+    if weighty or layer.activity_regularizer:
         what = "weights" if weighty else "an activity regularizer before it"
         raise Refused(f"has the layer {name} as its activation, with {what}; expected {name} as a layer behind it")
     return held
@@ -332,6 +330,9 @@ def _object(key: str, value: Mapping[str, Any], twice: bool) -> Any:
         arguments |= {} if inner.trainable else {"trainable": False}
         return {kind: arguments} if arguments else kind
     entry = catalogue.catalogue().get(module, {}).get(kind)
+    if key.endswith("activation") and kind in catalogue.SLOPED:
+        inner = _made_of(value)
+        return {kind: _arguments(inner, _entry(type(inner), inner))}
     if key.endswith("activation") and kind in catalogue.catalogue()["layers"]:
         raise Refused(f"holds the layer {kind} as its {key}, which a spec cannot write")
     if entry is None or not str(value.get("module", "")).startswith("keras") or not isinstance(config, Mapping):

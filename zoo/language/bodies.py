@@ -70,7 +70,7 @@ class Bodies:
         self.program = items.read(self.spec)
         self.problems += self.program.problems
         told = {one.path for one in self.program.problems}  # of these nothing more is said, nor of what they hold
-        self.spec = replace(self.spec, told=self.spec.told | told)
+        self.spec = replace(self.program.spec, told=self.spec.told | told)
         self.whole = self.program.whole and not self.spec.is_told(("extends",))
         self.table = self._table()
         self.defaults = {layer: self._defaults(layer, given) for layer, given in self.program.defaults.items()}

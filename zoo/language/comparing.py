@@ -59,9 +59,11 @@ def differences(one: Spec, other: Spec) -> list[Row]:
 
 def _reached(one: Spec, other: Spec, flat: Sequence[Network]) -> list[Row]:
     """Ranges that are alike in two specs of the same network, and decide other layers of it, alone or all at once."""
-    its = list(other.ranges())
+    if _plainly(one) == _plainly(other):
+        return []
+    its, knobs = list(other.ranges()), flat[0].knobs() & flat[1].knobs()
     pairs = {name: name if name in its else its[min(place, len(its) - 1)] for place, name in enumerate(one.ranges())}
-    tried = {name: _other_values(found) for name, found in one.ranges().items()}
+    tried = {name: _other_values(found)[: 1 if name in knobs else None] for name, found in one.ranges().items()}
     chosen = [(f"range of {name}", {name: value}) for name, values in tried.items() for value in values]
     if len(tried) > 1:
         chosen += [("ranges together", {name: values[-1] for name, values in tried.items() if values})]
@@ -75,6 +77,11 @@ def _reached(one: Spec, other: Spec, flat: Sequence[Network]) -> list[Row]:
             moved = [[row[0] for row in _layers(plain, side)] for plain, side in zip(flat, sides, strict=True)]
             rows.append(_row(what, *("decides " + (", ".join(each) or "nothing") for each in moved)))
     return rows
+
+
+def _plainly(spec: Spec) -> str:
+    """What decides the layers of a spec, as text."""
+    return _text({key: value for key, value in spec.written().items() if key not in CARD})
 
 
 def _other_values(found: ranges.Range) -> list[Any]:

@@ -123,6 +123,15 @@ def unfit_loss(name: str, task: str | None) -> tuple[str, str] | None:
     return f"{name} is no loss for {task}", f"one of {', '.join(fits)}"
 
 
+def uneven(loss: Any, classes: int | None) -> tuple[tuple[str, str], str, str] | None:
+    """Which list of a loss does not hold a number for each class, as (its path, wrong, expected); None if each does."""
+    name, given = next(iter(loss.items())) if isinstance(loss, Mapping) and loss else ("", None)
+    for key, value in given.items() if isinstance(given, Mapping) else ():
+        if isinstance(value, list) and classes and len(value) != classes:
+            return (name, key), f"{len(value)} numbers for {classes} classes", "one number, or one for each class"
+    return None
+
+
 LIKELIHOODS = {"bernoulli": "sigmoid", "gaussian": "linear", "categorical": "softmax"}
 """How an autoencoder reads its output, and the activation that the output then needs."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zoo.errors import Problem, listed, nearest
-from zoo.language import catalogue, expressions, objects, ranges
+from zoo.language import catalogue, expressions, objects, parsing, ranges
 from zoo.language.expressions import Wrong, is_expression
 from zoo.language.families import head
 from zoo.language.objects import OURS
@@ -121,6 +121,8 @@ class Block:
 class Program:
     """The items of every section, and all that was found wrong with the text; `whole` if every item was understood."""
 
+    spec: Spec
+    """The spec with the places of what is read as it is meant."""
     sections: dict[str, tuple[Item, ...]]
     defaults: dict[str, Mapping[str, Any]]
     problems: list[Problem]
@@ -174,6 +176,7 @@ class _Reader:
         self.classes: set[str] = set()
         self.reads: set[str] = set()
         self.lost: set[str] = set()
+        self.listed: set[str] = set()  # the blocks whose parameters are a list, which is told
         self.under = [_Under()]  # the spec, the block or the group under a lambda of its own that is being read
         self.lambdas: list[tuple[Path, _Under]] = []
         self.bodies: dict[str, _Under] = {}
@@ -203,7 +206,7 @@ class _Reader:
             self._value(self.data.get(key), (key,), scope)
         self._read_by_training(scope)
         self._unread(scope)
-        return Program(sections, self.defaults, self.problems, self.whole, self.reads, self.lost)
+        return Program(self.spec, sections, self.defaults, self.problems, self.whole, self.reads, self.lost)
 
     def _latent(self, raw: Any, scope: _Scope) -> tuple[Item, ...]:
         found = self._items([raw], ("latent",), scope, single=True)
@@ -222,8 +225,13 @@ class _Reader:
     def _declare_blocks(self) -> None:
         raw = self.data.get("blocks") or {}
         fine: dict[str, dict[str, Any]] = {}
-        for name, body in raw.items():
+        for name, said in raw.items():
             here: Path = ("blocks", name)
+            body = self._as_meant(said, BLOCK, here, BLOCK_MEANT) if isinstance(said, Mapping) else said
+            for key in said if isinstance(said, Mapping) else ():
+                if key not in BLOCK:
+                    close = BLOCK_MEANT.get(key) or nearest(key, BLOCK)
+                    self._wrong((*here, key), "no such key", f"a key of a block: {listed(BLOCK)}", close)
             if isinstance(body, Mapping) and body.get("layers", 0) in ([], None):
                 self._wrong((*here, "layers"), "`layers` is empty", "its items, indented under it")
             elif not isinstance(body, Mapping) or not body.get("layers"):
@@ -234,9 +242,6 @@ class _Reader:
             elif name in (*GROUP, *OURS, *_ALONE, "previous", "input"):
                 self._wrong(here, f"`{name}` is a word of the language", "another name")
             else:
-                for key in [one for one in body if one not in BLOCK]:  # told below, and read as it is meant
-                    close = BLOCK_MEANT.get(key) or nearest(key, BLOCK)
-                    body = {close: body[key], **body} if close else body
                 fine[name] = dict(body)
                 parameters, let = body.get("parameters") or {}, body.get("let") or {}
                 for key, given, says in (
@@ -246,6 +251,7 @@ class _Reader:
                     if not isinstance(given, Mapping):
                         self._wrong((*here, key), f"{shown(given)} is not accepted", says)
                 names = [one for one in parameters if isinstance(one, str)] if isinstance(parameters, list) else []
+                self.listed |= {name} if isinstance(parameters, list) else set()
                 parameters = dict.fromkeys(names) or parameters  # so that what gives and reads them is not told as well
                 parameters = parameters if isinstance(parameters, Mapping) else {}
                 let = let if isinstance(let, Mapping) else {}
@@ -271,17 +277,12 @@ class _Reader:
                 self.blocks[name] = Block(
                     name, dict(parameters), required, dict(let), tuple(inputs), nested, outputs=tuple(outputs)
                 )
-                for key in body:
-                    if key not in BLOCK:
-                        close = BLOCK_MEANT.get(key) or nearest(key, BLOCK)
-                        self._wrong((*here, key), "no such key", f"a key of a block: {listed(BLOCK)}", close)
         around = (*(self.data.get("let") or {}), *self.spec_scope.around)
         scopes = {name: self._block(name, body, around) for name, body in fine.items()}
         for name, scope in scopes.items():
             block = self.blocks[name]
-            listed_ones = isinstance(fine[name].get("parameters"), list)  # which is told
             if scope.whole:
-                self._unread_names(scope, block.parameters if listed_ones else ())
+                self._unread_names(scope, block.parameters if name in self.listed else ())
             named = {*_tensors(fine[name]["layers"]), *map(str, block.outputs)}
             for index, key in enumerate(block.inputs[1:], 1):  # the first is `previous`
                 if key not in named and not any("$" in one for one in named):
@@ -345,6 +346,19 @@ class _Reader:
                 continue
             self.defaults = {key: one for key, one in self.defaults.items() if key != name}
 
+    def _as_meant(
+        self, raw: Mapping[str, Any], known: Iterable[str], path: Path, meant: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """A mapping with misspelt keys, which are told where they stand, as those of the `known` they likely mean."""
+        made, keys = dict(raw), list(known)
+        for key in [one for one in raw if one not in keys]:
+            close = (meant or {}).get(key) or nearest(key, keys)
+            if close and close not in made:
+                made[close] = made.pop(key)
+                moved = parsing.moved(self.spec.marks, (*path, key), (*path, close))
+                self.spec = replace(self.spec, marks={**self.spec.marks, **moved})
+        return made
+
     # Items
 
     def _items(self, raw: Any, path: Path, scope: _Scope, single: bool = False) -> tuple[Item, ...]:
@@ -370,7 +384,8 @@ class _Reader:
         if not isinstance(raw, dict):
             self._wrong(path, f"{shown(raw)} is no item", _AN_ITEM)
             return None
-        if "layers" in raw or {"for", "in"} & set(raw):
+        bodies = [key for key, one in raw.items() if isinstance(one, list) and nearest(key, GROUP) == "layers"]
+        if "layers" in raw or {"for", "in"} & set(raw) or (len(raw) > 1 and bodies):
             return self._group(raw, path, scope)
         if len(raw) != 1:
             keys = listed(f"`{key}`" for key in raw) or "none"
@@ -391,12 +406,13 @@ class _Reader:
 
     def _group(self, raw: dict[str, Any], path: Path, scope: _Scope) -> Item | None:
         lacks = [key for key in ("layers", "for", "in") if key not in raw]
-        unknown = [key for key in raw if key not in GROUP]
-        for key in unknown:
-            close = nearest(key, lacks) or nearest(key, GROUP)
+        meant = {key: nearest(key, lacks) or nearest(key, GROUP) for key in raw if key not in GROUP}
+        for key, close in meant.items():
             self._wrong((*path, key), "no such key", f"a key of a group: {listed(GROUP)}", close)
+        raw = self._as_meant(raw, GROUP, path, meant)
+        lacks = [key for key in lacks if key not in raw]
         body = raw.get("layers")
-        if unknown and ("layers" in lacks or len(lacks) == 1):
+        if meant and ("layers" in lacks or len(lacks) == 1):
             return self._left(body, path, scope)
         if not isinstance(body, list) or not body:
             missing = "is empty" if "layers" in raw else "is missing"
@@ -486,9 +502,10 @@ class _Reader:
             entry = {"arguments": dict.fromkeys(block.parameters), "required": list(block.required)}
         elif not self.spec.is_told(("blocks",)):
             wrong, expected, hint = catalogue.entry("layers", target)
-            close = nearest(target, self.blocks)
-            if self.blocks:
-                wrong, expected, hint = f"no block `{target}`", f"one of {listed(self.blocks)}", close or hint
+            close = nearest(target, (*self.blocks, *self.spec.gone))
+            if self.blocks or close:
+                others = f"one of {listed(self.blocks)}" if self.blocks else "a block under `blocks`"
+                wrong, expected, hint = f"no block `{target}`", others, close or hint
             elif not hint:
                 wrong, expected = f"no block `{target}`", "a block under `blocks`, or the name of a Keras layer"
             if isinstance(catalogue.operation(target), dict) and not close:
@@ -574,7 +591,7 @@ class _Reader:
         required = [key for key in entry["required"] if key not in usual and key not in meant]
         if body is not None and not isinstance(body, dict) and meant and len(entry["required"]) == 1:
             required = list(entry["required"])  # that `defaults` mean it is told there
-        if block and not isinstance(body, dict) and isinstance(self._of_block(target, "parameters"), list):
+        if block and not isinstance(body, dict) and target in self.listed:
             return {}, {}  # which argument it is was to be told there
         if body is not None and not isinstance(body, dict) and len(required) != 1:
             needs = " and ".join(f"`{key}`" for key in required) or "no argument"
@@ -593,9 +610,11 @@ class _Reader:
             return {}, {}
         arguments = dict(body) if isinstance(body, dict) else {required[0]: body} if body is not None else {}
         own = {key: arguments.pop(key) for key in ours if key in arguments and key not in known}
-        for key in arguments.keys() - {*known}:  # a misspelt word is told, and read as it is meant
-            if (close := nearest(key, (*known, *words))) in ("name", "from") and close not in own:
-                own[close] = arguments[key]
+        unknown = {key: nearest(key, (*known, *words)) for key in arguments.keys() - {*known}}
+        unknown = {key: close for key, close in unknown.items() if close in ("name", "from")}
+        if unknown:  # told, and read as they are meant
+            made = self._as_meant({**arguments, **own}, (*known, *words), path, unknown)
+            own |= {key: made[key] for key in unknown.values() if key in made}
         if ranges.looks_like(arguments) and "default" in arguments and not set(arguments) & set(known):
             hint = f"{target}: {{{required[0]}: {{...}}}}" if len(required) == 1 else ""
             self._wrong(path, "a range stands where the arguments do", "it as the value of an argument", hint)
@@ -608,10 +627,6 @@ class _Reader:
             if {*objects.called_with(target)} & arguments.keys() - {*known}:
                 self.whole = False  # a tensor may stand there
         return arguments, own
-
-    def _of_block(self, name: str, key: str) -> Any:
-        """What a block says under a key."""
-        return (self.data.get("blocks") or {})[name].get(key)
 
     def _source(self, raw: Any, path: Path, scope: _Scope, call: Sequence[str] | None = None) -> Source:
         if isinstance(raw, dict) and raw:
@@ -700,7 +715,7 @@ class _Reader:
                 self.lost.add(name)  # it may be one of those that could not be read
             elif name not in scope.own and name not in scope.around and len(self.problems) < MOST:
                 known = list(filter(LOCAL.fullmatch, (*scope.own, *scope.around)))
-                close = nearest(name, known)
+                close = nearest(name, (*known, *self.spec.gone))
                 expected = f"one of {listed(sorted(known))}"
                 self._wrong(path, f"no name `${name}`", expected, f"${close}" if close else "")
                 self.whole = scope.whole = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +35,12 @@ class Document:
     data: Any
     marks: Marks
     problems: list[Problem] = field(default_factory=list)
+    level: int = 0
+    """So many documents lie one over the other."""
+    gone: list[tuple[int, Any]] = field(default_factory=list)
+    """The values that were replaced or removed, each with the level of the document that did it."""
+    written: dict[Path, int] = field(default_factory=dict)
+    """The last level that wrote a name of `let` or a block; 0 where that is no other."""
 
     def problem(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
         """Note a problem at a path, with the place where that path was written."""
@@ -172,12 +178,14 @@ def varied(data: dict[str, Any], variant: str) -> dict[str, Any]:
     return _varied(Document(data, {(): Mark("", 0, 0)}), variant).data
 
 
-def merged(base: Document, over: Document, at: Path, into: Path = ()) -> Document:
+def merged(base: Document, over: Document, at: Path, into: Path = (), level: int = 0) -> Document:
     """The base with what lies at a path of the other document merged over it; `over.data` is what lies there.
 
     `into` is the one place that is meant, where there is one: it may lie inside a block, which then is not replaced.
+    The `level` is one more than the base's unless it is said.
     """
-    made = Document(base.data, dict(base.marks))
+    level = level or base.level + 1
+    made = Document(base.data, dict(base.marks), [], level, list(base.gone), dict(base.written))
     let, known = over.data.get("let"), base.data.get("let")
     if isinstance(let, dict):
         known = known if isinstance(known, dict) else {}
@@ -191,13 +199,15 @@ def merged(base: Document, over: Document, at: Path, into: Path = ()) -> Documen
         over.data = {**over.data, "let": {name: value for name, value in let.items() if name in known}}
         if not known:
             del over.data["let"]
+    for section in ("let", "blocks"):
+        given = over.data.get(section)
+        made.written |= {(section, name): level for name in given} if isinstance(given, dict) else {}
     taken: list[Path] = []
-    gone: list[Any] = []
 
     def both(old: Any, new: Any, path: Path) -> Any:
         if not _mergeable(old, new, path) and not (len(into) > 2 and path == into[:2] and isinstance(old, dict)):
             taken.append(path)
-            gone.append(old)
+            made.gone.append((level, old))
             return new
         result = dict(old)
         for key, value in new.items():
@@ -206,7 +216,7 @@ def merged(base: Document, over: Document, at: Path, into: Path = ()) -> Documen
                 wrong, close = "null removes it, and the base has none", nearest(key, old)
                 made.problems.append(Problem(wrong, "a key that stands there", close, where, place))
             elif value is None:
-                gone.append(result.pop(key))
+                made.gone.append((level, result.pop(key)))
             elif key in old:
                 result[key] = both(old[key], value, (*path, key))
             else:
@@ -223,22 +233,27 @@ def merged(base: Document, over: Document, at: Path, into: Path = ()) -> Documen
         for known, mark in over.marks.items():
             if known[: len(start)] == start:
                 made.marks[known[len(at) :]] = mark
-    made.data = without_unread(made.data, gone)
     return made
 
 
-def without_unread(data: dict[str, Any], gone: list[Any]) -> dict[str, Any]:
-    """The data of a spec without names and blocks that only values read which are gone: nobody is to blame for them."""
-    data, gone = dict(data), list(gone)
-    while gone:
-        words = set(_words(gone.pop()))
+def without_unread(
+    data: dict[str, Any], gone: Iterable[tuple[int, Any]], written: Mapping[Path, int]
+) -> dict[str, Any]:
+    """The data of a spec without names and blocks that nothing reads but values which are gone.
+
+    Nobody is to blame for those, unless they were `written` no lower than where their reader was replaced.
+    """
+    data, left = dict(data), list(gone)
+    while left:
+        level, value = left.pop()
+        words = set(_words(value))
         for key, mark in (("let", "$"), ("blocks", "")):
             known = data.get(key)
             for name in [one for one in known if f"{mark}{one}" in words] if isinstance(known, dict) else []:
-                rest = {**data, key: {one: value for one, value in data[key].items() if one != name}}
-                if f"{mark}{name}" not in set(_words(rest)):
-                    gone.append(data[key][name])
-                    data = rest if rest[key] else {one: value for one, value in rest.items() if one != key}
+                rest = {**data, key: {one: inner for one, inner in data[key].items() if one != name}}
+                if written.get((key, name), 0) < level and f"{mark}{name}" not in set(_words(rest)):
+                    left.append((level, data[key][name]))
+                    data = rest if rest[key] else {one: inner for one, inner in rest.items() if one != key}
     return data
 
 
@@ -266,11 +281,11 @@ def _mergeable(old: Any, new: Any, path: Path) -> bool:
 
 def change(
     found: Document, path: tuple[str, ...], value: Any, known: Mapping[str, Any], unsaid: Mapping[str, Any],
-    objects: Container[str],
+    objects: Container[str], level: int,
 ) -> None:  # fmt: skip
     """Merge one `--set` into a spec whose keys may be those `known`; `unsaid` are the usual values of keys it lacks.
 
-    `objects` are the keys of `train` that hold named objects.
+    `objects` are the keys of `train` that hold named objects; all changes are of one `level`.
     """
     place = Mark(CHANGE, 0, 0)
     data, at = found.data, found.data
@@ -314,7 +329,7 @@ def change(
     over: Any = value
     for key in reversed(path):
         over = {key: over}
-    made = merged(found, Document(over, {path: place}), (), path)
-    found.data, found.marks = made.data, made.marks
+    made = merged(found, Document(over, {path: place}), (), path, level)
+    found.data, found.marks, found.gone, found.written = made.data, made.marks, made.gone, made.written
     found.problems += made.problems
     return None

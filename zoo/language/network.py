@@ -191,8 +191,9 @@ def activation(layer: str, arguments: Mapping[str, Any]) -> str:
     wrapped = arguments.get("layer", arguments.get("cell"))
     if wrapped:
         inner = wrapped[-1] if isinstance(wrapped, list) else wrapped
-        name, body = next(iter(inner.items())) if isinstance(inner, Mapping) else (inner, None)
-        return activation(name, body or {})
+        name, body = next(iter(inner.items())) if isinstance(inner, Mapping) and inner else (inner, None)
+        known = isinstance(name, str) and isinstance(body, Mapping | None)
+        return activation(name, body or {}) if known else ""
     operation = layer.removeprefix(catalogue.OPERATIONS)
     if operation != layer:
         return operation if operation in catalogue.words("activation") else ""

@@ -172,6 +172,11 @@ def _end(text: str, file: str) -> Mark:
     return Mark(file, len(lines), len(lines[-1]) + 1)
 
 
+def moved(marks: Marks, path: Path, to: Path) -> Marks:
+    """The places of a value and of what it holds, under another path."""
+    return {(*to, *known[len(path) :]): mark for known, mark in marks.items() if known[: len(path)] == path}
+
+
 def _syntax(error: Exception, text: str, file: str) -> Problem:
     says = str(getattr(error, "problem", None) or str(error).splitlines()[0])
     mark = getattr(error, "problem_mark", None)

@@ -179,11 +179,16 @@ def read(
         expected = "a mapping that begins with `spec: 1`"
         said = [Problem(f"{shown(found.data)} is no spec", expected, mark=found.marks.get(()))]
         return None, found.problems or said
+    level = found.level + 1
     for path, value in changes.items():
         where = tuple(str(path).split("."))
         plain, _, wrong = parsing.copied(value, CHANGE, where)
         found.problems += wrong
-        merging.change(found, where, plain, FIELDS, {"train": TRAIN, "input": {}}, OBJECTS)
+        merging.change(found, where, plain, FIELDS, {"train": TRAIN, "input": {}}, OBJECTS, level)
+    before = _own_names(found.data)
+    found.data = merging.without_unread(found.data, found.gone, found.written)
+    gone = before - _own_names(found.data)
+    _as_meant(found)
     _compute(found)
     data, wrong, spoilt = _with_ranges(found.data, found.marks)
     problems = list(dict.fromkeys([*found.problems, *wrong]))
@@ -194,13 +199,11 @@ def read(
         if not is_told(one.path, told) and not follows:
             problems.append(one)
             told |= _paths([one])
-    marks = found.marks
     if problems:
-        data, marks = _as_meant(data, marks)
         data, lost = _usable(data)
         told |= lost | ({"let", "blocks", "input"} if not based else set())
     pieces = any("(" in one for one in told)  # of a call in brackets, which YAML has cut at its commas
-    return None if pieces else Spec(data, marks, file, frozenset(told)), problems
+    return None if pieces else Spec(data, found.marks, file, frozenset(told), frozenset(gone)), problems
 
 
 def _compute(found: Document) -> None:
@@ -228,13 +231,25 @@ _CLOSE = re.compile(r"\d[\d.]*([*/]{1,2}\d[\d.]*)+")
 """Arithmetic that nobody would take for a text, without the spaces that make it arithmetic."""
 
 
-def _as_meant(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], Marks]:
-    """The data with misspelt keys as they are likely meant, so that what they hold is looked at all the same."""
-    inside = {*_ELSEWHERE, *(key for keys in _INSIDE.values() for key in keys)}
-    close = {key: nearest(key, FIELDS) for key in itertools.islice(data, MOST) if key not in {*FIELDS, *LATER, *inside}}
-    close = {key: one for key, one in close.items() if one and one not in data}
-    moved = {(close[str(path[0])], *path[1:]): mark for path, mark in marks.items() if path and path[0] in close}
-    return {close.get(key, key): value for key, value in data.items()}, {**moved, **marks}
+def _own_names(data: dict[str, Any]) -> set[str]:
+    """The names that a spec gives itself: those of `let` and of its blocks."""
+    parts = (data.get("let"), data.get("blocks"))
+    return {name for part in parts if isinstance(part, dict) for name in part if isinstance(name, str)}
+
+
+def _as_meant(found: Document) -> None:
+    """Tell misspelt keys, and put what they hold where it is likely meant, so that it is looked at all the same."""
+    data = found.data
+    for key in [one for one in itertools.islice(data, MOST) if one not in (*FIELDS, *LATER)]:
+        inside = {inner: f"{outer}.{inner}" for outer, keys in _INSIDE.items() for inner in keys} | _ELSEWHERE
+        found.problems += _unknown((key,), FIELDS, found.marks, "a spec", inside)
+        close = "" if key in {*inside, *OF_THE_TASK} else nearest(key, FIELDS)
+        if close and close not in data:
+            data = {close if one == key else one: value for one, value in data.items()}
+            found.marks.update(parsing.moved(found.marks, (key,), (close,)))
+        else:
+            data = {one: value for one, value in data.items() if one != key}
+    found.data = data
 
 
 def _usable(data: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
@@ -502,16 +517,8 @@ def _keys(
         here = (*path, key)
         if key in LATER and not path:
             yield problem_at(marks, here, f"`{key}` is kept for a later version of the language", "a spec without it")
-        elif key in OF_THE_TASK and key not in fields:
-            why, expected = OF_THE_TASK[key]
-            yield problem_at(marks, here, f"no such key: {why}", expected)
         elif key not in fields:
-            inside = {inner: f"{outer}.{inner}" for outer, keys in _INSIDE.items() for inner in keys if not path}
-            inside |= {} if path else _ELSEWHERE
-            close = inside.get(key) or nearest(key, fields)
-            few = not close or len(fields) <= 12  # a long list is no help beside the right word
-            known = f": {listed(fields, 50)}" if few else ""
-            yield problem_at(marks, here, "no such key", f"a key of {what}{known}", close)
+            yield from _unknown(here, fields, marks, what)
         elif isinstance(value, Range):
             refused = next((one for one in value.held() if not fields[key][0](one)), value)
             if refused is not value:
@@ -520,6 +527,21 @@ def _keys(
             expected = fields[key][1]
             words = expected.removeprefix("one of ").split(", ") if expected.startswith("one of ") else []
             yield problem_at(marks, here, f"{shown(value)} is not accepted", expected, nearest(value, words))
+
+
+def _unknown(
+    here: Path, fields: Mapping[str, Any], marks: Marks, what: str, inside: Mapping[str, str] | None = None
+) -> Iterator[Problem]:
+    """That there is no such key, with the nearest; some are known to stand `inside` another."""
+    key = str(here[-1])
+    if key in OF_THE_TASK:
+        why, expected = OF_THE_TASK[key]
+        yield problem_at(marks, here, f"no such key: {why}", expected)
+        return
+    close = (inside or {}).get(key) or nearest(key, fields)
+    few = not close or len(fields) <= 12  # a long list is no help beside the right word
+    known = f": {listed(fields, 50)}" if few else ""
+    yield problem_at(marks, here, "no such key", f"a key of {what}{known}", close)
 
 
 def _meant(data: dict[str, Any], fields: dict[str, tuple[Test, str]]) -> set[str]:

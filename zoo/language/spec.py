@@ -52,6 +52,8 @@ class Spec:
     source: str
     told: frozenset[str] = frozenset()
     """The paths of what was found wrong when the spec was read, so that nothing is said of them twice."""
+    gone: frozenset[str] = frozenset()
+    """Names and blocks that went with the values which alone read them."""
 
     def __repr__(self) -> str:
         sizes = " x ".join("any" if size is None else str(size) for size in self.shape)
@@ -165,8 +167,8 @@ class Spec:
                 data["inputs"] = {**data["inputs"], first: {**data["inputs"][first], "shape": shape}}
             else:
                 data["input"] = {**data["input"], "shape": shape}
-        gone = [data[key] for key in facts if key in data]
-        return replace(self, data=without_unread({**data, **facts}, gone))
+        gone = [(1, data[key]) for key in facts if key in data]
+        return replace(self, data=without_unread({**data, **facts}, gone, {}))
 
     def written(self) -> dict[str, Any]:
         """The spec as plain values, ranges as mappings; what YAML and JSON hold."""

@@ -11,7 +11,7 @@ from zoo.errors import Problem, ZooError
 from zoo.language import expressions, merging, objects
 from zoo.language.bodies import Bodies, Frame, as_computed
 from zoo.language.expressions import LOST, Wrong
-from zoo.language.families import FACTS, LIKELIHOODS, head
+from zoo.language.families import FACTS, LIKELIHOODS, head, uneven
 from zoo.language.items import Call
 from zoo.language.network import WITHOUT_NOISE, Input, Network, Node, activation, answering, free, is_chain, owner
 from zoo.language.objects import is_count, is_lambda
@@ -126,9 +126,13 @@ class _Unfolding(Bodies):
             train = self.spec.data.get("train")
             chosen = train.get(key) if isinstance(train, Mapping) else None
             if not self.program.problems and expressions.holds(chosen):
-                self._trained(chosen, ("train", key), module)
+                chosen = self._trained(chosen, ("train", key), module)
+            stated = self.table.get("classes") if ("classes",) in self.spec.marks else None  # else data will say
+            if key == "loss" and (found := uneven(chosen, stated if is_count(stated) else None)):
+                self._wrong(("train", key, *found[0]), *found[1:])
 
-    def _trained(self, chosen: Any, here: Path, module: str) -> None:
+    def _trained(self, chosen: Any, here: Path, module: str) -> Any:
+        """What is chosen, its expressions computed and checked."""
         epochs = LOST if self.spec.is_told(("train", "epochs")) else self.spec.train["epochs"]
         table = {**self.table, "epochs": epochs, "steps": 1_000}  # data will say how many
         texts: dict[Path, str] = {}
@@ -139,8 +143,10 @@ class _Unfolding(Bodies):
             texts.update({path: value} if expressions.is_expression(value) else {})
             return self._evaluated(value, table, path)
 
-        for path, wrong, expected, hint in objects.named(computed(chosen, here), module, here):
+        found = computed(chosen, here)
+        for path, wrong, expected, hint in objects.named(found, module, here):
             self._wrong(path, as_computed(texts.get(path), wrong), expected, hint)
+        return found
 
     def _coded(self, frame: Frame) -> None:
         """Encoder, latent and decoder: two models inside the model, and between them the code."""
