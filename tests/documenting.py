@@ -221,9 +221,12 @@ OBJECTS = {
 
 def named_objects() -> list[str]:
     known = catalogue.catalogue()
-    words = {module: [word for word in known["words"].get(module, ()) if word.islower()] for module in OBJECTS}
+    alone = {
+        module: [word for word in names if word not in catalogue.UNABLE] for module, names in known["words"].items()
+    }
+    words = {module: [word for word in alone.get(module, ()) if word.islower()] for module in OBJECTS}
     rows = [[where, code(sorted(known[module])), code(words[module])] for module, where in OBJECTS.items()]
-    rows.append(["`activation` and the like", "", code(sorted(known["words"]["activation"]))])
+    rows.append(["`activation` and the like", "", code(sorted(alone["activation"]))])
     return table(["in the place of", "named objects", "names alone"], rows)
 
 

@@ -276,7 +276,7 @@ def test_one_unknown_layer_is_one_problem_whatever_follows_it():
     wrong = {"Dens": {"name": "a", "units": 8}}
     after = [{"Dense": {"name": "b", "units": 8, "from": "input"}}, {"Add": {"from": ["a", "b"]}}]
 
-    assert refusal(wrong, *after, dropout=0.5, l2=0.5) == [
+    assert refusal(wrong, *after, l2=0.5) == [
         "layers[0].Dens: no layer `Dens`; expected the name of a Keras layer; did you mean `Dense`?"
     ]
 

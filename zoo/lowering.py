@@ -100,7 +100,12 @@ def lower(network: Network, how: Plain, seed: int | None = None, portable: bool 
     _take_names(network)
     sources = {one.name: keras.Input(one.shape, dtype=one.dtype, name=one.name) for one in network.inputs}
     results = _laid_out(network, sources, how, seed, portable, "")
-    return keras.Model(_one(sources.values()), _one(results), name=_model_name(network.name))
+    try:
+        return keras.Model(_one(sources.values()), _one(results), name=_model_name(network.name))
+    except ValueError as error:  # a graph that one of Keras's own layers has spoilt
+        node = next((one for one in network.walk() if f"'{one.name}'" in str(error)), network.nodes[-1])
+        wrong = f"Keras refuses {node.layer}: {first_sentence(error)}"
+        raise ZooError(Problem(wrong, "", "", node.path, node.mark)) from error
 
 
 CRITERIA = ("EvidenceLowerBound", "Contraction", "Sparsity")

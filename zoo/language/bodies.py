@@ -268,12 +268,12 @@ class Bodies:
         expected = "a whole number, 0 or above"
         count = self._word(item, "repeat", item.repeat, frame, lambda one: type(one) is int and one >= 0, expected)
         if count is None:
-            self.whole = False
-        elif count > MOST_LAYERS:
+            return 1  # so that what it repeats is there
+        if count > MOST_LAYERS:
             self._wrong((*item.path, "repeat"), f"more than {MOST_LAYERS:,} layers", "a smaller network")
             self.whole = False
             return 0
-        return count or 0
+        return int(count)
 
     def _inherit(self, item: Item, frame: Frame) -> None:
         if item.l2 is not None:
@@ -367,8 +367,9 @@ class Bodies:
             self._wrong(path, f"1 tensor for `{layer}`", "a list of them, such as `from: [NAME, previous]`")
         unnamed = item.source is None or item.source.named is None
         if layer in catalogue.ASKING and len(inputs) == 1 and not many and unnamed and sound:
-            expected = "`from: {query: NAME, value: NAME}`, the same twice for self-attention"
-            self._wrong(path, f"1 tensor for `{layer}`", expected)
+            named = {"query", "value"} <= {*objects.called_with(layer)}
+            expected = "`from: {query: NAME, value: NAME}`" if named else "`from: [QUERY, VALUE]`"
+            self._wrong(path, f"1 tensor for `{layer}`", f"{expected}, the same twice for self-attention")
         name = (
             self._given_name(item, frame, suffix)
             if item.name is not None
@@ -460,6 +461,7 @@ class Bodies:
         meant = self._is_meant(item.source, path)
         tensors = self._block_inputs(block.name, block.inputs, given, call, (*path, "from"), meant)
         if not tensors:
+            frame.lost.append(re.escape(name))
             return
         if block.nested:
             self._nested(block, name, table, frame, tensors, path)

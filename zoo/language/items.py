@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zoo.errors import Problem, listed, nearest
-from zoo.language import catalogue, expressions, objects, parsing, ranges
+from zoo.language import catalogue, expressions, merging, objects, parsing, ranges
 from zoo.language.expressions import Wrong, is_expression
 from zoo.language.families import head
 from zoo.language.objects import OURS
-from zoo.language.parsing import NAME, NAMES, Path, shown
+from zoo.language.parsing import NAME, NAMES, Path, shown, written
 from zoo.language.spec import BODY, STATED, Spec
 
 BUILT_IN = ("name", *STATED, "l2", "dropout", "input", "inputs")
@@ -141,8 +141,6 @@ class _Scope:
     around: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     read: set[str] = field(default_factory=set)
-    whole: bool = True
-    """Every name that was asked for is there, so that those that nothing asks for can be told."""
     open: bool = False
     """Some of its names could not be read: others may be there."""
 
@@ -170,7 +168,7 @@ class _Reader:
     def __init__(self, spec: Spec) -> None:
         self.spec, self.data = spec, spec.data
         self.problems: list[Problem] = []
-        self.whole = not any(map(_HOLD_NAMES.match, spec.told))  # what could not be read may have held the names
+        self.whole = self.readable = not any(map(_HOLD_NAMES.match, spec.told))  # what is lost may have held names
         self.blocks: dict[str, Block] = {}
         self.called: set[str] = set()
         self.classes: set[str] = set()
@@ -281,7 +279,7 @@ class _Reader:
         scopes = {name: self._block(name, body, around) for name, body in fine.items()}
         for name, scope in scopes.items():
             block = self.blocks[name]
-            if scope.whole:
+            if self.readable:
                 self._unread_names(scope, block.parameters if name in self.listed else ())
             named = {*_tensors(fine[name]["layers"]), *map(str, block.outputs)}
             for index, key in enumerate(block.inputs[1:], 1):  # the first is `previous`
@@ -369,7 +367,8 @@ class _Reader:
                 break
             item = self._item(one, path if single else (*path, index), scope)
             if item is None:
-                self.whole = scope.whole = False
+                self.whole = False
+                scope.read |= {word.removeprefix("$") for word in merging.words_of(one)}
             else:
                 made.append(item)
         return tuple(made)
@@ -487,9 +486,14 @@ class _Reader:
             found = objects.GAUSSIAN if path[0] == "latent" and target == "Gaussian" else None
             looked_up = found or _looked_up(target)
             if isinstance(looked_up, tuple):
-                self._wrong(path, *looked_up)
+                wrong, expected, hint = looked_up
+                if path[0] == "latent":
+                    hint = nearest(target, ("Gaussian", "VectorQuantizer")) or hint
+                self._wrong(path, wrong, expected, hint)
+                self._may_be(hint)
             elif path[0] in ("prepare", "latent") and catalogue.is_operation(target):
                 self._wrong(path, f"`{target}` is an operation", "a layer")
+                self.whole = False
             else:
                 entry = looked_up
         elif target in self.blocks:
@@ -511,8 +515,8 @@ class _Reader:
             if isinstance(catalogue.operation(target), dict) and not close:
                 hint = f"{catalogue.OPERATIONS}{target}"
             self._wrong(path, wrong, expected, hint)
+            self._may_be(hint)
         if entry is None:
-            self.whole = False
             given = dict(body) if isinstance(body, dict) else {}
             own = {key: given.pop(key) for key in OURS if key in given}
             self._value(given, path, scope)
@@ -535,6 +539,15 @@ class _Reader:
                 self._wrong((*path, "l2"), "nothing reads it", expected)
         checked = () if block else tuple(key for key, value in given.items() if expressions.holds(value))
         return self._made(target, block, given, own, path, scope, checked)
+
+    def _may_be(self, name: str) -> None:
+        """Take what a layer or a block that is none may be as read, or anything where nothing is like it."""
+        self.called |= {name} if name else {*self.blocks}
+        self.classes |= {name} if name else {*self.defaults}
+        self.reads |= {"dropout"} if name in catalogue.DROPOUTS or not name else set()
+        if not name or name in self.blocks or objects.kernels(name, {}):
+            self.reads.add("l2")
+            self.under[-1].kernels = True
 
     def _made(
         self, target: str, block: Block | None, arguments: dict[str, Any], own: dict[str, Any], path: Path,
@@ -683,7 +696,7 @@ class _Reader:
         try:
             self._ask(expressions.parse(value).names, path, scope)
         except Wrong as error:
-            self._expression(error, path, scope)
+            self._expression(error, value, path, scope)
 
     def _value(self, value: Any, path: Path, scope: _Scope, but: str = "") -> None:
         """Look into a value for expressions: they must be readable, and ask for names that are there."""
@@ -692,7 +705,7 @@ class _Reader:
                 try:
                     self._ask(expressions.parse(value).names, path, scope, but)
                 except Wrong as error:
-                    self._expression(error, path, scope)
+                    self._expression(error, value, path, scope)
         elif isinstance(value, Mapping):
             for key, one in value.items():
                 self._value(one, (*path, key), scope, but)
@@ -700,14 +713,15 @@ class _Reader:
             for index, one in enumerate(value):
                 self._value(one, (*path, index), scope, but)
 
-    def _expression(self, error: Wrong, path: Path, scope: _Scope) -> None:
+    def _expression(self, error: Wrong, text: str, path: Path, scope: _Scope) -> None:
         wrong, expected, hint = error.args
         word = re.match(r"`([A-Za-z_]\w*)` is a bare word", wrong)
         if word:  # a name without its `$`, or text without its quotes
             known = word.group(1) in scope.own or word.group(1) in scope.around
             hint = f"${word.group(1)}" if known else hint
         self._wrong(path, wrong, expected, hint)
-        self.whole = scope.whole = False
+        self.whole = False
+        scope.read |= {one.removeprefix("$") for one in merging.words_of(text)} | ({word.group(1)} if word else set())
 
     def _ask(self, names: Iterable[str], path: Path, scope: _Scope, but: str = "") -> None:
         for name in sorted(names):
@@ -718,7 +732,7 @@ class _Reader:
                 close = nearest(name, (*known, *self.spec.gone))
                 expected = f"one of {listed(sorted(known))}"
                 self._wrong(path, f"no name `${name}`", expected, f"${close}" if close else "")
-                self.whole = scope.whole = False
+                scope.read |= {close}
             elif name != but:
                 scope.read.add(name)
 
@@ -752,9 +766,10 @@ class _Reader:
 
     def _unread(self, scope: _Scope) -> None:
         """What the text reads nowhere: a `let`, a block, a class in `defaults`."""
+        if self.readable:
+            self._unread_names(scope)
         if not self.whole:
             return
-        self._unread_names(scope)
         for name in self.data.get("blocks") or {}:
             if name in self.blocks and name not in self.called:
                 self._wrong(("blocks", name), "nothing calls it", "every block to be called")
@@ -787,8 +802,10 @@ class _Reader:
     def _unread_names(self, scope: _Scope, spared: Collection[str] = ()) -> None:
         """Names that nothing reads; a loop need not read its variable."""
         read = [one for one in scope.own if one in scope.read]
-        for name, path in scope.own.items():
-            if name not in scope.read and path[-1] != "for" and name not in spared and len(self.problems) < MOST:
+        left = [one for one in scope.own if one not in scope.read and one not in spared]
+        told = {one.path for one in self.problems}
+        for name, path in ((one, scope.own[one]) for one in left):
+            if path[-1] != "for" and written(path) not in told and len(self.problems) < MOST:
                 expected = f"`${name}` in a value, or no `{name}`"
                 self._wrong(path, "nothing reads it", expected, nearest(name, read))
 

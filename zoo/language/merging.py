@@ -246,18 +246,18 @@ def without_unread(
     data, left = dict(data), list(gone)
     while left:
         level, value = left.pop()
-        words = set(_words(value))
+        words = set(words_of(value))
         for key, mark in (("let", "$"), ("blocks", "")):
             known = data.get(key)
             for name in [one for one in known if f"{mark}{one}" in words] if isinstance(known, dict) else []:
                 rest = {**data, key: {one: inner for one, inner in data[key].items() if one != name}}
-                if written.get((key, name), 0) < level and f"{mark}{name}" not in set(_words(rest)):
+                if written.get((key, name), 0) < level and f"{mark}{name}" not in set(words_of(rest)):
                     left.append((level, data[key][name]))
                     data = rest if rest[key] else {one: inner for one, inner in rest.items() if one != key}
     return data
 
 
-def _words(value: Any) -> Iterator[str]:
+def words_of(value: Any) -> Iterator[str]:
     """The keys and the texts of a value, and the names with their `$` that its texts read."""
     if isinstance(value, str):
         yield value
@@ -265,10 +265,10 @@ def _words(value: Any) -> Iterator[str]:
     elif isinstance(value, Mapping):
         for key, one in value.items():
             yield str(key)
-            yield from _words(one)
+            yield from words_of(one)
     elif isinstance(value, (list, tuple)):
         for one in value:
-            yield from _words(one)
+            yield from words_of(one)
 
 
 def _mergeable(old: Any, new: Any, path: Path) -> bool:

@@ -500,7 +500,8 @@ def _task(data: dict[str, Any]) -> str | None:
     stated = data.get("task")
     if family and len(family.tasks) <= 2:  # an autoencoder, however it is written
         return family.task
-    return stated if isinstance(stated, str) and stated in FACTS else None
+    known = isinstance(stated, str) and stated in FACTS and (family is None or stated in family.tasks)
+    return str(stated) if known else None
 
 
 OF_THE_TASK = {
@@ -619,6 +620,8 @@ def _family(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Pro
             )
     latent = data.get("latent")
     name = next(iter(latent), "") if isinstance(latent, dict) else latent
+    if coded and isinstance(name, str) and name not in catalogue.catalogue()["layers"]:
+        name = nearest(name, ("Gaussian", "VectorQuantizer")) or name  # that there is none of that name is told
     gaussian = name == "Gaussian"
     fits = name in ("Gaussian", "VectorQuantizer") if family.gaussian else not gaussian
     if coded and _accepts(FIELDS, data, "latent") and "latent" in data and not fits:

@@ -126,7 +126,9 @@ class _Unfolding(Bodies):
             train = self.spec.data.get("train")
             chosen = train.get(key) if isinstance(train, Mapping) else None
             if not self.program.problems and expressions.holds(chosen):
+                whole = self.whole  # the network stands, whatever it is trained with
                 chosen = self._trained(chosen, ("train", key), module)
+                self.whole = whole
             stated = self.table.get("classes") if ("classes",) in self.spec.marks else None  # else data will say
             if key == "loss" and (found := uneven(chosen, stated if is_count(stated) else None)):
                 self._wrong(("train", key, *found[0]), *found[1:])
@@ -412,7 +414,8 @@ class _Unfolding(Bodies):
         asked = _asked(self.spec.data)
         for key, expected in reads.items():
             inherited = (place := self.spec.place((key,))) and place.file not in (self.spec.source, merging.CHANGE)
-            if key in self.spec.data and not inherited and key not in self.read | self.program.reads | asked:
+            lost = inherited or self.spec.is_told(("task",))  # whose head may read it
+            if key in self.spec.data and not lost and key not in self.read | self.program.reads | asked:
                 self._wrong((key,), "nothing reads it", expected)
         spoken = "task" in self.spec.data or self.spec.coded  # then what the task does not read was told already
         for key in () if spoken else STATED:
