@@ -491,3 +491,22 @@ def test_the_head_of_an_autoencoder_has_the_activation_of_its_likelihood(name, l
     plan = alone(selection.load(name, {"likelihood": likelihood}))
     with pytest.raises(ZooError, match=rf"head\[0\]\.Conv\dDTranspose: the last activation is {needs} for"):
         building.build(plan, {}, 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "ids"),
+    [
+        ([{"Take": {"indices": [0, 2]}}], {0, 2}),
+        ([{"ops.get_item": {"key": ":, 1:3"}}, {"ops.cast": {"dtype": "int32"}}], {1, 2}),
+        ([{"ops.get_item": {"key": ":, 1:"}}, {"Take": {"indices": [0, -1]}}], {1, 3}),
+        ([{"ops.multiply": {"x2": 2.0}}, {"Take": {"indices": [0, 2]}}], set()),
+    ],
+)
+def test_columns_that_are_read_as_ids_stay_what_they_are(first, ids):
+    rows = np.random.default_rng(0).normal(5, 2, (90, 4)).astype("float32")
+    layers = [*first, {"Embedding": {"input_dim": 30, "output_dim": 2}}, "Flatten"]
+    spec = selection.load({"spec": 1, "name": "codes", "family": "mlp", "input": {"shape": [4]}, "layers": layers})
+    (step,) = meet(spec, dataset.load((rows, np.arange(90) % 2)).description).steps
+
+    assert {at for at, mean in enumerate(step["Normalization"]["mean"]) if mean == 0.0} == ids
+    assert {at for at, one in enumerate(step["Normalization"]["variance"]) if one == 1.0} == ids

@@ -16,7 +16,7 @@ from zoo import pretrained
 from zoo.datasets.dataset import Part
 from zoo.errors import Mark, Problem, ZooError, first_sentence
 from zoo.language import catalogue, unfolding
-from zoo.language.network import Network, Node, activation, answering, owner
+from zoo.language.network import Network, Node, activation, answering, embedded, owner
 from zoo.language.ranges import Filled
 from zoo.language.spec import Spec
 from zoo.lowering import Adjustable, Plain, loss, lower, optimizer, seeds, weights_by_path
@@ -247,8 +247,15 @@ def _rows_of_data(built: Built, size: int) -> Any:
     rows = np.random.default_rng(0).uniform(low, high, (2, *shape)).astype(x.dtype)
     if np.dtype(x.dtype).kind in "iub":
         rows[0].flat[0], rows[1].flat[0] = x.minimum, x.maximum
+    _ids_in(built, rows, np.random.default_rng(0))
     labels = np.zeros(len(rows), "int32")
     return built.plan.works.inputs(Part(rows, labels), np.asarray(built.prepare(rows)))
+
+
+def _ids_in(built: Built, rows: np.ndarray, dice: np.random.Generator) -> None:
+    """Put ids into the columns of a table that are read as such."""
+    for node, columns in embedded(built.unfolded, rows.shape[-1]) if rows.ndim == 2 else ():
+        rows[:, columns] = dice.integers(0, node.arguments["input_dim"], (len(rows), len(columns)))
 
 
 def _rows_alone(built: Built, size: int, low: float, high: float) -> list[np.ndarray] | None:
@@ -265,6 +272,7 @@ def _rows_alone(built: Built, size: int, low: float, high: float) -> list[np.nda
         numbers = dtype.startswith("float") and not ids
         drawn = dice.uniform(low, high, shape) if numbers else dice.integers(0, ids or 2, shape)
         rows.append(drawn.astype(dtype))
+    _ids_in(built, rows[0], dice)
     return rows if sum(one.size // 2 for one in rows) <= LARGEST_ROW else None
 
 

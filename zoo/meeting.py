@@ -320,7 +320,7 @@ def _ids(
     reading = ("Embedding", "Function") if known else ("Embedding",)
     reader = next((node for node in unfolded.walk() if node.layer in reading and unfolded.input in node.inputs), None)
     if reader is None:
-        return steps
+        return _without_ids(unfolded, found, steps)
     x, size = description.x, reader.arguments.get("input_dim") or int(known or 0)
     if np.dtype(x.dtype).kind not in "iu" or x.minimum < 0 or x.maximum >= size:
         wrong = f"the ids of {description.name} are {x.dtype} from {x.minimum:g} to {x.maximum:g}"
@@ -331,6 +331,23 @@ def _ids(
             expected += f", or room for more: {'--set input.vocabulary=' if size in stated else 'input_dim: '}{more}"
         raise ZooError(Problem(wrong, expected, "", reader.path, reader.mark))
     return [step for step in steps if not {"Normalization", "Rescaling"} & set(step)]
+
+
+def _without_ids(unfolded: network.Network, found: Spec, steps: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The steps, with the columns of a table left as they are that an `Embedding` reads as ids."""
+    if found.kind != "table" or len(found.shape) != 1 or not found.shape[0]:
+        return steps
+    ids = {place for _, columns in network.embedded(unfolded, found.shape[0]) for place in columns}
+
+    def left(step: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not ids or "Normalization" not in step:
+            return step
+        usual = {"mean": 0.0, "variance": 1.0}
+        told = {key: [usual[key] if at in ids else one for at, one in enumerate(step["Normalization"][key])]
+                for key in usual}  # fmt: skip
+        return {"Normalization": {**step["Normalization"], **told}}
+
+    return list(map(left, steps))
 
 
 def _raw(

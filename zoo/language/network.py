@@ -186,6 +186,39 @@ def answering(inside: Network, tensor: str, passing: Container[str] = PASSING) -
     return answering(inside, node.inputs[0], passing) if node.layer in passing and len(node.inputs) == 1 else node
 
 
+_CARRYING = ("ops.cast", "Reshape", "ops.reshape", "Flatten", "ops.squeeze", "ops.expand_dims", "Identity")
+"""Layers behind which the numbers of a row are what they were."""
+
+
+def embedded(network: Network, features: int) -> Iterator[tuple[Node, list[int]]]:
+    """The embeddings that read some columns of the first input as ids, each with the places of those columns."""
+    made = {node.name: node for node in network.nodes}
+    for node in network.nodes:
+        tensor, picked = owner(node.inputs[0]) if node.inputs else "", list[Any]()
+        while node.layer == "Embedding" and tensor in made:
+            before = made[tensor]
+            if before.layer not in _CARRYING:
+                picked.append(_picked(before))
+            tensor = owner(before.inputs[0]) if before.inputs else ""
+        if picked and None not in picked and tensor == network.input:
+            columns = list(range(features))
+            for places in reversed(picked):  # the last that was met stands first
+                columns = columns[places] if isinstance(places, slice) else [columns[one] for one in places]
+            yield node, columns
+
+
+def _picked(node: Node) -> list[int] | slice | None:
+    """The columns that a layer takes of a table; None where that is not plain."""
+    if node.layer == "Take":
+        given = node.arguments.get("indices")
+        return ([given] if isinstance(given, int) else given) if node.arguments.get("axis", -1) in (-1, 1) else None
+    rows, _, part = str(node.arguments.get("key", "")).partition(",")
+    if node.layer != "ops.get_item" or rows.strip() != ":" or not re.fullmatch(r" *(-?\d+|(-?\d+)?:(-?\d+)?) *", part):
+        return None
+    ends = [int(one) if one.strip() else None for one in part.split(":")]
+    return slice(*ends) if len(ends) == 2 else [one for one in ends if one is not None]
+
+
 def activation(layer: str, arguments: Mapping[str, Any]) -> str:
     """The activation of a layer, or of the one that it wraps; an empty text where none is known."""
     wrapped = arguments.get("layer", arguments.get("cell"))
