@@ -427,7 +427,7 @@ def _definitions() -> dict[str, Schema]:
                 _ref("group"),
                 {
                     "type": "object",
-                    "properties": {"let": _ref("table")},
+                    "properties": {"let": {**_ref("table"), "minProperties": 1}},
                     "required": ["let"],
                     "additionalProperties": False,
                 },
@@ -686,7 +686,9 @@ def _object(module: str, name: str, words: dict[str, Schema], required: bool = T
     entry = catalogue.catalogue()[module][name]
     arguments = {key: argument(name, key, entry) for key in entry["arguments"]}
     if required and words:
-        shared = _worded(key for key in words if key not in arguments)
+        trained = objects.kernels(name, {}) or {*objects.WRAPPED} & {*arguments}
+        shared = _worded(key for key in words if key not in arguments and (key != "l2" or trained))
+        arguments |= {} if trained or "l2" in arguments else {"l2": {"type": "null"}}
     else:
         shared, arguments = {}, {**words, **arguments}
     needed = entry["required"] if required and not words else []  # of a layer, `defaults` may give what is required
