@@ -219,7 +219,7 @@ class _Reader:
     """Turns the events of a YAML text into values, noting where each stands and what is wrong with it."""
 
     def __init__(self, text: str, file: str) -> None:
-        self.events = yaml.parse(text, _LOADER)
+        self.events, self.text = yaml.parse(text, _LOADER), text
         self.file = file
         self.marks: Marks = {}
         self.problems: list[Problem] = []
@@ -306,11 +306,13 @@ class _Reader:
         return True
 
     def _is_cut(self, key: yaml.ScalarEvent, value: yaml.Event, path: Path) -> bool:
-        texts = [one.value for one in (key, value) if isinstance(one, yaml.ScalarEvent) and not one.style]
-        for text in texts:
+        for one in (key, value):
+            text = one.value if isinstance(one, yaml.ScalarEvent) and not one.style else ""
             if text.count("(") > text.count(")"):
-                expected = "a list in `[ ]`, or quotes around text with a comma"
-                self._wrong(path, f"`{text}` is cut off at its comma", expected, key)
+                at_comma = self.text[one.end_mark.index :].lstrip()[:1] in (",", ":")
+                wrong = f"`{text}` is cut off at its comma" if at_comma else f"a `(` that is not closed in `{text}`"
+                expected = "a list in `[ ]`, or quotes around text with a comma" if at_comma else "`)` at its end"
+                self._wrong(path, wrong, expected, key)
                 return True
         return False
 
