@@ -309,7 +309,8 @@ class _Reader:
         for one in (key, value):
             text = one.value if isinstance(one, yaml.ScalarEvent) and not one.style else ""
             if text.count("(") > text.count(")"):
-                at_comma = self.text[one.end_mark.index :].lstrip()[:1] in (",", ":")
+                end = one.end_mark.index if one.end_mark else 0
+                at_comma = self.text[end:].lstrip()[:1] in (",", ":")
                 wrong = f"`{text}` is cut off at its comma" if at_comma else f"a `(` that is not closed in `{text}`"
                 expected = "a list in `[ ]`, or quotes around text with a comma" if at_comma else "`)` at its end"
                 self._wrong(path, wrong, expected, key)
