@@ -322,3 +322,25 @@ def dense(**more):
 def test_a_range_on_a_layer_or_a_group_is_compared(one, other, rows):
     assert differences(one, other) == rows
     assert differences(one, one) == []
+
+
+def test_every_layer_that_keras_refuses_is_told_and_what_reads_it_is_not():
+    text = """
+        input: {shape: [9, 9, 3]}
+        blocks:
+          inside: {nested: true, layers: [Conv2D: {filters: 2, kernel_size: 30}, Conv2D: {filters: 2, kernel_size: 2}]}
+        layers:
+          - Conv2D: {filters: 2, kernel_size: 12}
+          - MaxPooling2D: {name: after, pool_size: 2}
+          - MaxPooling2D: {name: other, pool_size: 20, from: input}
+          - inside: {name: third, from: input}
+          - Concatenate: {from: [after, other, third]}
+          - Flatten
+        """
+    told = checking.problems(_alone(text), None, build=True)
+
+    assert [one.path for one in told] == [
+        "layers[0].Conv2D",
+        "layers[2].MaxPooling2D",
+        "blocks.inside.layers[0].Conv2D",
+    ]

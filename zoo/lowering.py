@@ -140,13 +140,17 @@ def _laid_out(
 ) -> list[Any]:
     """Make and call the layers of a network on its inputs, in order; the tensors that it answers.
 
-    `within` names the model inside the model that this is: layers there have seeds of their own.
+    `within` names the model inside the model that this is: layers there have seeds of their own. Raises `ZooError` with
+    every layer that is refused; those that read what it would answer are left out.
     """
     import keras
 
     tensors, layers = dict(sources), dict[str, Any]()
+    refused: dict[str, Problem] = {}
     for node in network.nodes:
         name = within + node.name
+        if refused and any(one not in tensors for one in node.read()):
+            continue
         try:
             with drawn_from(None if node.network else derive(seed, name, "initializers")):
                 if wrong := _across(node, tensors):
@@ -155,8 +159,10 @@ def _laid_out(
                 results = made(*_given(node, tensors), **_named(node, tensors))
             if node.still:  # now that the layers and variables inside it are there, which the argument does not reach
                 made.trainable = False
-        except ZooError:
-            raise
+        except ZooError as error:  # of layers in a model inside the model
+            for one in error.problems:
+                refused.setdefault(one.path or str(one), one)
+            continue
         except Exception as error:
             on = " and ".join(str(tuple(tensors[one].shape)) for one in node.read())
             said = f"{node.layer} `{name}`" if node.path.startswith("blocks.") else node.layer  # which of its calls
@@ -165,11 +171,14 @@ def _laid_out(
                 wrong = f"{said} on {on} takes rows together, which know nothing of one another: {error}"
             added = re.fullmatch(r"(head|decoder)\.\w+", node.path)  # what a spec holds has a number there
             expected = f"a body for this {node.layer}, which its task adds, or a `head`" if added else ""
-            raise ZooError(Problem(wrong, expected, "", node.path, node.mark)) from error
+            refused.setdefault(node.path, Problem(wrong, expected, "", node.path, node.mark))
+            continue
         layers[node.name] = made
         results = keras.tree.flatten(results)  # the states of several cells come in lists of their own
         tensors.update({f"{node.name}.{index}": one for index, one in enumerate(results)})
         tensors[node.name] = results[0]
+    if refused:
+        raise ZooError(*refused.values())
     return [tensors[name] for name in network.outputs]
 
 
