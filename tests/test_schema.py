@@ -27,7 +27,7 @@ READABLE = {stem: value for stem, (value, _, problems) in sorted(BAD.items()) if
 BEYOND = {
     **dict.fromkeys((
         "absent_at_the_end_of_a_range", "absent_tensor", "backward_half_lost", "block_inputs",
-        "block_that_sees_a_tensor_outside", "call_argument_like_a_range", "else_of_nobody",
+        "block_that_sees_a_tensor_outside", "else_of_nobody",
         "else_to_nothing", "from_unknown_tensor", "input_where_there_are_several", "loose_end", "loose_ends",
         "names_inside_a_block", "one_tensor_for_several", "output_that_is_none",
         "lambda_of_frozen_kernels", "lambda_of_one_frozen_kernel", "outputs", "outputs_that_leave_one_out",

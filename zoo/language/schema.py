@@ -584,6 +584,10 @@ def _definitions() -> dict[str, Schema]:
         },
         **{name: _object("layers", name, {key: {} for key in words}) for name in known["layers"]},
         **{name: _operation(name, words) for name in operations},
+        **{
+            f"called with {' '.join(names)}": {"if": {"type": "object"}, "then": {"propertyNames": {"enum": [*names]}}}
+            for names in map(objects.called_with, known["layers"])
+        },
     }
 
 
@@ -689,6 +693,7 @@ def _object(module: str, name: str, words: dict[str, Schema], required: bool = T
         trained = objects.kernels(name, {}) or {*objects.WRAPPED} & {*arguments}
         shared = _worded(key for key in words if key not in arguments and (key != "l2" or trained))
         arguments |= {} if trained or "l2" in arguments else {"l2": {"type": "null"}}
+        arguments |= {"from": _called(name)}
     else:
         shared, arguments = {}, {**words, **arguments}
     needed = entry["required"] if required and not words else []  # of a layer, `defaults` may give what is required
@@ -700,9 +705,15 @@ def _object(module: str, name: str, words: dict[str, Schema], required: bool = T
     if not required or not words:
         return body
     if name in objects.MERGING:  # these are called on a list, and there is none but in `from`
-        return {**body, "type": "object", "properties": {**arguments, "from": _ref("tensors")}, "required": ["from"]}
+        tensors = {"allOf": [_ref("tensors"), _called(name)]}
+        return {**body, "type": "object", "properties": {**arguments, "from": tensors}, "required": ["from"]}
     lone = {json.dumps(arguments[key]): arguments[key] for key in entry["required"]}
     return _either(body, {**_either(*lone.values()), "not": {"type": ["object", "null"]}}) if lone else body
+
+
+def _called(layer: str) -> Schema:
+    """What `from` names in a mapping: the arguments of the layer's call."""
+    return _ref(f"called with {' '.join(objects.called_with(layer))}")
 
 
 def _named(module: str) -> Schema:
