@@ -600,6 +600,24 @@ def test_an_activation_that_is_a_layer_stays_in_its_layer_or_stands_behind():
     assert_same(model, zoo.build(spec), exact=False)
 
 
+SLOPED = {
+    "LSTM": lambda: L.LSTM(3, activation=L.LeakyReLU(0.2), recurrent_activation=L.ReLU(max_value=1.0)),
+    "ConvLSTM1D": lambda: L.ConvLSTM1D(2, 1, activation=L.ELU(0.5)),
+    "wrapper": lambda: L.TimeDistributed(L.Dense(3, activation=L.LeakyReLU(0.1), activity_regularizer="l2")),
+    "both ways": lambda: L.Bidirectional(L.GRU(3, activation=L.ReLU(max_value=2.0))),
+    "cell": lambda: L.RNN(L.SimpleRNNCell(3, activation=L.ELU(0.3))),
+}
+
+
+@pytest.mark.parametrize("what", SLOPED)
+def test_an_activation_with_arguments_stays_in_whatever_holds_it(what):
+    keras.backend.clear_session()
+    shape = (4, 5, 2) if what == "ConvLSTM1D" else (4, 2)
+    model = on(shape, lambda rows: L.Dense(2)(L.Flatten()(SLOPED[what]()(rows))), name="rows")
+
+    assert_same(model, zoo.build(importing.spec_of(model)), exact=False)
+
+
 def test_a_mask_by_an_operation_is_that_operation():
     model = masks_by_operation()
 
@@ -1340,12 +1358,12 @@ REFUSALS = {
         "expected UnitNormalization as a layer behind it",
     ),
     "an activation inside": (
-        lambda: chain(L.LSTM(2, activation=L.ELU(), name="odd"), shape=(3, 4)),
-        "the layer `odd` has the layer ELU as its activation, which no layer behind it can be",
+        lambda: chain(L.LSTM(2, activation=L.UnitNormalization(), name="odd"), shape=(3, 4)),
+        "the layer `odd` has the layer UnitNormalization as its activation, which no layer behind it can be",
     ),
     "an activation of what is wrapped": (
-        lambda: chain(L.TimeDistributed(L.Dense(2, activation=L.ELU()), name="each"), shape=(3, 4)),
-        "the layer `each` holds the layer ELU as its activation, which a spec cannot write",
+        lambda: chain(L.TimeDistributed(L.Dense(2, activation=L.UnitNormalization()), name="each"), shape=(3, 4)),
+        "the layer `each` holds the layer UnitNormalization as its activation, which a spec cannot write",
     ),
     "a model that is told of training, and is not": (
         told_and_not,
