@@ -626,3 +626,17 @@ _COMPARISONS: dict[type, Callable[[Any, Any], bool]] = {
 _WORD = rf"(?:{'|'.join(FUNCTIONS)})\("
 _CALLS = re.compile(rf"(?=.*{_WORD})(?:{_WORD}|[-+*/%()\[\],.0-9eE ])+")
 """Functions of plain numbers: no text of anything else is written so."""
+
+
+def words_of(value: Any) -> Iterator[str]:
+    """The keys and the texts of a value, and the names with their `$` that its texts read."""
+    if isinstance(value, str):
+        yield value
+        yield from re.findall(r"\$[A-Za-z_]\w*", value)
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield str(key)
+            yield from words_of(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from words_of(one)

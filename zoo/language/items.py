@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zoo.errors import Problem, listed, nearest
-from zoo.language import catalogue, expressions, merging, objects, parsing, ranges
+from zoo.language import catalogue, expressions, objects, parsing, ranges
 from zoo.language.expressions import Wrong, is_expression
 from zoo.language.families import head
 from zoo.language.objects import OURS
@@ -225,11 +225,11 @@ class _Reader:
         fine: dict[str, dict[str, Any]] = {}
         for name, said in raw.items():
             here: Path = ("blocks", name)
-            body = self._as_meant(said, BLOCK, here, BLOCK_MEANT) if isinstance(said, Mapping) else said
-            for key in said if isinstance(said, Mapping) else ():
-                if key not in BLOCK:
-                    close = BLOCK_MEANT.get(key) or nearest(key, BLOCK)
-                    self._wrong((*here, key), "no such key", f"a key of a block: {listed(BLOCK)}", close)
+            unknown = [key for key in said if key not in BLOCK] if isinstance(said, Mapping) else []
+            meant = {key: BLOCK_MEANT.get(key) or nearest(key, BLOCK) for key in unknown}
+            body = self._as_meant(said, meant, here) if isinstance(said, Mapping) else said
+            for key, close in meant.items():
+                self._wrong((*here, key), "no such key", f"a key of a block: {listed(BLOCK)}", close)
             if isinstance(body, Mapping) and body.get("layers", 0) in ([], None):
                 self._wrong((*here, "layers"), "`layers` is empty", "its items, indented under it")
             elif not isinstance(body, Mapping) or not body.get("layers"):
@@ -344,13 +344,10 @@ class _Reader:
                 continue
             self.defaults = {key: one for key, one in self.defaults.items() if key != name}
 
-    def _as_meant(
-        self, raw: Mapping[str, Any], known: Iterable[str], path: Path, meant: Mapping[str, str] | None = None
-    ) -> dict[str, Any]:
-        """A mapping with misspelt keys, which are told where they stand, as those of the `known` they likely mean."""
-        made, keys = dict(raw), list(known)
-        for key in [one for one in raw if one not in keys]:
-            close = (meant or {}).get(key) or nearest(key, keys)
+    def _as_meant(self, raw: Mapping[str, Any], meant: Mapping[str, str], path: Path) -> dict[str, Any]:
+        """A mapping with misspelt keys, which are told where they stand, as those that they likely mean."""
+        made = dict(raw)
+        for key, close in meant.items():
             if close and close not in made:
                 made[close] = made.pop(key)
                 moved = parsing.moved(self.spec.marks, (*path, key), (*path, close))
@@ -368,7 +365,7 @@ class _Reader:
             item = self._item(one, path if single else (*path, index), scope)
             if item is None:
                 self.whole = False
-                scope.read |= {word.removeprefix("$") for word in merging.words_of(one)}
+                scope.read |= {word.removeprefix("$") for word in expressions.words_of(one)}
             else:
                 made.append(item)
         return tuple(made)
@@ -408,7 +405,7 @@ class _Reader:
         meant = {key: nearest(key, lacks) or nearest(key, GROUP) for key in raw if key not in GROUP}
         for key, close in meant.items():
             self._wrong((*path, key), "no such key", f"a key of a group: {listed(GROUP)}", close)
-        raw = self._as_meant(raw, GROUP, path, meant)
+        raw = self._as_meant(raw, meant, path)
         lacks = [key for key in lacks if key not in raw]
         body = raw.get("layers")
         if meant and ("layers" in lacks or len(lacks) == 1):
@@ -626,7 +623,7 @@ class _Reader:
         unknown = {key: nearest(key, (*known, *words)) for key in arguments.keys() - {*known}}
         unknown = {key: close for key, close in unknown.items() if close in ("name", "from")}
         if unknown:  # told, and read as they are meant
-            made = self._as_meant({**arguments, **own}, (*known, *words), path, unknown)
+            made = self._as_meant({**arguments, **own}, unknown, path)
             own |= {key: made[key] for key in unknown.values() if key in made}
         if ranges.looks_like(arguments) and "default" in arguments and not set(arguments) & set(known):
             hint = f"{target}: {{{required[0]}: {{...}}}}" if len(required) == 1 else ""
@@ -721,7 +718,8 @@ class _Reader:
             hint = f"${word.group(1)}" if known else hint
         self._wrong(path, wrong, expected, hint)
         self.whole = False
-        scope.read |= {one.removeprefix("$") for one in merging.words_of(text)} | ({word.group(1)} if word else set())
+        scope.read |= {one.removeprefix("$") for one in expressions.words_of(text)}
+        scope.read |= {word.group(1)} if word else set()
 
     def _ask(self, names: Iterable[str], path: Path, scope: _Scope, but: str = "") -> None:
         for name in sorted(names):

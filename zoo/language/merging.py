@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import copy
 import functools
-import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.errors import Mark, Problem, listed, nearest
-from zoo.language import parsing, ranges
+from zoo.language import expressions, parsing, ranges
 from zoo.language.objects import is_named
 from zoo.language.parsing import NAME, NAMES, Marks, Path, shown, written
 
@@ -246,29 +245,15 @@ def without_unread(
     data, left = dict(data), list(gone)
     while left:
         level, value = left.pop()
-        words = set(words_of(value))
+        words = set(expressions.words_of(value))
         for key, mark in (("let", "$"), ("blocks", "")):
             known = data.get(key)
             for name in [one for one in known if f"{mark}{one}" in words] if isinstance(known, dict) else []:
                 rest = {**data, key: {one: inner for one, inner in data[key].items() if one != name}}
-                if written.get((key, name), 0) < level and f"{mark}{name}" not in set(words_of(rest)):
+                if written.get((key, name), 0) < level and f"{mark}{name}" not in set(expressions.words_of(rest)):
                     left.append((level, data[key][name]))
                     data = rest if rest[key] else {one: inner for one, inner in rest.items() if one != key}
     return data
-
-
-def words_of(value: Any) -> Iterator[str]:
-    """The keys and the texts of a value, and the names with their `$` that its texts read."""
-    if isinstance(value, str):
-        yield value
-        yield from re.findall(r"\$[A-Za-z_]\w*", value)
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            yield str(key)
-            yield from words_of(one)
-    elif isinstance(value, (list, tuple)):
-        for one in value:
-            yield from words_of(one)
 
 
 def _mergeable(old: Any, new: Any, path: Path) -> bool:

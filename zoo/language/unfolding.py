@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -439,15 +438,5 @@ def _notes_calls(node: Node) -> bool:
 
 def _asked(data: Mapping[str, Any]) -> frozenset[str]:
     """The names that the text of a spec asks for, conditions that are false included."""
-    found: set[str] = set()
-
-    def look(value: Any) -> None:
-        if isinstance(value, str) and "$" in value:
-            found.update(re.findall(r"\$([A-Za-z_]\w*)", value))
-        elif isinstance(value, Mapping):
-            list(map(look, value.values()))
-        elif isinstance(value, list):
-            list(map(look, value))
-
-    look({key: value for key, value in data.items() if key not in ("name", "summary", "reference")})
-    return frozenset(found)
+    said = {key: value for key, value in data.items() if key not in ("name", "summary", "reference")}
+    return frozenset(one.removeprefix("$") for one in expressions.words_of(said) if one.startswith("$"))
