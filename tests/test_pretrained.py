@@ -183,6 +183,74 @@ def test_a_file_without_a_top_gives_its_body_whatever_its_format(tmp_path, endin
     np.testing.assert_allclose(ours(x).numpy(), body(x).numpy(), rtol=1e-6, atol=1e-6)
 
 
+FLATTENED = """
+spec: 1
+name: flattened
+family: cnn
+classes: 3
+input: {shape: [16, 16, 3]}
+weights: FILE
+layers:
+  - Conv2D: {name: c1, filters: 4, kernel_size: 3, padding: same}
+  - BatchNormalization: {name: n1}
+  - MaxPooling2D
+  - Conv2D: {name: c2, filters: 4, kernel_size: 3, padding: same}
+  - layers:
+      - Flatten
+      - Dense: {name: fc1, units: 8}
+      - Dropout
+      - Dense: {name: fc2, units: 6}
+    frozen: false
+"""
+
+
+def flattened(path, top):
+    """What the spec above is, in Keras's words, kept with or without its top."""
+    layers = keras.layers
+    body = [layers.Input((16, 16, 3)), layers.Conv2D(4, 3, padding="same", name="c1"),
+            layers.BatchNormalization(name="n1"), layers.MaxPooling2D(),
+            layers.Conv2D(4, 3, padding="same", name="c2")]  # fmt: skip
+    ends = [layers.Flatten(), layers.Dense(8, name="fc1"), layers.Dropout(0.5), layers.Dense(6, name="fc2"),
+            layers.Dense(3, name="predictions")]  # fmt: skip
+    chain, rng = keras.Sequential(body + top * ends), np.random.default_rng(0)
+    model = keras.Model(chain.inputs, chain.outputs)
+    for one in model.weights:
+        if "seed" not in one.path:
+            one.assign(rng.uniform(0.5, 1, one.shape))
+    kept(model, path)
+    return {f"{one.name}/{each.name}": each.numpy() for one in model.layers for each in one.weights}
+
+
+@pytest.mark.parametrize("ending", pretrained.FORMATS)
+@pytest.mark.parametrize(("top", "size", "classes"), [(True, 16, 5), (True, 24, 3), (False, 16, 3), (False, 24, 5)])
+def test_what_stands_behind_a_flatten_begins_anew_where_it_does_not_fit(top, size, classes, ending, tmp_path):
+    file, text = tmp_path / f"kept{ending}", tmp_path / "flattened.yaml"
+    theirs = flattened(file, top)
+    text.write_text(FLATTENED.replace("FILE", str(file)))
+    model = zoo.build(zoo.load(text, {"input.shape": [size, size, 3], "classes": classes, "frozen": True}), seed=1)
+    ours = {path: one.numpy() for path, one in weights_by_path(model)}
+
+    whole = top and size == 16
+    for path, array in ours.items():
+        layer = path.split("/")[0]
+        fits = layer in ("c1", "n1", "c2") or (whole and layer in ("fc1", "fc2"))
+        assert (path in theirs and theirs[path].shape == array.shape and (theirs[path] == array).all()) == fits, path
+    assert [one.name for one in model.layers if one.trainable_weights] == ["fc1", "fc2", "predictions"]
+
+
+def test_a_layer_that_begins_anew_is_not_frozen_and_a_body_is_not_left_out(tmp_path):
+    file, text = tmp_path / "kept.h5", tmp_path / "flattened.yaml"
+    flattened(file, True)
+    text.write_text(FLATTENED.replace("FILE", str(file)).replace("frozen: false", "frozen: true"))
+    with pytest.raises(ZooError, match=r"kept.h5 holds nothing that fits `fc1`, which begins anew and is frozen; exp"):
+        zoo.build(zoo.load(text, {"input.shape": [24, 24, 3]}))
+
+    for right, wrong in (("filters: 4", "filters: 5"), ("kernel_size: 3", "kernel_size: 5")):  # another body
+        text.write_text(FLATTENED.replace("FILE", str(file)).replace(right, wrong))
+        with pytest.raises(ZooError, match="holds no weights of `flattened`: for `c1/kernel`"):
+            zoo.build(zoo.load(text, {"input.shape": [24, 24, 3]}))
+
+
 def test_weights_of_another_network_are_refused(reference, tmp_path):
     path = tmp_path / "other.weights.h5"
     reference.save_weights(path)

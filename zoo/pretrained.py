@@ -19,7 +19,7 @@ from zoo import importing, selection
 from zoo.errors import ZooError, listed, nearest
 from zoo.files import read_arrays
 from zoo.language import reading, unfolding
-from zoo.language.network import Network
+from zoo.language.network import Network, Node, owner
 from zoo.language.spec import Spec
 from zoo.lowering import Plain, lower, weights_by_path
 
@@ -39,7 +39,8 @@ FORMATS = (".weights.h5", ".h5", ".keras")
 def weights(spec: Spec, flat: Network, model: Any) -> dict[str, np.ndarray]:
     """What a model of a filled spec starts from, by the paths of its weights; nothing for layers that begin anew.
 
-    Layers of the head whose shapes differ begin anew. A first kernel of other input channels is their sum (one
+    Layers of the head whose shapes differ begin anew, and where what stands between a last `Flatten` and the head does
+    not fit, all of that. A first kernel of other input channels is their sum (one
     channel), or repeated in turn and scaled by old / new: where new is a multiple of old, what it answers to an image
     that is repeated so often stays. What stands before it is averaged, or repeated.
     Raises `ZooError` for weights that are not there, or are another network's.
@@ -135,6 +136,8 @@ def _in_order(flat: Network, model: Any, held: Held, source: str, head: int = 0)
         ours = [one for one in model.weights if id(one) in paths and paths[id(one)].split("/")[0] not in heads]
     rest = [variable for name, variables in groups if name in heads for variable in variables]
     arrays = [array for _, one in held for array in one.values()]
+    if len(arrays) < len(ours):  # a file without a top
+        ours = [one for one in ours if paths[id(one)].split("/")[0] not in _top(flat)]
     if len(arrays) < len(ours):
         raise ZooError(f"{source} holds {len(arrays)} weights; expected {len(ours) + len(rest)}, as `{flat.name}` has")
     left = arrays[len(ours) :]
@@ -176,7 +179,7 @@ def _in_file(spec: Spec, source: str, flat: Network) -> dict[str, np.ndarray]:
         raise ZooError(f"{source} is no file of weights; expected one of {', '.join((*FORMATS, '.npz'))}")
     model = lower(flat, Plain())  # one to throw away: Keras reads a file only into a model
     model.trainable = True  # frozen layers would stand in another order
-    body = {name for name, _ in weights_by_path(model) if name.split("/")[0] not in _heads(flat)}
+    body = {name for name, _ in weights_by_path(model) if name.split("/")[0] not in _heads(flat) | _top(flat)}
     try:
         if source.endswith(".h5") and not source.endswith(".weights.h5"):
             return _in_order(flat, model, _legacy(path), source)
@@ -335,6 +338,14 @@ def _heads(flat: Network) -> set[str]:
     return {node.name for node in flat.walk() if node.part == "head"}
 
 
+def _top(flat: Network) -> set[str]:
+    """The layers of the body from its last `Flatten` on, unless something leads around it."""
+    start = max((index for index, node in enumerate(flat.nodes) if node.layer == "Flatten"), default=0)
+    behind = {node.name for node in flat.nodes[start:]}
+    around = {owner(one) for node in flat.nodes[start + 1 :] for one in node.read()} - behind
+    return behind - _heads(flat) if start and not around else set()
+
+
 DEPTHWISE, SEPARABLE = ("DepthwiseConv1D", "DepthwiseConv2D"), ("SeparableConv1D", "SeparableConv2D")
 """Convolutions that leave the channels apart, and those that mix them only after that."""
 
@@ -356,6 +367,13 @@ def _adapted(
     found: Mapping[str, np.ndarray], flat: Network, model: Any, source: str, name: str
 ) -> dict[str, np.ndarray]:
     heads, stems = _heads(flat), _stems(flat, model)
+    shapes = {path: tuple(variable.shape) for path, variable in weights_by_path(model)}
+    top = [path for path in shapes if path.split("/")[0] in _top(flat)]
+    fitting = {path for path in shapes if path in found and found[path].shape == shapes[path]}
+    if not fitting.issuperset(top) and any(path.split("/")[0] not in heads | _top(flat) for path in found):
+        heads |= _top(flat)
+        found = {path: one for path, one in found.items() if path.split("/")[0] not in heads}
+        _refuse_frozen([one for one in flat.nodes if one.name in _top(flat) and one.still], model, source)
     channels = {one.shape[-1] for one in flat.inputs if one.shape}
     kinds = {node.name: node.layer for node in flat.nodes}
     found = {**found, **_separated(found, model, [one for one in stems if kinds[one] in SEPARABLE])}
@@ -382,6 +400,16 @@ def _adapted(
             f"{source} holds no weights of `{name}`{says}; expected those of this network, at the size of their images"
         )
     return result
+
+
+def _refuse_frozen(nodes: list[Node], model: Any, source: str) -> None:
+    """Raise `ZooError` if a layer that begins anew would stay as it begins."""
+    for node in nodes:
+        if model.get_layer(node.name).weights:
+            raise ZooError(
+                f"{source} holds nothing that fits `{node.name}`, which begins anew and is frozen; "
+                "expected `frozen: false` on it"
+            )
 
 
 def _is_of(size: int, channels: set[int | None]) -> bool:
