@@ -21,6 +21,7 @@ from zoo.ejecting import eject
 from zoo.errors import ZooError
 from zoo.language import network, unfolding
 from zoo.lowering import Plain, lower, make
+from zoo.measuring import measure
 
 NAMES = list(selection.names())
 SLOW = 30_000_000  # parameters: above, a build takes a gigabyte
@@ -257,6 +258,26 @@ def test_a_nested_model_that_is_reused_is_made_once():
     assert "t_layer = build_t(left)" in eject(flat)
     ours, theirs = assert_same(flat)
     assert theirs.count_params() == ours.count_params() == 6 * 6 + 6 + 12 + 1
+
+
+@pytest.mark.parametrize("more", [[], [{"Add": {"from": ["previous", "input"]}}]])
+def test_a_nested_block_that_states_its_shape_is_called_on_several_sizes(more):
+    layers = [{"Conv2D": {"filters": 4, "kernel_size": 3, "padding": "same"}}, *more]
+    inputs = {"input": {"shape": [None, None, "$channels"]}}
+    blocks = {"part": {"parameters": {"channels": 4}, "nested": True, "inputs": inputs, "layers": layers}}
+    items = [
+        {"Conv2D": {"name": "fine", "filters": 4, "kernel_size": 1}},
+        {"MaxPooling2D": {"name": "coarse"}},
+        {"part": {"name": "p", "from": "fine"}},
+        {"reuse": {"layer": "p", "from": "coarse", "name": "q"}},
+        {"Add": {"from": [[{"MaxPooling2D": {"from": "p"}}], "q"]}},
+    ]
+    flat = written(items, input={"shape": [8, 8, 2]}, blocks=blocks)
+    ours, _ = assert_same(flat)
+
+    assert [one.shape for one in ours.get_layer("p").inputs] == [(None, None, None, 4)]
+    costs = {row.name: row.flops for row in measure(flat, ours)}
+    assert (costs["p/conv2d"], costs["q"]) == (2 * 8 * 8 * 4 * 4 * 9, 2 * 4 * 4 * 4 * 4 * 9)
 
 
 def test_a_nested_chain_is_a_sequential_that_holds_its_layers():

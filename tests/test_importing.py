@@ -197,6 +197,21 @@ def nested_twice():
     return keras.Sequential([keras.Input((8, 8, 4)), outer, L.Flatten(), L.Dense(3, activation="softmax")])
 
 
+def at_each_level():
+    """A head that is shared by levels of a pyramid, each of another size; one head is a graph, one a chain."""
+    rows = keras.Input((16, 16, 3))
+    fine = L.Conv2D(4, 3, padding="same", name="fine")(rows)
+    coarse = L.MaxPooling2D(name="coarse")(fine)
+    inside = keras.Input((None, None, 4))
+    shortcut = L.Add()([L.Conv2D(4, 3, padding="same", name="box")(inside), inside])
+    heads = (
+        keras.Model(inside, shortcut, name="boxes"),
+        keras.Sequential([inside, L.Conv2D(2, 1), L.ReLU()], name="names"),
+    )
+    found = [L.GlobalAveragePooling2D()(head(level)) for head in heads for level in (fine, coarse)]
+    return keras.Model(rows, L.Dense(3, activation="softmax")(L.Concatenate()(found)))
+
+
 def frozen():
     base = keras.Sequential([keras.Input((8, 8, 3)), L.Conv2D(4, 3), L.BatchNormalization()], name="base")
     base.trainable = False
@@ -329,9 +344,9 @@ def scored():
 
 
 MODELS = (
-    encoder_decoder, both_ways, cells, over_each_other, explicit_mask, attention, scored, siamese, nested_twice, frozen,
-    transferred, transferred_twice, by_keys, particular, residual, staged, u_net, letters, odd_inputs,
-    looks_at_the_layer_before,
+    encoder_decoder, both_ways, cells, over_each_other, explicit_mask, attention, scored, siamese, nested_twice,
+    at_each_level, frozen, transferred, transferred_twice, by_keys, particular, residual, staged, u_net, letters,
+    odd_inputs, looks_at_the_layer_before,
 )  # fmt: skip
 
 

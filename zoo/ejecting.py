@@ -321,16 +321,17 @@ class _File:
         model = _call("keras.Model", *self._laid_out(network, names, inputs), name)
         if node.layer == "Sequential":
             bare = "1:" if self.lists else f'{parameters[0]}.dtype.startswith("float") :'
+            bare = ":" if network.inputs[0].shape else bare
             model = _call("keras.Sequential", (*model, f".layers[{bare}]"), name)
         says = f"Build the model `{node.name}` for inputs like these."
         self._define(self.builders[id(node)], parameters, "keras.Model", says, inputs, model)
 
     def _input(self, one: Input, names: _Names, inside: bool = False) -> _Parts:
-        """The line that makes an input; inside, its shape and type are those of the tensor that is given."""
+        """The line that makes an input; inside, its type, and a shape it does not state, are the tensor's."""
         variable = names.give(one.name)
         shape, dtype = repr(one.shape), "" if one.dtype == "float32" else _text(one.dtype)
         if inside:
-            shape, dtype = f"{variable}.shape[1:]", f"{variable}.dtype"
+            shape, dtype = repr(one.shape) if one.shape else f"{variable}.shape[1:]", f"{variable}.dtype"
         typed: list[_Parts] = [(f"dtype={dtype}",)] if dtype else []
         return (f"{variable} = ", *_call("keras.Input", (shape,), *typed, _name(one.name)))
 
@@ -519,6 +520,7 @@ def _is_list(node: Node) -> bool:
     """Whether a model inside the model can be written as a list of layers: a chain, and so are those in it."""
     inner = node.network.nodes if node.network else ()
     plain = not any(map(_is_stilled_late, inner))
+    plain = plain and not (node.network and node.network.inputs[0].shape)  # a list has the sizes of its first call
     return node.layer == "Sequential" and plain and all(one.network is None or _is_list(one) for one in inner)
 
 

@@ -171,6 +171,8 @@ def _laid_out(
                 wrong = f"{said} on {on} takes rows together, which know nothing of one another: {error}"
             added = re.fullmatch(r"(head|decoder)\.\w+", node.path)  # what a spec holds has a number there
             expected = f"a body for this {node.layer}, which its task adds, or a `head`" if added else ""
+            if node.reuses and node.network and "incompatible" in wrong:
+                expected = f"`inputs: {{{node.network.input}: {{shape: ...}}}}` in its block, `null` for what is open"
             refused.setdefault(node.path, Problem(wrong, expected, "", node.path, node.mark))
             continue
         layers[node.name] = made
@@ -216,7 +218,7 @@ def _layer(node: Node, tensors: Mapping[str, Any], how: Plain, seed: int | None,
         arguments = {key: value for key, value in node.arguments.items() if key != "trainable" or not node.still}
         return make(node.layer, arguments, node.l2, node.dropout, how, derive(seed, name), node.name, portable)
     sources = {
-        one.name: keras.Input(tensors[given].shape[1:], dtype=tensors[given].dtype, name=one.name)
+        one.name: keras.Input(one.shape or tensors[given].shape[1:], dtype=tensors[given].dtype, name=one.name)
         for one, given in zip(node.network.inputs, node.inputs, strict=True)
     }
     results = _laid_out(node.network, sources, how, seed, portable, f"{name}/")
@@ -224,7 +226,8 @@ def _layer(node: Node, tensors: Mapping[str, Any], how: Plain, seed: int | None,
     if node.layer != "Sequential":
         return model
     # Ids come with their input layer: a bare list is built for float32, in which large ones are no longer themselves.
-    bare = all(one.dtype.startswith("float") for one in sources.values())
+    # So do sizes that are open: a bare list has those of its first call.
+    bare = all(one.dtype.startswith("float") for one in sources.values()) and not node.network.inputs[0].shape
     return keras.Sequential(model.layers[bare:], name=node.name)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
@@ -81,7 +81,7 @@ def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Ro
         if node.layer == "EvidenceLowerBound":  # it answers the first draw alone
             draws[node.name] = times
         if node.network is not None and not node.reuses:
-            yield from _rows(node.network, model.get_layer(node.name), f"{within}{node.name}/", often)
+            yield from _rows(*_inside(flat, node, model), f"{within}{node.name}/", often)
             continue
         first = _first(flat, node)
         if node.operation:
@@ -100,10 +100,21 @@ def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Ro
             macs = multiplications(layer, _reads(layer, call), shape)
             flops = None if macs is None else 2 * macs * often
         else:
-            inner = next(one for one in flat.nodes if one.name == first).network
-            same = [one.shape for one in call.input_tensors] == [one.shape for one in layer.inputs]
-            flops = total(list(_rows(inner, layer, "", often)))[2] if inner and same else None
+            flops = total(list(_rows(*_inside(flat, node, model), "", often)))[2]
         yield Row(within + node.name, node, shape, sizes[0], sizes[1], flops)
+
+
+def _inside(flat: Network, node: Node, model: Any) -> tuple[Network, Any]:
+    """The network inside a node and a model of it, at the sizes that this node calls it on."""
+    inner = next(one.network for one in flat.nodes if one.name == _first(flat, node))
+    layer = model.get_layer(_first(flat, node))
+    given = _call(layer, model, flat, node).input_tensors
+    assert inner is not None
+    if [one.shape for one in given] == [one.shape for one in layer.inputs]:
+        return inner, layer
+    pairs = zip(inner.inputs, given, strict=True)
+    inner = replace(inner, inputs=tuple(replace(one, shape=got.shape[1:], dtype=got.dtype) for one, got in pairs))
+    return inner, lower(inner, Plain())
 
 
 SUMMED = ("matmul", "dot")

@@ -27,6 +27,7 @@ from zoo.importing.graphs import (
     Refused,
     calls_of,
     is_trained,
+    keras_tensors,
     key_of,
     masked_among,
     masked_inside,
@@ -418,7 +419,13 @@ class _Body:
             raise Refused("is a model inside the model that has no layers")
         if not set(inputs) <= inside.read | set(outputs):
             raise Refused("is a model inside the model with an input that leads to no output")
-        block = {**({} if len(inputs) == 1 else {"inputs": inputs}), "nested": True, "layers": inside.items}
+        block = {"nested": True, "layers": inside.items}
+        given = {tuple(one.shape for one in keras_tensors(one.first)) for one in self.calls if one.operation is model}
+        if len(given) > 1:  # on tensors of several sizes
+            shapes = ({"shape": list(one.shape[1:])} for one in model.inputs)
+            block = {"inputs": dict(zip(inputs, shapes, strict=True)), **block}
+        elif len(inputs) > 1:
+            block = {"inputs": inputs, **block}
         block |= {} if outputs == [inside.previous] else {"outputs": outputs}
         if len(set(outputs)) < len(outputs):
             raise Refused("is a model inside the model that answers a tensor twice")

@@ -521,9 +521,22 @@ class Bodies:
         )  # fmt: skip
         self._run(block.items, inside)
         outputs = self._answered(block, inside)
-        inner = Network(name, tuple(map(Input, block.inputs)), tuple(inside.nodes), outputs)
+        entries = tuple(Input(one, self._shape(block, one, table)) for one in block.inputs)
+        inner = Network(name, entries, tuple(inside.nodes), outputs)
         kind = "Sequential" if is_chain(inner) else "Functional"
         self._place(frame, path, name, kind, {}, tensors, network=inner, outputs=len(outputs))
+
+    def _shape(self, block: Block, name: str, table: Mapping[str, Any]) -> tuple[int | None, ...]:
+        """The shape that an input of a nested block states, empty if it states none."""
+        sizes = []
+        for index, one in enumerate(block.shapes.get(name, ())):
+            path = ("blocks", block.name, "inputs", name, "shape", index)
+            size = self._evaluated(one, table, path)
+            if one is not None and not objects.is_count(size) and self._is_computed(path):
+                self._wrong(path, f"{shown(size)} is not accepted", "a whole number above 0, or null")
+                self.whole = False
+            sizes.append(size)
+        return tuple(sizes)
 
     def _reuse(self, item: Reuse, frame: Frame) -> None:
         path = item.path

@@ -440,7 +440,7 @@ def _blocks(data: Data, unnamed: Mapping[str, set[str]]) -> Proposals:
 
 def _chunks(data: Data, which: str, body: list[Item]) -> Iterator[_Chunk]:
     """Every run of items whose names begin with the same words, and whose last tensor alone is read elsewhere."""
-    begin = (data["blocks"][which] if which else data).get("inputs", ["input"])
+    begin = list((data["blocks"][which] if which else data).get("inputs", ["input"]))
     made, kept = [_names(one) for one in body], {one["reuse"]["layer"] for one in body if "reuse" in one}
     kept |= set(map(owner, (data["blocks"][which] if which else data).get("outputs") or []))
     kept |= set() if which else _read(data.get("head") or [])

@@ -115,6 +115,8 @@ class Block:
     """The names of `let`, each behind those that it needs."""
     outputs: tuple[Any, ...] = ()
     """The tensors that it answers, the first one first; empty for its last item's."""
+    shapes: Mapping[str, list[Any]] = field(default_factory=dict)
+    """The shapes of the inputs that state one; the others take that of the tensor in their first call."""
 
 
 @dataclass
@@ -262,10 +264,13 @@ class _Reader:
                     self._wrong((*here, "let", key), f"`{key}` is a parameter as well", "another name")
                 required = tuple(key for key, default in parameters.items() if default is None and not names)
                 inputs = body.get("inputs", ["input"])
-                if not _are_inputs(inputs):
+                shapes: dict[str, list[Any]] = {}
+                if not _are_inputs(list(inputs) if isinstance(inputs, Mapping) else inputs):
                     expected = "a list of names, each once, and none of them `previous`"
                     self._wrong((*here, "inputs"), f"{shown(inputs)} is not accepted", expected)
                     inputs, self.whole = ["input"], False
+                elif isinstance(inputs, Mapping):
+                    shapes = self._shapes(inputs, (*here, "inputs"), body.get("nested", False) is True)
                 outputs = body.get("outputs", [])
                 if "outputs" in body and not _are_outputs(outputs):
                     self._wrong((*here, "outputs"), f"{shown(outputs)} is not accepted", "a list of tensors, each once")
@@ -273,8 +278,9 @@ class _Reader:
                     self.whole = False
                 nested = bool(body.get("nested", False))
                 self.blocks[name] = Block(
-                    name, dict(parameters), required, dict(let), tuple(inputs), nested, outputs=tuple(outputs)
-                )
+                    name, dict(parameters), required, dict(let), tuple(inputs), nested, outputs=tuple(outputs),
+                    shapes=shapes,
+                )  # fmt: skip
         around = (*(self.data.get("let") or {}), *self.spec_scope.around)
         scopes = {name: self._block(name, body, around) for name, body in fine.items()}
         for name, scope in scopes.items():
@@ -285,9 +291,25 @@ class _Reader:
             for index, key in enumerate(block.inputs[1:], 1):  # the first is `previous`
                 if key not in named and not any("$" in one for one in named):
                     expected = f"`from: {key}` in the block, or no `{key}`"
-                    self._wrong(("blocks", name, "inputs", index), f"nothing reads `{key}`", expected)
+                    at = key if isinstance(fine[name]["inputs"], Mapping) else index
+                    self._wrong(("blocks", name, "inputs", at), f"nothing reads `{key}`", expected)
             self.spec_scope.read |= {name for name in scope.read if name not in scope.own}
         self._recursive(fine)
+
+    def _shapes(self, inputs: Mapping[str, Any], here: Path, nested: bool) -> dict[str, list[Any]]:
+        """The shapes that the inputs of a block state; a block that is not nested states none."""
+        found = {}
+        for key, one in inputs.items():
+            shape = one.get("shape") if isinstance(one, Mapping) and set(one) == {"shape"} else None
+            if not isinstance(shape, list) or not shape or not all(map(_is_size, shape)):
+                self._wrong(
+                    (*here, key), f"{shown(one)} is not accepted", "its shape, such as {shape: [null, null, 16]}"
+                )
+            elif not nested:
+                self._wrong((*here, key, "shape"), "nothing reads it", "`nested: true` beside it, or names alone")
+            else:
+                found[key] = shape
+        return found
 
     def _block(self, name: str, body: dict[str, Any], around: tuple[str, ...]) -> _Scope:
         block, here = self.blocks[name], ("blocks", name)
@@ -304,6 +326,8 @@ class _Reader:
         self.under.append(_Under())
         block.items = self._items(body["layers"], (*here, "layers"), scope)
         self._value(list(block.outputs), (*here, "outputs"), scope)
+        for key, shape in block.shapes.items():
+            self._value(shape, (*here, "inputs", key, "shape"), scope)
         self.bodies[name] = self.under.pop()
         return scope
 
@@ -905,6 +929,11 @@ def _are_outputs(value: Any) -> bool:
     if not isinstance(value, list) or not value or not all(type(one) in (str, int) for one in value):
         return False
     return len(set(map(str, value))) == len(value)
+
+
+def _is_size(value: Any) -> bool:
+    """Whether a value can be a size of a shape: open, a whole number above 0, or computed."""
+    return value is None or objects.is_count(value) or is_expression(value)
 
 
 def _are_inputs(value: Any) -> bool:

@@ -75,7 +75,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Input:
-    """What a network is given: name, shape without the batch, and type; a network inside takes what comes."""
+    """What a network is given: name, shape without the batch, and type.
+
+    A network inside takes the type that comes, and the shape of its first call where it states none.
+    """
 
     name: str
     shape: tuple[int | None, ...] = ()

@@ -504,13 +504,32 @@ def _definitions() -> dict[str, Schema]:
                 ),
                 "let": _either(_ref("table"), {"type": "null"}),
                 "inputs": _described(
-                    "The names of the tensors that it is called on.",
-                    {
-                        "type": "array",
-                        "items": {**NAME, "type": "string", "not": {"const": "previous"}},
-                        "minItems": 1,
-                        "uniqueItems": True,
-                    },
+                    "The names of the tensors that it is called on; where it is nested, with their shapes, if any.",
+                    _either(
+                        {
+                            "type": "array",
+                            "items": {**NAME, "type": "string", "not": {"const": "previous"}},
+                            "minItems": 1,
+                            "uniqueItems": True,
+                        },
+                        {
+                            "type": "object",
+                            "propertyNames": {**NAME, "not": {"const": "previous"}},
+                            "additionalProperties": {
+                                "type": "object",
+                                "properties": {
+                                    "shape": {
+                                        "type": "array",
+                                        "minItems": 1,
+                                        "items": _either(_ref("size"), {"type": "null"}),
+                                    },
+                                },
+                                "required": ["shape"],
+                                "additionalProperties": False,
+                            },
+                            "minProperties": 1,
+                        },
+                    ),
                 ),
                 "nested": _described("Whether each call is a model of its own.", {"type": "boolean"}),
                 "layers": _ref("items"),

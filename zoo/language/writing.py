@@ -154,7 +154,9 @@ class _Written:
             name = f"model_{len(self.blocks)}"
             self.blocks[name] = {}  # its place, before those inside it
             layers = self.items(inside.nodes, inside.input) or _NOTHING
-            self.blocks[name] = {"inputs": [one.name for one in inside.inputs], "nested": True, "layers": layers}
+            shapes = {one.name: {"shape": list(one.shape)} for one in inside.inputs if one.shape}
+            inputs = shapes or [one.name for one in inside.inputs]
+            self.blocks[name] = {"inputs": inputs, "nested": True, "layers": layers}
             last = inside.nodes[-1].name if inside.nodes else inside.input
             self.blocks[name] |= {} if inside.outputs == (last,) else {"outputs": list(inside.outputs)}
             return {name: words}
