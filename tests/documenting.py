@@ -29,6 +29,7 @@ from zoo.language import (
     catalogue,
     expressions,
     families,
+    fields,
     items,
     merging,
     objects,
@@ -94,14 +95,14 @@ def described(fields: dict[str, Any], properties: dict[str, Any]) -> list[list[s
 
 
 def keys() -> list[str]:
-    return table(["key", "", "accepts"], described(reading.FIELDS, language.schema()["properties"]))
+    return table(["key", "", "accepts"], described(fields.FIELDS, language.schema()["properties"]))
 
 
 def keys_of_input() -> list[str]:
     properties = language.schema()["$defs"]["input"]["properties"]
     says = {"dtype": "Its type; `float32` if it is not said", "kind": "What it is; see below", "columns": "Their names"}
     known = {**properties, **{key: {"description": one} for key, one in says.items()}}
-    return table(["key", "", "accepts"], described(reading.INPUT, known))
+    return table(["key", "", "accepts"], described(fields.INPUT, known))
 
 
 def kinds() -> list[str]:
@@ -112,7 +113,7 @@ def kinds() -> list[str]:
 def keys_of_train() -> list[str]:
     usual = {key: f"`{item(one) if isinstance(one, dict) else one}`" for key, one in TRAIN.items()}
     rows = [[*row, usual.get(key, "the task's")] for key, row in zip(
-        reading.TRAINING, described(reading.TRAINING, {}), strict=True)]  # fmt: skip
+        fields.TRAINING, described(fields.TRAINING, {}), strict=True)]  # fmt: skip
     return table(["key", "accepts", "default"], [[row[0], *row[2:]] for row in rows])
 
 

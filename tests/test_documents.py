@@ -33,7 +33,7 @@ from zoo import cli, layers, selection
 from zoo.datasets.sources import SOURCES
 from zoo.errors import ZooError
 from zoo.exporting import EXPORTERS
-from zoo.language import catalogue, expressions, items, objects, parsing, ranges, reading
+from zoo.language import catalogue, expressions, fields, items, objects, parsing, ranges, reading
 from zoo.language.families import FACTS, FAMILIES, KINDS, LIKELIHOODS
 from zoo.language.spec import CARD
 from zoo.oracles import ORACLES
@@ -291,12 +291,12 @@ def test_commands_has_no_unknown_command_or_option():
 @pytest.mark.parametrize(
     ("page", "heading", "table"),
     [
-        (SPEC, "Keys", [*reading.FIELDS, *reading.REQUIRED]),
-        (SPEC, "input", [*reading.INPUT, *(kind for row in KINDS.values() for kind in row)]),
-        (SPEC, "train", reading.TRAINING),
-        (SPEC, "Grammar", reading.LATER),
+        (SPEC, "Keys", [*fields.FIELDS, *reading.REQUIRED]),
+        (SPEC, "input", [*fields.INPUT, *(kind for row in KINDS.values() for kind in row)]),
+        (SPEC, "train", fields.TRAINING),
+        (SPEC, "Grammar", fields.LATER),
         (ITEMS, "Items", objects.OURS),
-        (ITEMS, "reuse", items.REUSE),
+        (ITEMS, "reuse", objects.REUSE),
         (EXPRESSIONS, "Names", [f"${name}" for name in items.BUILT_IN]),
         (TASKS_PAGE, "Families", FAMILIES),
         (TASKS_PAGE, "Tasks", FACTS),
@@ -314,10 +314,10 @@ def test_the_reference_has_the_words_of_the_language(page, heading, table):
 @pytest.mark.parametrize(
     ("page", "heading", "table"),
     [
-        (SPEC, "Keys", reading.FIELDS),
-        (SPEC, "train", reading.TRAINING),
-        (ITEMS, "Groups", items.GROUP),
-        (ITEMS, "Blocks", items.BLOCK),
+        (SPEC, "Keys", fields.FIELDS),
+        (SPEC, "train", fields.TRAINING),
+        (ITEMS, "Groups", objects.GROUP),
+        (ITEMS, "Blocks", objects.BLOCK),
         (RANGES, "Ranges", ranges.KEYS),
     ],
 )

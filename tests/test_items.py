@@ -13,7 +13,7 @@ from zoo import selection
 from zoo.errors import ZooError
 from zoo.language import objects, parsing, unfolding
 from zoo.language.expressions import FUNCTIONS
-from zoo.language.reading import FIELDS
+from zoo.language.fields import FIELDS
 
 HEAD = "spec: 1\nname: small\nfamily: mlp\nclasses: 3\ninput: {shape: [4]}\nhead: [Flatten]\n"
 TWO = HEAD.replace("input: {shape: [4]}", "inputs: {left: {shape: [4]}, right: {shape: [4]}}")

@@ -191,7 +191,7 @@ def test_what_the_variants_give_need_not_be_given_in_the_base(written):
         ("{a: {name: b}}", "v.yaml:8:16: variants.a.name: `name` cannot be changed; expected a key of the network"),
         ("{a: {family: cnn}}",
          "v.yaml:8:16: variants.a.family: `family` cannot be changed; expected a key of the network"),
-        ("{a: {drop: 0.5}}", "v.yaml:8:16: drop: no such key; expected a key of a spec; did you mean `dropout`?"),
+        ("{a: {drop: 0.5}}", "v.yaml:8:16: variants.a.drop: no such key; expected a key of a spec; did you mean `dropout`?"),
         ("{a: 3}", "v.yaml:8:12: variants.a: `3` is not accepted; expected a mapping of what is different"),
         ("{a: {extends: a}}", "v.yaml:8:16: variants.a.extends: `a` extends itself; expected another variant"),
         ("{a: {extends: b}, b: {extends: a}}",

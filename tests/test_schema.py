@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from zoo import selection
 from zoo.errors import ZooError
-from zoo.language import catalogue, objects, parsing, ranges, reading
+from zoo.language import catalogue, fields, objects, parsing, ranges, reading
 from zoo.language.families import FAMILIES
 from zoo.language.schema import argument, schema, text
 
@@ -164,10 +164,10 @@ def test_the_schema_knows_the_keys_that_the_checks_know():
     made = schema()
     definitions = made["$defs"]
 
-    assert set(made["properties"]) == set(reading.FIELDS)
-    assert set(definitions["input"]["properties"]) == set(reading.INPUT)
-    assert set(definitions["train"]["properties"]) == set(reading.TRAINING)
-    assert set(definitions["penalties"]["properties"]) == set(reading.PENALTIES)
+    assert set(made["properties"]) == set(fields.FIELDS)
+    assert set(definitions["input"]["properties"]) == set(fields.INPUT)
+    assert set(definitions["train"]["properties"]) == set(fields.TRAINING)
+    assert set(definitions["penalties"]["properties"]) == set(fields.PENALTIES)
     assert set(definitions["of an item"]["properties"]) == set(objects.OURS)
     assert {one["if"]["properties"]["family"]["const"] for one in made["allOf"][: len(FAMILIES)]} == set(FAMILIES)
     assert set(catalogue.catalogue()["layers"]) <= set(definitions)

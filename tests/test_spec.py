@@ -17,8 +17,8 @@ from zoo import selection
 from zoo.errors import ZooError
 from zoo.language import parsing, unfolding
 from zoo.language.families import FACTS, FAMILIES, KINDS, LIKELIHOODS, head
+from zoo.language.fields import FIELDS, INPUT, LATER, TRAINING
 from zoo.language.ranges import Filled
-from zoo.language.reading import FIELDS, INPUT, LATER, TRAINING
 from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, FIGURES, TRAIN
 
 SPECS = sorted((Path(__file__).parents[1] / "specs").rglob("*.yaml"))

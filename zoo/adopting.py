@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from zoo import importing, selection
 from zoo.errors import Problem, ZooError, joined, listed, plainly
 from zoo.importing.graphs import Foreign, operation_of, without_graph
-from zoo.language import catalogue, folding, network, reading, unfolding
+from zoo.language import catalogue, fields, folding, network, reading, unfolding
 from zoo.language.expressions import is_expression
 from zoo.language.families import OWN_LOSSES, losses
 from zoo.language.network import Network
@@ -151,7 +151,7 @@ def _folded(data: Data) -> Data:
 
 def _checked(data: Data, source: str) -> Spec:
     """The spec of plain data. Raises `ZooError` with every problem."""
-    found, problems = reading.read({key: data[key] for key in reading.FIELDS if key in data}, source, {})
+    found, problems = reading.read({key: data[key] for key in fields.FIELDS if key in data}, source, {})
     problems += selection.body_problems(found) if found else []
     if found is None or problems:
         raise ZooError(*problems)

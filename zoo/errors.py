@@ -77,6 +77,11 @@ def nearest(word: object, words: Iterable[str]) -> str:
     return ""
 
 
+def is_close(word: str, other: str) -> bool:
+    """Whether a word is another one but for a letter or two."""
+    return difflib.SequenceMatcher(None, plainly(word), plainly(other)).ratio() >= 0.8
+
+
 def plainly(name: str) -> str:
     """A name without case, `-`, `_` and spaces: `LeNet-5` is `lenet5`."""
     return "".join(letter for letter in name.lower() if letter not in "-_ ")

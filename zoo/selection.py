@@ -15,7 +15,8 @@ from typing import Any
 from zoo.errors import Problem, ZooError, joined, listed, nearest, plainly
 from zoo.language import merging, network, parsing, ranges, reading, unfolding
 from zoo.language.families import FACTS, FAMILIES, kinds
-from zoo.language.spec import BODY, Spec, held
+from zoo.language.fields import BODY
+from zoo.language.spec import Spec, held
 
 
 @dataclass(frozen=True)

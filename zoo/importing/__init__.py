@@ -38,9 +38,8 @@ from zoo.importing.graphs import (
 from zoo.importing.saying import PREVIOUS, layers_of, operation_said
 from zoo.language import catalogue, folding, network, reading, unfolding
 from zoo.language.families import DTYPES, KINDS, kinds
-from zoo.language.items import GROUP
 from zoo.language.network import free, names_of, owner, snake_case
-from zoo.language.objects import FIRST, OURS, WRAPPED, kernels
+from zoo.language.objects import FIRST, GROUP, OURS, WRAPPED, kernels
 from zoo.language.parsing import NAME, NAMES
 from zoo.lowering import Plain, lower, together
 

@@ -102,8 +102,11 @@ class Bodies:
         self, raw: Mapping[str, Any], order: Iterable[str], table: dict[str, Any], where: Callable[[str], Path]
     ) -> None:
         """Compute the values of names in their order. A name without a value stays out of the table."""
+        lost = any(one.rpartition(".")[2] == "extends" for one in self.spec.told)  # what may give it one
         given = [
-            key for key in order if key not in table and (raw[key] is not None or self.spec.is_told_in(where(key)))
+            key
+            for key in order
+            if key not in table and (raw[key] is not None or lost or self.spec.is_told_in(where(key)))
         ]
         table.update(dict.fromkeys(given, LOST))  # what one of a circle finds of the next
         for key in given:

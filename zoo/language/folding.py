@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.language import catalogue, dumping, expressions, network, reading, unfolding
-from zoo.language.items import BUILT_IN, GROUP
+from zoo.language.fields import FIELDS
+from zoo.language.items import BUILT_IN
 from zoo.language.network import Network, owner
-from zoo.language.objects import OURS, is_named
+from zoo.language.objects import GROUP, OURS, is_named
 from zoo.language.parsing import NAME
 
 Data = dict[str, Any]
@@ -152,9 +153,7 @@ def _named(data: Data, meant: Network) -> tuple[Data, dict[str, set[str]]] | Non
 def _put(data: Data, **more: Any) -> Data:
     """The data with other parts, in the order in which specs are written."""
     both = {**data, **more}
-    return {
-        key: both[key] for key in reading.FIELDS if key in both and (both[key] or key not in ("blocks", "defaults"))
-    }
+    return {key: both[key] for key in FIELDS if key in both and (both[key] or key not in ("blocks", "defaults"))}
 
 
 def _bodies(data: Data) -> dict[str, list[Item]]:

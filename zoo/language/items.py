@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zoo.errors import Problem, listed, nearest
-from zoo.language import catalogue, expressions, objects, parsing, ranges
+from zoo.language import catalogue, expressions, objects, ranges
 from zoo.language.expressions import Wrong, is_expression
 from zoo.language.families import head
-from zoo.language.objects import OURS
+from zoo.language.fields import BODY
+from zoo.language.objects import BLOCK, GROUP, OURS, REUSE
 from zoo.language.parsing import NAME, NAMES, Path, shown, written
-from zoo.language.spec import BODY, STATED, Spec
+from zoo.language.spec import STATED, Spec
 
 BUILT_IN = ("name", *STATED, "l2", "dropout", "input", "inputs")
 """Names that every expression of a body may ask for."""
@@ -31,10 +32,6 @@ LOCALS = "letters a to z or A to Z, digits and `_`, no digit first"
 
 MOST = 100
 """After so many problems the items that follow are not looked at."""
-
-GROUP = ("layers", "for", "in", "repeat", "if", "from", "l2", "frozen")
-BLOCK = ("parameters", "let", "inputs", "nested", "layers", "outputs")
-REUSE = ("layer", "from", "name")
 
 _AN_ITEM = "a layer, such as Flatten or Dense: {units: 64}"
 _ALONE = {"let": "let: {name: value}", "reuse": "reuse: {layer: NAME, from: TENSOR}"}
@@ -155,10 +152,6 @@ class _Under:
     blocks: set[str] = field(default_factory=set)
 
 
-BLOCK_MEANT = dict.fromkeys(("args", "arguments", "params", "with"), "parameters") | {"body": "layers"}
-"""What keys of a block are called elsewhere."""
-
-
 def read(spec: Spec) -> Program:
     """Read the items of all sections of a spec. Every problem of the text is found."""
     return _Reader(spec).program()
@@ -225,13 +218,11 @@ class _Reader:
     def _declare_blocks(self) -> None:
         raw = self.data.get("blocks") or {}
         fine: dict[str, dict[str, Any]] = {}
-        for name, said in raw.items():
+        for name, body in raw.items():
             here: Path = ("blocks", name)
-            unknown = [key for key in said if key not in BLOCK] if isinstance(said, Mapping) else []
-            meant = {key: BLOCK_MEANT.get(key) or nearest(key, BLOCK) for key in unknown}
-            body = self._as_meant(said, meant, here) if isinstance(said, Mapping) else said
-            for key, close in meant.items():
-                self._wrong((*here, key), "no such key", f"a key of a block: {listed(BLOCK)}", close)
+            unknown = [key for key in body if key not in BLOCK] if isinstance(body, Mapping) else []
+            for key in unknown:
+                self._wrong((*here, key), "no such key", f"a key of a block: {listed(BLOCK)}", nearest(key, BLOCK))
             if isinstance(body, Mapping) and body.get("layers", 0) in ([], None):
                 self._wrong((*here, "layers"), "`layers` is empty", "its items, indented under it")
             elif not isinstance(body, Mapping) or not body.get("layers"):
@@ -368,16 +359,6 @@ class _Reader:
                 continue
             self.defaults = {key: one for key, one in self.defaults.items() if key != name}
 
-    def _as_meant(self, raw: Mapping[str, Any], meant: Mapping[str, str], path: Path) -> dict[str, Any]:
-        """A mapping with misspelt keys, which are told where they stand, as those that they likely mean."""
-        made = dict(raw)
-        for key, close in meant.items():
-            if close and close not in made:
-                made[close] = made.pop(key)
-                moved = parsing.moved(self.spec.marks, (*path, key), (*path, close))
-                self.spec = replace(self.spec, marks={**self.spec.marks, **moved})
-        return made
-
     # Items
 
     def _items(self, raw: Any, path: Path, scope: _Scope, single: bool = False) -> tuple[Item, ...]:
@@ -426,13 +407,11 @@ class _Reader:
 
     def _group(self, raw: dict[str, Any], path: Path, scope: _Scope) -> Item | None:
         lacks = [key for key in ("layers", "for", "in") if key not in raw]
-        meant = {key: nearest(key, lacks) or nearest(key, GROUP) for key in raw if key not in GROUP}
-        for key, close in meant.items():
-            self._wrong((*path, key), "no such key", f"a key of a group: {listed(GROUP)}", close)
-        raw = self._as_meant(raw, meant, path)
-        lacks = [key for key in lacks if key not in raw]
+        odd = [key for key in raw if key not in GROUP]
+        for key in odd:
+            self._wrong((*path, key), "no such key", f"a key of a group: {listed(GROUP)}", nearest(key, GROUP))
         body = raw.get("layers")
-        if meant and ("layers" in lacks or len(lacks) == 1):
+        if odd and ("layers" in lacks or len(lacks) == 1):
             return self._left(body, path, scope)
         if not isinstance(body, list) or not body:
             missing = "is empty" if "layers" in raw else "is missing"
@@ -641,14 +620,10 @@ class _Reader:
             if target in objects.MERGING and isinstance(body, list):
                 expected = f"{target}: {{from: {shown(body)[1:-1].replace(chr(34), '')}}}"
             self._wrong(path, wrong, expected)
+            self._value(body, path, scope)
             return {}, {}
         arguments = dict(body) if isinstance(body, dict) else {required[0]: body} if body is not None else {}
         own = {key: arguments.pop(key) for key in ours if key in arguments and key not in known}
-        unknown = {key: nearest(key, (*known, *words)) for key in arguments.keys() - {*known}}
-        unknown = {key: close for key, close in unknown.items() if close in ("name", "from")}
-        if unknown:  # told, and read as they are meant
-            made = self._as_meant({**arguments, **own}, unknown, path)
-            own |= {key: made[key] for key in unknown.values() if key in made}
         if ranges.looks_like(arguments) and "default" in arguments and not set(arguments) & set(known):
             hint = f"{target}: {{{required[0]}: {{...}}}}" if len(required) == 1 else ""
             self._wrong(path, "a range stands where the arguments do", "it as the value of an argument", hint)

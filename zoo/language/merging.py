@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.errors import Mark, Problem, listed, nearest
-from zoo.language import expressions, parsing, ranges
+from zoo.language import expressions, parsing, ranges, spelling
 from zoo.language.objects import is_named
-from zoo.language.parsing import NAME, NAMES, Marks, Path, shown, written
+from zoo.language.parsing import NAME, NAMES, Marks, Path, place_of, problem_at, shown, written
 
 CHANGE = "--set"
 """The place of what a change brought in."""
@@ -40,20 +40,12 @@ class Document:
     """The values that were replaced or removed, each with the level of the document that did it."""
     written: dict[Path, int] = field(default_factory=dict)
     """The last level that wrote a name of `let` or a block; 0 where that is no other."""
+    spelt: list[Problem] = field(default_factory=list)
+    """Words that were misspelt, and are put right in what is here."""
 
     def problem(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
         """Note a problem at a path, with the place where that path was written."""
         self.problems.append(problem_at(self.marks, path, wrong, expected, hint))
-
-
-def place_of(marks: Marks, path: Path) -> Mark | None:
-    """Where a path was written, or what it stands in."""
-    return next((marks[path[:end]] for end in range(len(path), -1, -1) if path[:end] in marks), None)
-
-
-def problem_at(marks: Marks, path: Path, wrong: str, expected: str = "", hint: str = "") -> Problem:
-    """A problem at a path, with its place."""
-    return Problem(wrong, expected, hint, written(path), place_of(marks, path))
 
 
 def document(
@@ -65,10 +57,10 @@ def document(
     `under` are the specs that extend this one, the nearest last.
     """
     if isinstance(content, bytes):
-        data, marks, problems = _parsed(content, file)
-        found = Document(copy.deepcopy(data), dict(marks), list(problems))
+        data, marks, problems, spelt = _parsed(content, file)
+        found = Document(copy.deepcopy(data), dict(marks), list(problems), spelt=list(spelt))
     else:
-        found = Document(*parsing.copied(content, file))
+        found = _spelt(*parsing.copied(content, file))
     if not isinstance(found.data, dict):
         return found
     if "extends" in found.data:
@@ -81,9 +73,18 @@ def document(
 
 
 @functools.lru_cache(maxsize=8)
-def _parsed(content: bytes, file: str) -> tuple[Any, Marks, list[Problem]]:
+def _parsed(content: bytes, file: str) -> tuple[Any, Marks, list[Problem], list[Problem]]:
     """The text of a file, read once for all its variants; a copy is what the caller may change."""
-    return parsing.parse(content, file)
+    found = _spelt(*parsing.parse(content, file))
+    return found.data, found.marks, found.problems, found.spelt
+
+
+def _spelt(data: Any, marks: Marks, problems: list[Problem]) -> Document:
+    """What a text says, its misspelt words put right."""
+    if not isinstance(data, dict):
+        return Document(data, marks, problems)
+    data, marks, spelt = spelling.mended(data, marks)
+    return Document(data, marks, problems, spelt=spelt)
 
 
 def _extended(found: Document, file: str, find: Find | None, under: tuple[str, ...]) -> Document:
@@ -121,7 +122,7 @@ def _extended(found: Document, file: str, find: Find | None, under: tuple[str, .
     base.data.pop("variants", None)
     over = {key: value for key, value in found.data.items() if key != "extends"}
     marks = {path: mark for path, mark in found.marks.items() if path[:1] != ("extends",)}
-    made = merged(base, Document(over, marks), ())
+    made = merged(base, Document(over, marks, found.problems, spelt=found.spelt), ())
     made.marks[()] = found.marks.get((), made.marks.get(()))  # type: ignore[assignment]
     made.problems = [*base.problems, *found.problems, *made.problems]
     return made
@@ -139,7 +140,11 @@ def _varied(found: Document, name: str) -> Document:
             where: Path = ("variants", chain[-1], "extends") if chain else ()
             others = [one for one in variants if one not in chain]
             known = f"one of {listed(others, 40)}" if others else "another variant of the file, which has none"
-            found.problem(where, f"no variant `{at}`", known, nearest(at, others))
+            close = nearest(at, others)
+            found.problem(where, f"no variant `{at}`", known, close)
+            if chain and close:  # read as it is likely meant
+                at = close
+                continue
             found.data.setdefault("name", at)
             return found
         if at in chain:
@@ -162,7 +167,7 @@ def _varied(found: Document, name: str) -> Document:
                 found.problem((*here, key), f"`{key}` cannot be changed", "a key of the network")
                 del over[key]
         before = found.problems
-        found = merged(found, Document(over, found.marks), here)
+        found = merged(found, Document(over, found.marks, before), here)
         found.problems = [*before, *found.problems]
     own = found.data.get("name", "")  # what the file is called in prose: a variant goes by its own name
     if "name" in found.data and not (isinstance(own, str) and NAME.fullmatch(own)):
@@ -184,7 +189,10 @@ def merged(base: Document, over: Document, at: Path, into: Path = (), level: int
     The `level` is one more than the base's unless it is said.
     """
     level = level or base.level + 1
-    made = Document(base.data, dict(base.marks), [], level, list(base.gone), dict(base.written))
+    made = Document(
+        base.data, dict(base.marks), [], level, list(base.gone), dict(base.written), [*base.spelt, *over.spelt]
+    )  # fmt: skip
+    told = {one.path for one in over.problems}
     let, known = over.data.get("let"), base.data.get("let")
     if isinstance(let, dict):
         known = known if isinstance(known, dict) else {}
@@ -212,6 +220,8 @@ def merged(base: Document, over: Document, at: Path, into: Path = (), level: int
         for key, value in new.items():
             if value is None and key not in old:
                 where, place = written((*at, *path, key)), place_of(over.marks, (*at, *path, key))
+                if where in told:  # it is null for want of another word
+                    continue
                 wrong, close = "null removes it, and the base has none", nearest(key, old)
                 made.problems.append(Problem(wrong, "a key that stands there", close, where, place))
             elif value is None:

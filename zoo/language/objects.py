@@ -15,6 +15,15 @@ from zoo.language.ranges import Range, is_number
 Found = tuple[Path, str, str, str]
 """Where, what is wrong, what was expected, the nearest right thing."""
 
+GROUP = ("layers", "for", "in", "repeat", "if", "from", "l2", "frozen")
+"""The keys of a group of items."""
+
+BLOCK = ("parameters", "let", "inputs", "nested", "layers", "outputs")
+"""The keys of a block."""
+
+REUSE = ("layer", "from", "name")
+"""The keys of a `reuse`."""
+
 OURS = ("name", "from", "if", "else", "repeat", "l2", "frozen")
 """Words of ours inside an item's braces, beside the layer's own arguments."""
 
@@ -156,17 +165,9 @@ def arguments(
     for key, value in given.items():
         here = (*path, key)
         if key not in known:
-            words = [*known, *ours]
-            expected = f"one of {listed(words)}" if len(words) > 1 else words[0] if words else f"{name} alone"
-            close = FORMER.get(key, "")
-            close = close if close in known else nearest(key, words)
-            if key[:1].isupper() and "layer" in known:
-                expected, close = f"{name}: {{layer: {{{key}: {{...}}}}}}", ""
-            if key in called_with(name) and ours:
-                expected, close = f"it in `from`: {{{called_with(name)[0]}: NAME, {key}: ...}}", ""
-            meant.add(close)
-            why = catalogue.refused_argument(name, key)
-            yield here, f"no such argument{': ' if why else ''}{why}", expected, close
+            found = unknown(name, key, entry, ours)
+            meant.add(found[2])
+            yield (here, *found)
         else:
             yield from _value(name, key, value, entry, here, defaults)
     spared = ("rate",) if ours and name in catalogue.DROPOUTS else ()
@@ -174,6 +175,21 @@ def arguments(
     if missing and not part:
         says = " and ".join(f"`{key}`" for key in missing)
         yield path, f"{says} {'is' if len(missing) == 1 else 'are'} missing", called(name, entry["required"]), ""
+
+
+def unknown(name: str, key: str, entry: Mapping[str, Any], ours: Sequence[str]) -> tuple[str, str, str]:
+    """What is wrong with an argument that an object does not have, as (wrong, expected, hint)."""
+    known = entry["arguments"]
+    words = [*known, *ours]
+    expected = f"one of {listed(words)}" if len(words) > 1 else words[0] if words else f"{name} alone"
+    close = FORMER.get(key, "")
+    close = close if close in known else nearest(key, words)
+    if key[:1].isupper() and "layer" in known:
+        expected, close = f"{name}: {{layer: {{{key}: {{...}}}}}}", ""
+    if key in called_with(name) and ours:
+        expected, close = f"it in `from`: {{{called_with(name)[0]}: NAME, {key}: ...}}", ""
+    why = catalogue.refused_argument(name, key)
+    return f"no such argument{': ' if why else ''}{why}", expected, close
 
 
 def _value(

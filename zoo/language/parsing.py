@@ -177,6 +177,16 @@ def moved(marks: Marks, path: Path, to: Path) -> Marks:
     return {(*to, *known[len(path) :]): mark for known, mark in marks.items() if known[: len(path)] == path}
 
 
+def place_of(marks: Marks, path: Path) -> Mark | None:
+    """Where a path was written, or what it stands in."""
+    return next((marks[path[:end]] for end in range(len(path), -1, -1) if path[:end] in marks), None)
+
+
+def problem_at(marks: Marks, path: Path, wrong: str, expected: str = "", hint: str = "") -> Problem:
+    """A problem at a path, with its place."""
+    return Problem(wrong, expected, hint, written(path), place_of(marks, path))
+
+
 def _syntax(error: Exception, text: str, file: str) -> Problem:
     says = str(getattr(error, "problem", None) or str(error).splitlines()[0])
     mark = getattr(error, "problem_mark", None)

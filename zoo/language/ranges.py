@@ -168,13 +168,13 @@ def looks_like(value: Any) -> bool:
     """Whether a mapping in the place of a value is meant as a range."""
     if not isinstance(value, dict):
         return False
-    meant = set(value) <= {*_MEANT, "step", "sampling", "default"} and len(value) > 1 and _MEANT.keys() & set(value)
+    meant = set(value) <= {*MEANT, "step", "sampling", "default"} and len(value) > 1 and MEANT.keys() & set(value)
     # `{query: previous, values: previous}` is none: tensors by name, one of them misspelt
-    of_values = isinstance(value.get("values"), list) or ("values" in value and set(value) <= {*KEYS, *_MEANT})
+    of_values = isinstance(value.get("values"), list) or ("values" in value and set(value) <= {*KEYS, *MEANT})
     return bool(of_values or {"min_value", "max_value"} & set(value) or meant)
 
 
-_MEANT = {
+MEANT = {
     "min": "min_value", "max": "max_value", "low": "min_value", "high": "max_value", "log": "", "choices": "values",
     "choice": "values",
 }  # fmt: skip
@@ -190,8 +190,8 @@ def read(value: dict[str, Any]) -> tuple[Range | None, list[tuple[str, str, str]
     """A range from its mapping, and what is wrong with it as (key, wrong, expected), the key empty for the whole."""
     expected = f"one of {', '.join(KEYS)}"
     odd = [key for key in value if key not in KEYS]
-    wrong = [(key, "no such key of a range", f"`{_MEANT[key]}`" if _MEANT.get(key) else expected) for key in odd]
-    meant = {_MEANT.get(key, "") for key in odd}
+    wrong = [(key, "no such key of a range", f"`{MEANT[key]}`" if MEANT.get(key) else expected) for key in odd]
+    meant = {MEANT.get(key, "") for key in odd}
     found = _list(value) if "values" in value else _interval(value)
     follows = {f"`{key}` is missing" for key in ("min_value", "max_value") if key in meant or "values" in meant}
     wrong += [one for one in found if one[1] not in follows]

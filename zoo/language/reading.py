@@ -12,153 +12,18 @@ from typing import Any
 
 from zoo.errors import Problem, joined, listed, nearest
 from zoo.language import catalogue, expressions, merging, objects, parsing, ranges
-from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS, kinds, losses, unfit_loss
-from zoo.language.merging import CHANGE, Document, Find, problem_at
-from zoo.language.objects import is_count, is_lambda, is_rate
-from zoo.language.parsing import NAME, NAMES, Marks, Path, shown, written
+from zoo.language.families import FACTS, FAMILIES, kinds, losses, unfit_loss
+from zoo.language.fields import BODY, FIELDS, INPUT, KL, LATER, PENALTIES, PLAIN, SPARSITY, TRAINING, Fields, unknown
+from zoo.language.merging import CHANGE, Document, Find
+from zoo.language.objects import is_count, is_lambda
+from zoo.language.parsing import NAME, NAMES, Marks, Path, problem_at, shown, written
 from zoo.language.ranges import Range
-from zoo.language.spec import BODY, PROSE, STATED, TRAIN, Spec, is_told
-
-Test = Callable[[Any], bool]
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and bool(NAME.fullmatch(value))
-
-
-def _is_items(value: Any) -> bool:
-    return isinstance(value, list) and bool(value)
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
-
-
-def _is_mapping(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_filled(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value)
-
-
-def _is_shape(value: Any) -> bool:
-    return isinstance(value, list) and len(value) in KINDS and all(size is None or is_count(size) for size in value)
-
-
-def _is_inputs(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value) and all(isinstance(one, dict) for one in value.values())
-
-
-def _or_expression(test: Test) -> Test:
-    return lambda value: test(value) or (isinstance(value, str) and "$" in value)
-
-
-def _is_source(value: Any) -> bool:
-    """Whether a text can name weights: a file has a dot or a slash in its name."""
-    return _is_text(value) and (value == "imagenet" or any(one in value for one in ":./\\$"))
-
-
-def _is_texts(value: Any) -> bool:
-    return _is_text(value) or (isinstance(value, list) and bool(value) and all(map(_is_text, value)))
-
-
-def _one_of(words: Iterable[str]) -> tuple[Test, str]:
-    known = tuple(words)
-    return lambda value: value in known, f"one of {listed(known)}"
-
-
-_LAYERS = "a list of layers, such as [Flatten, Dense: {units: 64}]"
-
-FIELDS: dict[str, tuple[Test, str]] = {
-    "spec": (lambda value: type(value) is int and value == 1, "1, the version of the language"),
-    "name": (_is_name, f"a name of {NAMES}"),
-    "family": _one_of(FAMILIES),
-    "task": _one_of(FACTS),
-    "summary": (_is_text, "a sentence"),
-    "reference": (_is_text, "where the network was published"),
-    "year": (is_count, "the year in which it was published"),
-    "parameters": (is_count, "the number of parameters at the defaults"),
-    "counting": (_is_text, "how the parameters are counted"),
-    "flops": (is_count, "the floating-point operations of one answer, a whole number"),
-    "regularization": (_is_text, "the lambda and p of the publication"),
-    "metric": (_is_text, "what it reached, on which data, and where that is written"),
-    "variants": (_is_mapping, "{name: {key: value}}"),
-    "extends": (_is_text, "the name of a spec, or the path of a file"),
-    "classes": (is_count, objects.COUNT),
-    "targets": (is_count, objects.COUNT),
-    "horizon": (is_count, objects.COUNT),
-    "features": (is_count, objects.COUNT),
-    "input": (_is_mapping, "a mapping such as {shape: [28, 28, 1]}"),
-    "inputs": (_is_inputs, "a mapping such as {image: {shape: [28, 28, 1]}, label: {shape: [], dtype: int32}}"),
-    "l2": (_or_expression(is_lambda), objects.LAMBDA),
-    "dropout": (_or_expression(is_rate), objects.RATE),
-    "let": (_is_mapping, "{name: value}"),
-    "defaults": (_is_mapping, "arguments by class, such as {Conv2D: {padding: same}}"),
-    "blocks": (_is_mapping, "{name: {parameters: {...}, layers: [...]}}"),
-    "prepare": (_is_items, "a list of layers, such as [Rescaling: {scale: 1 / 255}]"),
-    "layers": (_is_list, _LAYERS),
-    "encoder": (_is_list, _LAYERS),
-    "latent": (lambda value: isinstance(value, (dict, str)), "one layer, such as Dense: {units: 32}"),
-    "decoder": (_is_list, _LAYERS),
-    "likelihood": _one_of(LIKELIHOODS),
-    "penalties": (_is_filled, "{kl: {weight: 4.0, warm_up: 1000}, mmd: 10.0}, or {contractive: 1e-4, sparsity: 0.01}"),
-    "head": (_is_items, _LAYERS),
-    "outputs": (lambda value: isinstance(value, list) and bool(value), "a list of names"),
-    "weights": (_is_source, "imagenet, keras:NAME, run:NAME, or a file of weights"),
-    "frozen": (lambda value: isinstance(value, bool), "true or false"),
-    "train": (_is_mapping, "a mapping with any of optimizer, loss, batch_size and epochs"),
-}
-"""The keys of a spec, what each accepts, and how that is said."""
-
-INPUT: dict[str, tuple[Test, str]] = {
-    "shape": (_is_shape, "one to four whole numbers above 0, without the batch, such as [28, 28, 1]"),
-    "dtype": _one_of(DTYPES),
-    "kind": _one_of(dict.fromkeys(kind for row in KINDS.values() for kind in row)),
-    "vocabulary": (is_count, objects.COUNT),
-    "classes": (is_count, objects.COUNT),
-    "columns": (_is_texts, "a list of names"),
-}
-
-TRAINING: dict[str, tuple[Test, str]] = {
-    "optimizer": (lambda value: isinstance(value, (str, dict)), "an optimizer, such as Adam: {learning_rate: 1e-3}"),
-    "loss": (lambda value: isinstance(value, (str, dict)), "a loss of Keras, such as Huber: {delta: 0.5}"),
-    "batch_size": (is_count, objects.COUNT),
-    "epochs": (is_count, objects.COUNT),
-}
-
-_WEIGHT = (_or_expression(is_lambda), f"{objects.WEIGHT}, or a range")
-KL: dict[str, tuple[Test, str]] = {"weight": _WEIGHT, "warm_up": (_or_expression(is_count), objects.COUNT)}
-SPARSITY: dict[str, tuple[Test, str]] = {
-    "weight": _WEIGHT,
-    "target": (_or_expression(objects.is_share), objects.SHARE),
-}
-PENALTIES: dict[str, tuple[Test, str]] = {
-    "kl": (lambda value: isinstance(value, dict) or _WEIGHT[0](value), "a weight, or {weight: 4.0, warm_up: 1000}"),
-    "mmd": _WEIGHT,
-    "contractive": _WEIGHT,
-    "sparsity": (
-        lambda value: isinstance(value, dict) or _WEIGHT[0](value),
-        "a weight, or {weight: 0.01, target: 0.05}",
-    ),
-}
-PLAIN = ("contractive", "sparsity")
-"""The penalties of a code that is no distribution."""
+from zoo.language.spec import PROSE, STATED, TRAIN, Spec, is_told
 
 REQUIRED = ("spec", "name", "family", "input")
 
-LATER = ("heads",)
-"""Words that the language keeps for what is to come."""
-
 MOST = 100
 """So many problems of a spec's keys are said."""
-
-_INSIDE = {"train": TRAINING, "input": INPUT}
-_ELSEWHERE = {"learning_rate": "train.optimizer.Adam.learning_rate", "input_shape": "input.shape"}
 
 
 def read(
@@ -185,16 +50,17 @@ def read(
         plain, _, wrong = parsing.copied(value, CHANGE, where)
         found.problems += wrong
         merging.change(found, where, plain, FIELDS, {"train": TRAIN, "input": {}}, OBJECTS, level)
+    meant = _without_unknown(found)
     before = _own_names(found.data)
     found.data = merging.without_unread(found.data, found.gone, found.written)
     gone = before - _own_names(found.data)
-    _as_meant(found)
     _compute(found)
     data, wrong, spoilt = _with_ranges(found.data, found.marks)
     problems = list(dict.fromkeys([*found.problems, *wrong]))
     told = _paths(problems) | spoilt
+    problems += found.spelt
     based = "extends" not in told  # else what is missing would come from there
-    for one in itertools.islice(_check(data, found.marks), MOST):
+    for one in itertools.islice(_check(data, found.marks, meant), MOST):
         follows = not based and one.wrong.endswith(("is missing", "`null` is not accepted"))
         if not is_told(one.path, told) and not follows:
             problems.append(one)
@@ -237,19 +103,17 @@ def _own_names(data: dict[str, Any]) -> set[str]:
     return {name for part in parts if isinstance(part, dict) for name in part if isinstance(name, str)}
 
 
-def _as_meant(found: Document) -> None:
-    """Tell misspelt keys, and put what they hold where it is likely meant, so that it is looked at all the same."""
-    data = found.data
-    for key in [one for one in itertools.islice(data, MOST) if one not in (*FIELDS, *LATER)]:
-        inside = {inner: f"{outer}.{inner}" for outer, keys in _INSIDE.items() for inner in keys} | _ELSEWHERE
-        found.problems += _unknown((key,), FIELDS, found.marks, "a spec", inside)
-        close = "" if key in {*inside, *OF_THE_TASK} else nearest(key, FIELDS)
-        if close and close not in data:
-            data = {close if one == key else one: value for one, value in data.items()}
-            found.marks.update(parsing.moved(found.marks, (key,), (close,)))
-        else:
-            data = {one: value for one, value in data.items() if one != key}
-    found.data = data
+def _without_unknown(found: Document) -> set[str]:
+    """Tell keys that are none, and leave them out; what they may be meant as, which then is not missing."""
+    meant = set[str]()
+    for key in [one for one in itertools.islice(found.data, MOST) if one not in (*FIELDS, *LATER)]:
+        value = found.data[key]
+        wrong, expected, close = unknown(str(key), value, FIELDS, "a spec")
+        found.problem((key,), wrong, expected, close)
+        found.gone.append((found.level + 1, value))  # what it reads is read
+        meant.add(close.partition(".")[0])
+    found.data = {key: value for key, value in found.data.items() if key in FIELDS or key in LATER}
+    return meant
 
 
 def _usable(data: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
@@ -289,7 +153,7 @@ def _usable_input(one: dict[str, Any]) -> dict[str, Any]:
     return {"shape": [None]} | kept
 
 
-def _accepts(fields: dict[str, tuple[Test, str]], data: dict[str, Any], key: str) -> bool:
+def _accepts(fields: Fields, data: dict[str, Any], key: str) -> bool:
     return fields[key][0](data[key]) if key in data else key != "shape"
 
 
@@ -408,7 +272,7 @@ _WITHOUT_RANGE = {
 """Where no range can stand, and what does."""
 
 
-_WORDS: dict[str, tuple[Test, str]] = {"repeat": (is_count, objects.COUNT), "l2": (is_lambda, objects.LAMBDA)}
+_WORDS: Fields = {"repeat": (is_count, objects.COUNT), "l2": (is_lambda, objects.LAMBDA)}
 """Words of ours that may hold a range, and what it may hold."""
 
 
@@ -437,8 +301,7 @@ def _out_of_place(found: Range, path: Path, marks: Marks) -> Iterator[Problem]:
 # What each key accepts
 
 
-def _check(data: dict[str, Any], marks: Marks) -> Iterator[Problem]:
-    meant = _meant(data, FIELDS)
+def _check(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Problem]:
     for key in REQUIRED:
         if key not in data and key not in meant and not (key == "input" and "inputs" in {*data, *meant}):
             yield problem_at(marks, (), f"`{key}` is missing", FIELDS[key][1])
@@ -504,22 +367,13 @@ def _task(data: dict[str, Any]) -> str | None:
     return str(stated) if known else None
 
 
-OF_THE_TASK = {
-    "metrics": ("metrics are the task's", "`task`, or zoo.build and a compile of your own"),
-    "augment": ("augmentation stands in the network", "Keras's random layers first in `layers`"),
-}
-"""Keys that Keras users may look for in `train`, by why there are none, and what serves instead."""
-
-
-def _keys(
-    data: dict[str, Any], fields: dict[str, tuple[Test, str]], path: Path, marks: Marks, what: str
-) -> Iterator[Problem]:
+def _keys(data: dict[str, Any], fields: Fields, path: Path, marks: Marks, what: str) -> Iterator[Problem]:
     for key, value in data.items():
         here = (*path, key)
         if key in LATER and not path:
             yield problem_at(marks, here, f"`{key}` is kept for a later version of the language", "a spec without it")
         elif key not in fields:
-            yield from _unknown(here, fields, marks, what)
+            yield problem_at(marks, here, *unknown(str(key), value, fields, what))
         elif isinstance(value, Range):
             refused = next((one for one in value.held() if not fields[key][0](one)), value)
             if refused is not value:
@@ -530,22 +384,7 @@ def _keys(
             yield problem_at(marks, here, f"{shown(value)} is not accepted", expected, nearest(value, words))
 
 
-def _unknown(
-    here: Path, fields: Mapping[str, Any], marks: Marks, what: str, inside: Mapping[str, str] | None = None
-) -> Iterator[Problem]:
-    """That there is no such key, with the nearest; some are known to stand `inside` another."""
-    key = str(here[-1])
-    if key in OF_THE_TASK:
-        why, expected = OF_THE_TASK[key]
-        yield problem_at(marks, here, f"no such key: {why}", expected)
-        return
-    close = (inside or {}).get(key) or nearest(key, fields)
-    few = not close or len(fields) <= 12  # a long list is no help beside the right word
-    known = f": {listed(fields, 50)}" if few else ""
-    yield problem_at(marks, here, "no such key", f"a key of {what}{known}", close)
-
-
-def _meant(data: dict[str, Any], fields: dict[str, tuple[Test, str]]) -> set[str]:
+def _meant(data: dict[str, Any], fields: Fields) -> set[str]:
     """The keys that unknown ones are likely to stand for, so that these are not called missing as well."""
     return {nearest(key, fields) for key in itertools.islice(data, MOST) if key not in fields}
 
@@ -639,7 +478,14 @@ def _family(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Pro
     if "likelihood" in data and not coded:
         yield problem_at(marks, ("likelihood",), f"nothing reads it in {family}", "`family: ae` or `family: vae`")
     task = data.get("task", family.task)
-    if coded and "task" in data and task in family.tasks and (task == "generation") != gaussian and _is_text(name):
+    if (
+        coded
+        and "task" in data
+        and task in family.tasks
+        and (task == "generation") != gaussian
+        and isinstance(name, str)
+        and name
+    ):
         yield problem_at(marks, ("task",), f"`{name}` is not for {task}", "no `task`, as `latent` decides it")
     if not _accepts(FIELDS, data, "task"):
         return

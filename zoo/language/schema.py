@@ -9,12 +9,13 @@ from typing import Any
 from zoo.language import catalogue, expressions, items, objects
 from zoo.language.bodies import MOST_LAYERS
 from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS, losses
+from zoo.language.fields import BODY
 from zoo.language.parsing import FARTHEST
-from zoo.language.spec import BODY, STATED
+from zoo.language.spec import STATED
 
 Schema = dict[str, Any]
 
-_WORDS = {"let", "reuse", *items.GROUP, *objects.OURS}
+_WORDS = {"let", "reuse", *objects.GROUP, *objects.OURS}
 """Words that are no block's name."""
 
 _TAKEN = {*expressions.FUNCTIONS, *expressions.RESERVED, *items.IN_TRAINING, "name", *STATED, "l2", "dropout"}

@@ -15,9 +15,10 @@ from typing import Any
 from zoo.errors import Mark, Problem
 from zoo.language import dumping
 from zoo.language.families import FAMILIES, kinds
-from zoo.language.merging import CHANGE, place_of, problem_at, without_unread
+from zoo.language.fields import BODY
+from zoo.language.merging import CHANGE, without_unread
 from zoo.language.objects import is_count
-from zoo.language.parsing import Marks, Path, written
+from zoo.language.parsing import Marks, Path, place_of, problem_at, written
 from zoo.language.ranges import Filled, Range, is_number
 
 DEFAULT_L2, DEFAULT_DROPOUT = 0.001, 0.5
@@ -36,8 +37,6 @@ FIGURES = ("parameters", "flops", "metric")
 """Keys of the card that are true of one network alone."""
 
 _SHAPES_NOTHING = (*CARD, "name", "train", "l2", "dropout", "weights", "penalties")
-
-BODY = ("layers", "encoder", "latent", "decoder", "head")
 
 STATED = ("classes", "targets", "horizon", "features")
 """What a head must know: sizes that a spec may state and data decide."""
