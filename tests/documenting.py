@@ -227,7 +227,7 @@ def named_objects() -> list[str]:
     }
     words = {module: [word for word in alone.get(module, ()) if word.islower()] for module in OBJECTS}
     rows = [[where, code(sorted(known[module])), code(words[module])] for module, where in OBJECTS.items()]
-    rows.append(["`activation` and the like", "", code(sorted(alone["activation"]))])
+    rows.append(["`activation` and the like", code(sorted(catalogue.SLOPED)), code(sorted(alone["activation"]))])
     return table(["in the place of", "named objects", "names alone"], rows)
 
 

@@ -136,6 +136,8 @@ class Bodies:
             whole = isinstance(value, float) and value.is_integer() and expected.startswith("a whole number")
             if isinstance(given, str) and whole:
                 hint = given.replace(" / ", " // ") if " / " in given else f"int({given})"
+            if not hint and isinstance(value, str) and value in (self.spec.data.get("let") or {}):
+                hint = f"${value}"
             self._wrong(where, wrong, expected, hint)
 
     def _evaluated(self, value: Any, table: Mapping[str, Any], path: Path) -> Any:
@@ -650,9 +652,11 @@ class Bodies:
                 return tensor
             has = f"`{base}` has one output, `{name}` is none" if count == 1 else f"`{base}` has {count} outputs"
             self._wrong(path, has, f"`{base}`" if count == 1 else f"{base}.0 to {base}.{count - 1}")
+        elif any(re.fullmatch(one, base) for one in frame.lost):
+            pass  # it may be there
         elif name in frame.absent:
             self._wrong(path, f"`{name}` is not there, its `if` is false", "`else: TENSOR` beside that `if`")
-        elif not any(re.fullmatch(one, base) for one in frame.lost):
+        else:
             indexed = re.fullmatch(r"(.+)\[(\d+)\]", name)  # as Python says it
             close = f"{indexed[1]}.{indexed[2]}" if indexed and indexed[1] in frame.tensors else ""
             close = close or nearest(given, ["previous", *frame.tensors])

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zoo.errors import Problem, listed, nearest
-from zoo.language import catalogue, expressions, objects, ranges
+from zoo.language import catalogue, expressions, objects, ranges, spelling
 from zoo.language.expressions import Wrong, is_expression
 from zoo.language.families import head
-from zoo.language.fields import BODY
+from zoo.language.fields import BODY, INPUT
 from zoo.language.objects import BLOCK, GROUP, OURS, REUSE
 from zoo.language.parsing import NAME, NAMES, Path, shown, written
 from zoo.language.spec import STATED, Spec
@@ -32,6 +32,10 @@ LOCALS = "letters a to z or A to Z, digits and `_`, no digit first"
 
 MOST = 100
 """After so many problems the items that follow are not looked at."""
+
+_BARE = re.compile(r"(?<![\w.'\"])[A-Za-z_]\w*")
+_SAID = (*expressions.FUNCTIONS, *expressions.RESERVED)
+"""What a bare word in an expression may be."""
 
 _AN_ITEM = "a layer, such as Flatten or Dense: {units: 64}"
 _ALONE = {"let": "let: {name: value}", "reuse": "reuse: {layer: NAME, from: TENSOR}"}
@@ -197,6 +201,8 @@ class _Reader:
             sections["latent"] = self._latent(self.data["latent"], scope)
         for key in ("l2", "dropout", "outputs", "penalties"):
             self._value(self.data.get(key), (key,), scope)
+        for key in ("l2", "dropout", "penalties", "train"):  # a name without its `$` is told where it stands
+            scope.read |= {*expressions.words_of(self.data.get(key))} & {*raw}
         self._read_by_training(scope)
         self._unread(scope)
         return Program(self.spec, sections, self.defaults, self.problems, self.whole, self.reads, self.lost)
@@ -241,9 +247,9 @@ class _Reader:
                 ):
                     if not isinstance(given, Mapping):
                         self._wrong((*here, key), f"{shown(given)} is not accepted", says)
-                names = [one for one in parameters if isinstance(one, str)] if isinstance(parameters, list) else []
+                names = spelling.parameters_listed(parameters)
                 self.listed |= {name} if isinstance(parameters, list) else set()
-                parameters = dict.fromkeys(names) or parameters  # so that what gives and reads them is not told as well
+                parameters = names or parameters  # so that what gives and reads them is not told as well
                 parameters = parameters if isinstance(parameters, Mapping) else {}
                 let = let if isinstance(let, Mapping) else {}
                 if not isinstance(body.get("nested", False), bool):
@@ -468,7 +474,11 @@ class _Reader:
             return None
         for key in body:
             if key not in REUSE:
-                self._wrong((*path, key), "no such key", f"one of {listed(REUSE)}", nearest(key, REUSE))
+                expected = f"one of {listed(REUSE)}"
+                if key in GROUP:
+                    expected += f", or a group around it: {{{key}: ..., layers: [reuse: ...]}}"
+                    self.whole = False
+                self._wrong((*path, key), "no such key", expected, nearest(key, REUSE))
         for key in ("layer", "name"):
             self._value(body.get(key), (*path, key), scope)
         if type(body["layer"]) not in (str, int):
@@ -628,11 +638,12 @@ class _Reader:
             hint = f"{target}: {{{required[0]}: {{...}}}}" if len(required) == 1 else ""
             self._wrong(path, "a range stands where the arguments do", "it as the value of an argument", hint)
         elif block:
+            scope.read |= {one for one in arguments.values() if isinstance(one, str) and one in scope.own}  # for `$one`
             self._told(_of_block(target, arguments, known, required, path))
         else:
             told = {**entry, "required": required}
             found = objects.arguments(target, arguments, told, path, ours=words, defaults=self.defaults)
-            self._told((*one[:3], one[3] or _as_name(one[1], scope)) for one in found)
+            self._told((*one[:3], self._dollars(one, body, path, scope) or one[3]) for one in found)
             if {*objects.called_with(target)} & arguments.keys() - {*known}:
                 self.whole = False  # a tensor may stand there
         return arguments, own
@@ -720,6 +731,19 @@ class _Reader:
         scope.read |= {one.removeprefix("$") for one in expressions.words_of(text)}
         scope.read |= {word.group(1)} if word else set()
 
+    def _dollars(self, found: objects.Found, body: Any, path: Path, scope: _Scope) -> str:
+        """A refused text with the `$` that its names lack, an empty text if they are none; they count as read."""
+        text = body
+        for key in found[0][len(path) :]:
+            inside = (isinstance(text, Mapping) and key in text) or (isinstance(text, list) and type(key) is int)
+            text = text[key] if inside else text
+        names = {*scope.own, *scope.around} - {*BUILT_IN}
+        words = _BARE.findall(text) if isinstance(text, str) and "$" not in text else []
+        if not words or not names.issuperset(one for one in words if one not in _SAID):
+            return ""
+        scope.read |= names & {*words}
+        return _BARE.sub(lambda word: word[0] if word[0] in _SAID else f"${word[0]}", text)
+
     def _ask(self, names: Iterable[str], path: Path, scope: _Scope, but: str = "") -> None:
         for name in sorted(names):
             if name not in scope.own and name not in scope.around and (scope.open or self.spec.is_told(("let",))):
@@ -727,6 +751,7 @@ class _Reader:
             elif name not in scope.own and name not in scope.around and len(self.problems) < MOST:
                 known = list(filter(LOCAL.fullmatch, (*scope.own, *scope.around)))
                 close = nearest(name, (*known, *self.spec.gone))
+                close = f"input.{name}" if name in INPUT and "input" in known else close
                 expected = f"one of {listed(sorted(known))}"
                 self._wrong(path, f"no name `${name}`", expected, f"${close}" if close else "")
                 scope.read |= {close}
@@ -813,12 +838,6 @@ class _Reader:
     def _wrong(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
         if not self.spec.is_told(path):
             self.problems.append(self.spec.problem(path, wrong, expected, hint))
-
-
-def _as_name(wrong: str, scope: _Scope) -> str:
-    """The name that a refused text would be with a `$` before it, if there is one."""
-    text = re.match(r'`"([A-Za-z_]\w*)"`', wrong)
-    return f"${text[1]}" if text and text[1] in (*scope.own, *scope.around) else ""
 
 
 def _looked_up(target: str) -> dict[str, Any] | tuple[str, str, str]:

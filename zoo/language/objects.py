@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -166,7 +167,7 @@ def arguments(
         here = (*path, key)
         if key not in known:
             found = unknown(name, key, entry, ours)
-            meant.add(found[2])
+            meant.add("layer" if key[:1].isupper() and "layer" in known else found[2])
             yield (here, *found)
         else:
             yield from _value(name, key, value, entry, here, defaults)
@@ -187,7 +188,8 @@ def unknown(name: str, key: str, entry: Mapping[str, Any], ours: Sequence[str]) 
     if key[:1].isupper() and "layer" in known:
         expected, close = f"{name}: {{layer: {{{key}: {{...}}}}}}", ""
     if key in called_with(name) and ours:
-        expected, close = f"it in `from`: {{{called_with(name)[0]}: NAME, {key}: ...}}", ""
+        first = "" if key == called_with(name)[0] else f"{called_with(name)[0]}: NAME, "
+        expected, close = f"it in `from`: {{{first}{key}: ...}}", ""
     why = catalogue.refused_argument(name, key)
     return f"no such argument{': ' if why else ''}{why}", expected, close
 
@@ -291,7 +293,7 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
     if words and isinstance(value, str) and value in catalogue.UNABLE:
         return f"`{value}` cannot stand alone", catalogue.UNABLE[value], ""
     if words and value not in (*words, default):
-        close = catalogue.meant(value, words) if isinstance(value, str) else ""
+        close = _with_arguments(key, value) or catalogue.meant(value, words) if isinstance(value, str) else ""
         wrong = f"no {key.replace('_', ' ')} `{value}`" if isinstance(value, str) else wrong
         return wrong, f"one of {listed((one for one in words if one.islower()), 12 if close else 40)}", close
     if isinstance(default, bool) and not isinstance(value, bool):
@@ -308,6 +310,19 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
     if isinstance(value, str) and not words and not catalogue.takes_text(key, default):
         return wrong, "a number" if is_number(default) else "a number, or a list of numbers", ""
     return (wrong, "a plain value", "") if isinstance(value, Mapping) else None
+
+
+def _with_arguments(key: str, value: str) -> str:
+    """A text that is a class, or Python's call of one, as the object that it means; else an empty text."""
+    if key.endswith("activation") and value in catalogue.SLOPED:
+        return f"{{{value}: {{}}}}"
+    module = catalogue.catalogue().get(catalogue.module_of(key), {})
+    call = re.fullmatch(r"(?:\w+\.)*(\w+)\((?:(\w+)=)?([^()=,]+)\)", value)
+    class_ = nearest(call[1], module) if call else ""
+    if not call or not class_:
+        return ""
+    first = call[2] or next(iter(module[class_]["arguments"]), "")
+    return f"{{{class_}: {{{first}: {call[3]}}}}}" if first in module[class_]["arguments"] else ""
 
 
 def _unfit(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> str:

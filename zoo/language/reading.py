@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from zoo.errors import Problem, joined, listed, nearest
@@ -305,7 +305,8 @@ def _check(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Prob
     for key in REQUIRED:
         if key not in data and key not in meant and not (key == "input" and "inputs" in {*data, *meant}):
             yield problem_at(marks, (), f"`{key}` is missing", FIELDS[key][1])
-    yield from _keys(data, FIELDS, (), marks, "a spec")
+    names = data["let"] if isinstance(data.get("let"), dict) else {}
+    yield from _keys(data, FIELDS, (), marks, "a spec", names)
     if isinstance(data.get("input"), dict):
         yield from _input(data["input"], ("input",), marks)
     if "inputs" in data and "input" in data:
@@ -317,9 +318,9 @@ def _check(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Prob
                 yield problem_at(marks, ("inputs", name), wrong, expected)
             yield from _input(one, ("inputs", name), marks)
     if _accepts(FIELDS, data, "penalties") and "penalties" in data:
-        yield from _penalties(data["penalties"], marks)
+        yield from _penalties(data["penalties"], marks, names)
     if isinstance(data.get("train"), dict):
-        yield from _keys(data["train"], TRAINING, ("train",), marks, "`train`")
+        yield from _keys(data["train"], TRAINING, ("train",), marks, "`train`", names)
         yield from _objects(data, marks)
     if isinstance(data.get("family"), str) and data["family"] in FAMILIES:
         yield from _family(data, marks, meant)
@@ -367,7 +368,10 @@ def _task(data: dict[str, Any]) -> str | None:
     return str(stated) if known else None
 
 
-def _keys(data: dict[str, Any], fields: Fields, path: Path, marks: Marks, what: str) -> Iterator[Problem]:
+def _keys(
+    data: dict[str, Any], fields: Fields, path: Path, marks: Marks, what: str, names: Container[str] = ()
+) -> Iterator[Problem]:
+    """What is wrong with keys and their values; `names` are those of `let`, which a text without its `$` may mean."""
     for key, value in data.items():
         here = (*path, key)
         if key in LATER and not path:
@@ -381,7 +385,8 @@ def _keys(data: dict[str, Any], fields: Fields, path: Path, marks: Marks, what: 
         elif not fields[key][0](value):
             expected = fields[key][1]
             words = expected.removeprefix("one of ").split(", ") if expected.startswith("one of ") else []
-            yield problem_at(marks, here, f"{shown(value)} is not accepted", expected, nearest(value, words))
+            close = nearest(value, words) or (f"${value}" if isinstance(value, str) and value in names else "")
+            yield problem_at(marks, here, f"{shown(value)} is not accepted", expected, close)
 
 
 def _meant(data: dict[str, Any], fields: Fields) -> set[str]:
@@ -389,11 +394,11 @@ def _meant(data: dict[str, Any], fields: Fields) -> set[str]:
     return {nearest(key, fields) for key in itertools.islice(data, MOST) if key not in fields}
 
 
-def _penalties(given: dict[str, Any], marks: Marks) -> Iterator[Problem]:
-    yield from _keys(given, PENALTIES, ("penalties",), marks, "`penalties`")
+def _penalties(given: dict[str, Any], marks: Marks, names: Container[str]) -> Iterator[Problem]:
+    yield from _keys(given, PENALTIES, ("penalties",), marks, "`penalties`", names)
     for key, fields in (("kl", KL), ("sparsity", SPARSITY)):
         if isinstance(given.get(key), dict):
-            yield from _keys(given[key], fields, ("penalties", key), marks, f"`{key}`")
+            yield from _keys(given[key], fields, ("penalties", key), marks, f"`{key}`", names)
 
 
 def _unread_penalties(data: dict[str, Any], coded: bool, latent: Any, marks: Marks) -> Iterator[Problem]:
