@@ -281,6 +281,28 @@ def test_what_differs_is_said_the_other_way_round_too():
     ]
 
 
+def convolutions(*skip, more=()):
+    layers = [{"Conv2D": {"name": name, "filters": 8, "kernel_size": 3}} for name in ("stem", "c1", "c2", *more)]
+    end = [{"Add": {"name": "skip", "from": list(skip)}}, "GlobalAveragePooling2D"]
+    usual = {"spec": 1, "name": "n", "family": "cnn", "classes": 3, "input": {"shape": [16, 16, 1]}}
+    return selection.load({**usual, "defaults": {"Conv2D": {"padding": "same"}}, "layers": layers + end})
+
+
+@pytest.mark.parametrize(
+    ("skip", "rows"),
+    [
+        (("c1", "c3"), []),  # what a layer in between changes is told with it
+        (("stem", "c3"), [("skip.from", "c1, c2", "stem, c3")]),
+        (("c2", "c3"), [("skip.from", "c1, c2", "c2, c3")]),
+    ],
+)
+def test_another_wiring_beside_a_layer_that_one_side_alone_has_is_told(skip, rows):
+    one, other = convolutions("c1", "c2"), convolutions(*skip, more=["c3"])
+
+    assert comparing.differences(one, other) == [("c3", "-", "Conv2D 8 3"), *rows]
+    assert comparing.differences(other, one) == [("c3", "Conv2D 8 3", "-"), *((what, b, a) for what, a, b in rows)]
+
+
 def test_specs_of_the_zoo_differ_in_what_their_variants_say():
     def rows(one, other):
         return comparing.differences(selection.load(one), selection.load(other))

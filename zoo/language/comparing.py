@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -194,35 +194,94 @@ def _walked(found: Network, inside: tuple[str, ...] = ()) -> Iterator[Scoped]:
             yield from _walked(node.network, (*inside, node.name))
 
 
-def _matched(before: list[Scoped], after: list[Scoped]) -> difflib.SequenceMatcher[str]:
+Opcode = tuple[str, int, int, int, int]
+"""What became of a run of layers, and where it lies on either side, as `difflib` says it."""
+
+
+def _matched(before: list[Scoped], after: list[Scoped]) -> list[Opcode]:
+    """Which runs of layers are the same; of as many, rather those that also have one name."""
     keys = [[_key(node) for _, node in side] for side in (before, after)]
-    return difflib.SequenceMatcher(None, keys[0], keys[1], autojunk=False)
+    names = [[node.name for _, node in side] for side in (before, after)]
+    plain = _opcodes(keys[0], keys[1], 0, 0)
+    found, begin, start = list[Opcode](), 0, 0
+    both = [list(zip(*side, strict=True)) for side in zip(keys, names, strict=True)]
+    for tag, first, end, other, stop in _opcodes(both[0], both[1], 0, 0):
+        if tag == "equal":
+            found += [*_opcodes(keys[0][begin:first], keys[1][start:other], begin, start)]
+            found.append((tag, first, end, other, stop))
+            begin, start = end, stop
+    found += _opcodes(keys[0][begin:], keys[1][start:], begin, start)
+    return found if _equal(found) >= _equal(plain) else plain
+
+
+def _opcodes(left: Sequence[Any], right: Sequence[Any], begin: int, start: int) -> list[Opcode]:
+    found = difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
+    return [(tag, begin + one, begin + end, start + other, start + stop) for tag, one, end, other, stop in found]
+
+
+def _equal(found: Iterable[Opcode]) -> int:
+    return sum(end - begin for tag, begin, end, _, _ in found if tag == "equal")
 
 
 def _aligned(before: list[Scoped], after: list[Scoped]) -> dict[int, int]:
     """The place of each layer in the other network, where there is one that stands for it."""
     return {
         begin + place: start + place
-        for _, begin, end, start, stop in _matched(before, after).get_opcodes()
+        for _, begin, end, start, stop in _matched(before, after)
         for place in range(min(end - begin, stop - start))
     }
 
 
-Same = dict[tuple[tuple[str, ...], str], tuple[tuple[str, ...], str]]
-"""What stands for what: a layer or an input by its name and the models that it stands in, of one side and the other."""
+Place = tuple[tuple[str, ...], str]
+"""A layer or an input by its name and the models that it stands in."""
+
+
+@dataclass
+class _Same:
+    """What stands for what, of one side and the other, and what each layer of the two sides reads."""
+
+    pairs: dict[Place, Place]
+    left: Mapping[Place, list[Place]]
+    right: Mapping[Place, list[Place]]
+
+    def is_wired(self, mine: Place, its: Place) -> bool:
+        """Whether a layer that has a pair reads what that reads, or reads past layers that one side alone has."""
+        theirs = {*self.pairs.values()}
+        if mine in self.pairs and its in theirs:
+            return self.pairs[mine] == its
+        here = {self.pairs[one] for one in _above(mine, self.left, self.pairs)}
+        there = _above(its, self.right, theirs)
+        return not here or not there or bool(here & there)
+
+
+def _above(start: Place, reads: Mapping[Place, list[Place]], known: Container[Place]) -> set[Place]:
+    """The nearest ones before a place, or the place itself, that are known."""
+    found, seen, left = set[Place](), set[Place](), [start]
+    while left:
+        one = left.pop()
+        if one in known:
+            found.add(one)
+        elif one not in seen:
+            seen.add(one)
+            left += reads.get(one, ())
+    return found
+
+
+def _reads(side: list[Scoped]) -> dict[Place, list[Place]]:
+    return {(inside, node.name): [(inside, network.owner(one)) for one in node.read()] for inside, node in side}
 
 
 def _rows(left: Network, right: Network, prefix: str) -> list[Row]:
     rows = []
     before, after = list(_walked(left)), list(_walked(right))
-    same, models = _inputs(left, right, (), ()), []
-    for tag, begin, end, start, stop in _matched(before, after).get_opcodes():
+    same, models = _Same(_inputs(left, right, (), ()), _reads(before), _reads(after)), []
+    for tag, begin, end, start, stop in _matched(before, after):
         if tag != "equal":
             rows += _pairs([node for _, node in before[begin:end]], [node for _, node in after[start:stop]], prefix)
         for (inside, node), (within, other) in zip(before[begin:end], after[start:stop], strict=False):
-            same[inside, node.name] = within, other.name
+            same.pairs[inside, node.name] = within, other.name
             if node.network and other.network:
-                same |= _inputs(node.network, other.network, (*inside, node.name), (*within, other.name))
+                same.pairs |= _inputs(node.network, other.network, (*inside, node.name), (*within, other.name))
             rows += _calls(node, other, inside, within, same, prefix) if _key(node) == _key(other) else []
             models.append((node, other, inside, within))
     for node, other, inside, within in models:  # now that what they hold is known
@@ -233,7 +292,7 @@ def _rows(left: Network, right: Network, prefix: str) -> list[Row]:
     return rows + _tensors(left.outputs, right.outputs, (), (), same, f"{prefix}outputs")
 
 
-def _inputs(left: Network, right: Network, inside: tuple[str, ...], within: tuple[str, ...]) -> Same:
+def _inputs(left: Network, right: Network, inside: tuple[str, ...], within: tuple[str, ...]) -> dict[Place, Place]:
     """The inputs of two networks, which stand for one another: the outermost by their names if they are the same."""
     names = [[one.name for one in side.inputs] for side in (left, right)]
     by_name = not inside and {*names[0]} == {*names[1]}  # a model inside is called on its inputs in their order
@@ -242,7 +301,7 @@ def _inputs(left: Network, right: Network, inside: tuple[str, ...], within: tupl
 
 
 def _calls(
-    one: Node, other: Node, inside: tuple[str, ...], within: tuple[str, ...], same: Same, prefix: str
+    one: Node, other: Node, inside: tuple[str, ...], within: tuple[str, ...], same: _Same, prefix: str
 ) -> list[Row]:
     """What two equal layers are called on, or call again, where that is not the same."""
     rows = _tensors(_read(one), _read(other), inside, within, same, f"{prefix}{one.name}.from")
@@ -252,15 +311,15 @@ def _calls(
 
 
 def _tensors(
-    left: Sequence[str], right: Sequence[str], inside: tuple[str, ...], within: tuple[str, ...], same: Same, what: str
+    left: Sequence[str], right: Sequence[str], inside: tuple[str, ...], within: tuple[str, ...], same: _Same, what: str
 ) -> list[Row]:
-    """A row where tensors do not stand for one another; those of a layer without a pair are told already."""
+    """A row where tensors do not stand for one another; that a layer came between them is told already."""
     if len(left) != len(right):
         return [(what, _shown(", ".join(left)), _shown(", ".join(right)))]
     for mine, its in zip(left, right, strict=True):
-        known, met = same.get((inside, network.owner(mine))), (within, network.owner(its))
-        told = known is None or met not in same.values()
-        if not told and (known != met or _number(mine) != _number(its)):
+        here, there = (inside, network.owner(mine)), (within, network.owner(its))
+        apart = here in same.pairs and _number(mine) != _number(its)
+        if apart or not same.is_wired(here, there):
             return [(what, _shown(", ".join(left)), _shown(", ".join(right)))]
     return []
 
