@@ -17,7 +17,7 @@ from zoo.language import catalogue, expressions, objects, ranges, spelling
 from zoo.language.expressions import Wrong, is_expression
 from zoo.language.families import head
 from zoo.language.fields import BODY, INPUT
-from zoo.language.objects import BLOCK, GROUP, OURS, REUSE
+from zoo.language.objects import ALONE, BLOCK, GROUP, OURS, REUSE
 from zoo.language.parsing import NAME, NAMES, Path, shown, written
 from zoo.language.spec import STATED, Spec
 
@@ -38,7 +38,6 @@ _SAID = (*expressions.FUNCTIONS, *expressions.RESERVED)
 """What a bare word in an expression may be."""
 
 _AN_ITEM = "a layer, such as Flatten or Dense: {units: 64}"
-_ALONE = {"let": "let: {name: value}", "reuse": "reuse: {layer: NAME, from: TENSOR}"}
 _HOLD_NAMES = re.compile(r"(let|defaults|blocks|prepare|layers|encoder|latent|decoder|head)\b")
 
 
@@ -236,7 +235,7 @@ class _Reader:
             elif not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
                 small = name.lower() if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else ""
                 self._wrong(here, f"`{name}` is no name of a block", "small letters, digits and `_`", small)
-            elif name in (*GROUP, *OURS, *_ALONE, "previous", "input"):
+            elif name in (*GROUP, *OURS, *ALONE, "previous", "input"):
                 self._wrong(here, f"`{name}` is a word of the language", "another name")
             else:
                 fine[name] = dict(body)
@@ -383,8 +382,8 @@ class _Reader:
 
     def _item(self, raw: Any, path: Path, scope: _Scope) -> Item | None:
         named = self.data.get("blocks") or {}
-        if isinstance(raw, str) and raw in (*GROUP, *OURS, *_ALONE) and raw not in named:
-            self._wrong(path, f"`{raw}` alone is no item", _ALONE.get(raw, _AN_ITEM))
+        if isinstance(raw, str) and raw in (*GROUP, *OURS, *ALONE) and raw not in named:
+            self._wrong(path, f"`{raw}` alone is no item", ALONE.get(raw, _AN_ITEM))
             return None
         if isinstance(raw, str):
             return self._call(raw, None, path, scope)
@@ -395,11 +394,7 @@ class _Reader:
         if "layers" in raw or {"for", "in"} & set(raw) or (len(raw) > 1 and bodies):
             return self._group(raw, path, scope)
         if len(raw) != 1:
-            keys = listed(f"`{key}`" for key in raw) or "none"
-            inside, first = next((key for key in raw if key in OURS), ""), next(iter(raw), "")
-            hint = f"{first}: {{{inside}: ..., ...}}" if inside and first not in (*_ALONE, *OURS) else ""
-            expected = _ALONE.get(first, "a layer, its arguments in braces")
-            self._wrong(path, f"an item has one key, this has {keys}", expected, hint)
+            self._wrong(path, *spelling.of_several(raw))
             return None
         key, body = next(iter(raw.items()))
         if key == "let":

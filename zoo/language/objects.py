@@ -25,6 +25,9 @@ BLOCK = ("parameters", "let", "inputs", "nested", "layers", "outputs")
 REUSE = ("layer", "from", "name")
 """The keys of a `reuse`."""
 
+ALONE = {"let": "let: {name: value}", "reuse": "reuse: {layer: NAME, from: TENSOR}"}
+"""Items that are neither layers nor blocks, and how they are written."""
+
 OURS = ("name", "from", "if", "else", "repeat", "l2", "frozen")
 """Words of ours inside an item's braces, beside the layer's own arguments."""
 

@@ -25,7 +25,7 @@ from zoo.language.fields import (
     fits,
     unknown,
 )
-from zoo.language.objects import BLOCK, GROUP, OURS, REUSE
+from zoo.language.objects import ALONE, BLOCK, GROUP, OURS, REUSE
 from zoo.language.parsing import Marks, Path, problem_at
 
 MOST = 100
@@ -190,7 +190,37 @@ class _Spelling:
             made = {key: self._branches(one, (*path, key)) for key, one in value.items() if key == "from"}
             made |= {"layers": self._items(value["layers"], (*path, "layers"))} if "layers" in value else {}
             return {**value, **made}
+        if len(value) > 1 and (whole := self._one_of_several(value, path)):
+            return self._item(whole, path)
         return {key: self._call(key, body, (*path, key)) for key, body in value.items()}
+
+    def _one_of_several(self, value: dict[str, Any], path: Path) -> dict[str, Any] | None:
+        """What several keys are likely meant as: a call whose arguments are not under it, or several items."""
+        first, *others = value
+        given, names = value[first], self._names_of(first)
+        body = {} if given is None else given if isinstance(given, dict) else {names[0]: given} if names else {}
+        if names and {*others} <= {*names} - {*body}:
+            self.problems.append(problem_at(self.marks, path, *of_several(value)))
+            for key in others:
+                self.marks |= parsing.moved(self.marks, (*path, key), (*path, first, key))
+            return {first: {**body, **{key: value[key] for key in others}}}
+        if all(self._names_of(key) for key in value):
+            self.problems.append(problem_at(self.marks, path, *of_several(value)))
+            for index, key in enumerate(value):
+                self.marks |= parsing.moved(self.marks, (*path, key), (*path, "layers", index, key))
+            return {"layers": [{key: one} for key, one in value.items()]}
+        return None
+
+    def _names_of(self, target: str) -> list[str]:
+        """What the braces of a layer or a block may hold, what is required first; nothing if it is none."""
+        if target in self.blocks:
+            return [*self._parameters(target), *OURS]
+        found = catalogue.operation(target) if catalogue.is_operation(target) else catalogue.entry("layers", target)
+        return [] if isinstance(found, tuple) else [*found["required"], *found["arguments"], *OURS]
+
+    def _parameters(self, block: str) -> list[str]:
+        given = (self.blocks[block] if isinstance(self.blocks[block], dict) else {}).get("parameters") or {}
+        return [*(given if isinstance(given, dict) else parameters_listed(given))]
 
     def _group(self, value: dict[str, Any], path: Path) -> dict[str, Any]:
         lacks = [key for key in ("layers", "for", "in") if key not in value]
@@ -222,9 +252,7 @@ class _Spelling:
         return {key: made[key] if key in made else self._branches(one, (*path, key)) for key, one in body.items()}
 
     def _arguments_of_block(self, target: str, body: dict[str, Any], path: Path) -> dict[str, Any]:
-        block = self.blocks[target] if isinstance(self.blocks[target], dict) else {}
-        given = block.get("parameters") or {}
-        known = [*(given if isinstance(given, dict) else parameters_listed(given)), *OURS]
+        known = [*self._parameters(target), *OURS]
         names: dict[str, str] = {}
         for key in body:
             close = nearest(key, known) if key not in known else ""
@@ -280,6 +308,15 @@ class _Spelling:
                     self._wrong((*path, key), "no such key of a range", f"one of {', '.join(ranges.KEYS)}", close)
                 return self._moved(value, names, path)
         return self._values(value, path)
+
+
+def of_several(item: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What is wrong with an item that has no key, or several, as (wrong, expected, hint)."""
+    keys = listed(f"`{key}`" for key in item) or "none"
+    inside, first = next((key for key in item if key in OURS), ""), next(iter(item), "")
+    hint = f"{first}: {{{inside}: ..., ...}}" if inside and first not in (*ALONE, *OURS) else ""
+    expected = ALONE.get(first, "a layer, its arguments in braces")
+    return f"an item has one key, this has {keys}", expected, hint
 
 
 def parameters_listed(given: Any) -> dict[str, Any]:
