@@ -574,6 +574,27 @@ def test_what_changes_write_and_nothing_reads_is_told(tmp_path):
         selection.load(f"{tmp_path}/base.yaml:c", {"layers": ["Flatten"], "let.units": 100})
 
 
+@pytest.mark.parametrize(
+    ("base", "changes"),
+    [
+        ("summary: A net of $width units.\nlet: {width: 16}\nlayers: [Dense: $width]", {"layers": [{"Dense": 4}]}),
+        ("let: {width: 16}\nblocks: {b: {parameters: {width}, layers: [Dense: $width]}}\nlayers: [b: {width: $width}]",
+         {"layers": [{"b": {"width": 8}}]}),
+        ("blocks: {conv: {layers: [Dense: 4]}}\nlayers: [conv]", {"layers": [{"Dense": {"name": "conv", "units": 4}}]}),
+        ("let: {rate: 1.0e-3}\nlayers: [Dense: 4]\ntrain: {optimizer: {Adam: {learning_rate: $rate}}}",
+         {"train.optimizer.SGD.learning_rate": 0.1}),
+    ],
+)  # fmt: skip
+def test_a_word_that_stands_elsewhere_with_another_meaning_reads_nothing(base, changes, tmp_path):
+    (tmp_path / "base.yaml").write_text(
+        f"spec: 1\nname: base\nfamily: mlp\nclasses: 3\ninput: {{shape: [8]}}\n{base}\n"
+    )
+    found = selection.load(str(tmp_path / "base.yaml"), changes)
+
+    assert "let" not in found.data
+    assert "blocks" not in found.data or changes == {"layers": [{"b": {"width": 8}}]}
+
+
 def test_what_went_with_a_replaced_value_is_still_a_hint(tmp_path):
     (tmp_path / "base.yaml").write_text(REPLACED)
     with pytest.raises(ZooError) as caught:

@@ -17,6 +17,9 @@ Fields = Mapping[str, tuple[Test, str]]
 BODY = ("layers", "encoder", "latent", "decoder", "head")
 """The keys that hold layers of the network."""
 
+PROSE = ("name", "summary", "reference", "counting", "regularization", "metric")
+"""Keys that hold text for people, never an expression."""
+
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.errors import Mark, Problem, listed, nearest
 from zoo.language import expressions, parsing, ranges, spelling
+from zoo.language.fields import PROSE
 from zoo.language.objects import is_named
 from zoo.language.parsing import NAME, NAMES, Marks, Path, place_of, problem_at, shown, written
 
@@ -260,10 +261,39 @@ def without_unread(
             known = data.get(key)
             for name in [one for one in known if f"{mark}{one}" in words] if isinstance(known, dict) else []:
                 rest = {**data, key: {one: inner for one, inner in data[key].items() if one != name}}
-                if written.get((key, name), 0) < level and f"{mark}{name}" not in set(expressions.words_of(rest)):
+                still = _read(rest) if key == "let" else set(_called(rest))
+                if written.get((key, name), 0) < level and name not in still:
                     left.append((level, data[key][name]))
                     data = rest if rest[key] else {one: inner for one, inner in rest.items() if one != key}
     return data
+
+
+def _read(data: dict[str, Any]) -> set[str]:
+    """The names that a spec reads; a block's own are no others' business."""
+
+    def names(value: Any) -> set[str]:
+        return {one[1:] for one in expressions.words_of(value) if one.startswith("$")}
+
+    found = names({key: value for key, value in data.items() if key != "blocks" and key not in PROSE})
+    blocks = data.get("blocks")
+    for block in blocks.values() if isinstance(blocks, dict) else ():
+        own = [block.get(key) for key in ("parameters", "let")] if isinstance(block, dict) else []
+        found |= names(block) - {one for held in own if isinstance(held, dict) for one in held}
+    return found
+
+
+def _called(value: Any, tensors: bool = False) -> Iterator[str]:
+    """What may be a call in a value: keys, and texts in lists but for those of tensors."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield str(key)
+            yield from _called(one, key == "from")
+    elif isinstance(value, list):
+        for one in value:
+            if not isinstance(one, str):
+                yield from _called(one)
+            elif not tensors:
+                yield one
 
 
 def _mergeable(old: Any, new: Any, path: Path) -> bool:
@@ -298,6 +328,8 @@ def change(
         if path[0] == "train" and depth == 2 and key in objects and value is not None:
             name, held = path[2], at.get(key)
             another = is_named(held) and name not in held
+            if another:
+                found.gone.append((level, held))
             if another or held in (None, name, {name: None}):  # a name alone, or none yet, gets its first argument
                 at[key] = {name: {}}
                 found.marks.update(dict.fromkeys((path[:depth], path[: depth + 1]), place))

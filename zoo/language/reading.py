@@ -13,12 +13,25 @@ from typing import Any
 from zoo.errors import Problem, joined, listed, nearest
 from zoo.language import catalogue, expressions, merging, objects, parsing, ranges
 from zoo.language.families import FACTS, FAMILIES, kinds, losses, unfit_loss
-from zoo.language.fields import BODY, FIELDS, INPUT, KL, LATER, PENALTIES, PLAIN, SPARSITY, TRAINING, Fields, unknown
+from zoo.language.fields import (
+    BODY,
+    FIELDS,
+    INPUT,
+    KL,
+    LATER,
+    PENALTIES,
+    PLAIN,
+    PROSE,
+    SPARSITY,
+    TRAINING,
+    Fields,
+    unknown,
+)
 from zoo.language.merging import CHANGE, Document, Find
 from zoo.language.objects import is_count, is_lambda
 from zoo.language.parsing import NAME, NAMES, Marks, Path, problem_at, shown, written
 from zoo.language.ranges import Range
-from zoo.language.spec import PROSE, STATED, TRAIN, Spec, is_told
+from zoo.language.spec import STATED, TRAIN, Spec, is_told
 
 REQUIRED = ("spec", "name", "family", "input")
 

@@ -15,7 +15,7 @@ from typing import Any
 from zoo.errors import Mark, Problem
 from zoo.language import dumping
 from zoo.language.families import FAMILIES, kinds
-from zoo.language.fields import BODY
+from zoo.language.fields import BODY, PROSE
 from zoo.language.merging import CHANGE, without_unread
 from zoo.language.objects import is_count
 from zoo.language.parsing import Marks, Path, place_of, problem_at, written
@@ -26,9 +26,6 @@ DEFAULT_L2, DEFAULT_DROPOUT = 0.001, 0.5
 
 TRAIN: dict[str, Any] = {"optimizer": {"Adam": {"learning_rate": 0.001}}, "batch_size": 32, "epochs": 20}
 """How a spec is trained that does not say."""
-
-PROSE = ("name", "summary", "reference", "counting", "regularization", "metric")
-"""Keys that hold text for people, never an expression."""
 
 CARD = (*PROSE[1:], "year", "parameters", "flops")
 """Keys that say what is known of a network; they change nothing in it."""
