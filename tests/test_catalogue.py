@@ -22,6 +22,17 @@ def said(found) -> list[str]:
     ]
 
 
+def test_layers_of_images_are_those_that_keras_makes_of_one_class():
+    base = next(one for one in keras.layers.RandomFlip.__mro__ if one.__name__ == "BaseImagePreprocessingLayer")
+
+    assert {*catalogue.IMAGES} == {name for name in LAYERS if issubclass(getattr(keras.layers, name, object), base)}
+
+
+@pytest.mark.parametrize("name", catalogue.ADAPTED)
+def test_what_keras_would_adapt_must_be_given(name):
+    assert LAYERS[name]["required"] == [catalogue.ADAPTED[name]]
+
+
 def test_the_catalogue_is_what_the_installed_keras_has():
     assert len(LAYERS) > 100
     assert cataloguing.generate() == catalogue.catalogue()

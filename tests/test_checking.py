@@ -111,7 +111,6 @@ def test_the_ends_of_ranges_are_built_as_the_data_have_them(desk):
 
 
 TOLD_WHEN_COMPUTED = {
-    "Discretization: {num_bins: 4}": "need to either pass the `bin_boundaries` argument",
     "Discretization: {bin_boundaries: [1, 0]}": "Expected sorted boundaries",
     "RandomCrop: {height: 12, width: 12}": "incompatible with the layer",
     "Resizing: {height: 0, width: 4}": "output dimensions must be positive",

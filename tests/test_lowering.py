@@ -281,6 +281,8 @@ def test_frozen_layers_are_reset_to_the_bits_of_a_fresh_build():
             {"MultiHeadAttention": {"num_heads": 2, "key_dim": 2, "from": {"query": "input", "value": "input"}}},
             "it asks",
         ),
+        ({"RandomFlip": {}}, "it takes them for the height of one image"),
+        ({"TimeDistributed": {"layer": {"CenterCrop": {"height": 2, "width": 2}}}}, "it takes them for the height"),
         ({"Dense": {"units": 4, "activation": {"Softmax": {"axis": -2}}}}, "axis -2 is that of the rows"),
         ({"Activation": {"activation": {"Softmax": {"axis": -2}}}}, "axis -2 is that of the rows"),
     ],

@@ -179,13 +179,27 @@ def tried(built: Built) -> None:
         except Exception as error:  # Keras and TensorFlow raise whatever a layer makes them stumble over
             wrong.append(error)
     else:
-        raise refused(wrong[0], built.unfolded) from wrong[0]
+        answers = [] if met else _computed_on_ids(built)
+        if not answers:
+            raise refused(wrong[0], built.unfolded) from wrong[0]
     _constrained(built)
     if answers and all(np.isnan(one).all() for one in answers):
         where = "such rows as the data hold" if met else f"rows of numbers from 0 to {SPANS[-1][1]:.0f}"
         raise ZooError(
             Problem(f"the network answers NaN for {where}", "layers that answer numbers", mark=_whole(built.unfolded))
         )
+
+
+def _computed_on_ids(built: Built) -> list[np.ndarray]:
+    """The answers for rows of zeros, which are ids wherever ids are read; nothing if that cannot be computed either."""
+    embeds = any("Embedding" in str((node.layer, node.arguments)) for node in built.unfolded.walk())
+    for size in OPEN if embeds else ():
+        rows = _rows_alone(built, size, 0.0, 0.0)
+        try:
+            return _computed(built.network, [[np.zeros_like(one) for one in rows]]) if rows else []
+        except Exception:  # what was raised for other numbers says it
+            continue
+    return []
 
 
 def _computed(network: Any, several: list[Any]) -> list[np.ndarray]:

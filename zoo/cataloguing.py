@@ -50,6 +50,8 @@ def generate() -> dict[str, Any]:
     aliases |= renamed
     names |= {name: ours.find(name) for name in ours.PUBLIC}
     known = {name: _signature(thing, BASE) for name, thing in names.items() if name not in catalogue.REFUSED}
+    for name, argument in catalogue.ADAPTED.items():
+        known[name]["required"] = [argument]
     return {
         "layers": known,
         "ops": (operations := _operations(keras.ops)),

@@ -271,7 +271,9 @@ def _across(node: Node, tensors: Mapping[str, Any]) -> str:
 
 
 def _over_rows(layer: str, arguments: Mapping[str, Any], rank: int) -> str:
-    """Which axis of a layer, of one that it wraps or of its activation, is that of the rows; an empty text for none."""
+    """Which axis of a layer, of one that it wraps or of its activation, goes over the rows; an empty text for none."""
+    if layer in catalogue.IMAGES and rank < 4:
+        return "it takes them for the height of one image; expected images, [height, width, channels]"
     for key in ("axis", "axes"):
         given = arguments.get(key)
         if any(type(one) is int and one == -rank for one in (given if isinstance(given, list) else [given])):

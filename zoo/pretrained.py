@@ -393,7 +393,7 @@ def _adapted(
         elif layer not in heads:
             has = "none" if array is None else f"one of the shape {array.shape}"
             absent.append(f"for `{path}`, {shape}, it has {has}")
-    if absent or not result:
+    if absent or (not result and model.weights):
         more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
         says = f": {absent[0]}{more}" if absent else ""
         raise ZooError(

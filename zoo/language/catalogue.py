@@ -79,6 +79,12 @@ _OF_WHOLE_NUMBERS = (
 """Layers that may answer whole numbers."""
 
 
+ADAPTED = {
+    **dict.fromkeys(("IntegerLookup", "StringLookup", "TextVectorization"), "vocabulary"),
+    "Discretization": "bin_boundaries",
+}
+"""What layers must be given that Keras would let them adapt to data, which no layer does here."""
+
 LOOKUPS = ("IntegerLookup", "StringLookup", "TextVectorization", "Discretization", "CategoryEncoding")
 """Layers that take some texts or whole numbers, and no others."""
 
@@ -440,6 +446,15 @@ STATES = {
     "LSTMCell": 2, "GRUCell": 1, "SimpleRNNCell": 1,
 }  # fmt: skip
 """How many states a recurrent layer, or the cell of an `RNN`, hands out beside its output when it is asked to."""
+
+IMAGES = (
+    "AugMix", "AutoContrast", "CenterCrop", "ContrastLimitedAdaptiveHistogramEqualization", "Equalization",
+    "MaxNumBoundingBoxes", "RandAugment", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter",
+    "RandomContrast", "RandomCrop", "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur",
+    "RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation",
+    "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom", "Resizing", "Solarization",
+)  # fmt: skip
+"""Layers of images, which take what has an axis less than a batch of these for one image."""
 
 ASKING = ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention")
 """The layers that ask one tensor about another; called with `return_attention_scores` they answer a second one."""

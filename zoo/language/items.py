@@ -413,7 +413,7 @@ class _Reader:
             self._wrong((*path, key), "no such key", f"a key of a group: {listed(GROUP)}", nearest(key, GROUP))
         body = raw.get("layers")
         if odd and ("layers" in lacks or len(lacks) == 1):
-            return self._left(body, path, scope)
+            return self._left(raw, path, scope)
         if not isinstance(body, list) or not body:
             missing = "is empty" if "layers" in raw else "is missing"
             where = (*path, "layers") if "layers" in raw else path
@@ -424,15 +424,15 @@ class _Reader:
         variables: list[Any] = given if isinstance(given, list) else [given] if "for" in raw else []
         texts = [one for one in variables if isinstance(one, str)]
         if texts and not all(map(LOCAL.fullmatch, texts)):  # told with the names
-            return self._left(body, path, scope)
+            return self._left(raw, path, scope)
         if ("for" in raw) != ("in" in raw):
             has, other = ("for", "in") if "for" in raw else ("in", "for")
             self._wrong(path, f"`{has}` stands without `{other}`", "for: i and in: 8")
-            return self._left(body, path, scope)
+            return self._left(raw, path, scope)
         if len(texts) < len(variables) or len(set(texts)) < len(texts) or given == []:
             expected = "a name, or a list of names, each once"
             self._wrong((*path, "for"), f"{shown(given)} is not accepted", expected)
-            return self._left(body, path, scope)
+            return self._left(raw, path, scope)
         over = raw.get("in")
         if isinstance(over, str):
             self._condition(over, (*path, "in"), scope)
@@ -449,10 +449,14 @@ class _Reader:
             variables=tuple(variables), unpacked=isinstance(given, list), over=over,
         )  # fmt: skip
 
-    def _left(self, body: Any, path: Path, scope: _Scope) -> Item | None:
-        """Look into the items of a group that cannot be gone through, whatever their names are; there is no group."""
-        if isinstance(body, list):
-            self._items(body, (*path, "layers"), replace(scope, open=True))
+    def _left(self, raw: Mapping[str, Any], path: Path, scope: _Scope) -> Item | None:
+        """Look into a group that cannot be gone through, whatever the names of its items are; there is no group."""
+        scope = replace(scope, open=True)
+        for key in ("in", "if"):
+            if isinstance(raw.get(key), str):
+                self._condition(raw[key], (*path, key), scope)
+        if isinstance(raw.get("layers"), list):
+            self._items(raw["layers"], (*path, "layers"), scope)
         return None
 
     def _let(self, body: Any, path: Path, scope: _Scope) -> Item | None:

@@ -196,6 +196,9 @@ def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], li
             problems.extend(problem_at(marks, (*path, key) if key else path, says, meant) for key, says, meant in wrong)
             if found is not None:
                 problems.extend(_out_of_place(found, path, marks))
+            if found is not None and len(path) == 2 and path[0] == "let" and None in found.values:
+                expected = "the range where the name is used, or a word for none, such as linear"
+                problems.append(problem_at(marks, (*path, "values"), "null is no value of a name", expected))
             if found is None:
                 spoilt.add(written(path))
                 return value.get("default")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from zoo.errors import Problem, listed, nearest
+from zoo.errors import Problem, is_close, listed, nearest
 from zoo.language import catalogue, expressions, objects, parsing, ranges
 from zoo.language.fields import (
     BODY,
@@ -182,6 +182,8 @@ class _Spelling:
         )
 
     def _item(self, value: Any, path: Path) -> Any:
+        if isinstance(value, str):
+            return self._class(value, {}, path) or value
         if not isinstance(value, dict):
             return value
         bodies = [key for key, one in value.items() if isinstance(one, list) and nearest(key, GROUP) == "layers"]
@@ -192,7 +194,23 @@ class _Spelling:
             return {**value, **made}
         if len(value) > 1 and (whole := self._one_of_several(value, path)):
             return self._item(whole, path)
+        names = {key: self._class(key, body, (*path, key)) for key, body in value.items()}
+        value = self._moved(value, {key: name for key, name in names.items() if name}, path)
         return {key: self._call(key, body, (*path, key)) for key, body in value.items()}
+
+    def _class(self, name: Any, body: Any, path: Path) -> str:
+        """The layer that a misspelt one surely is: but for a letter or two, and with such arguments; else nothing."""
+        if not isinstance(name, str) or name in self.blocks or not name[:1].isupper():
+            return ""
+        found = catalogue.entry("layers", name)
+        close = found[2] if isinstance(found, tuple) and path[0] != "latent" else ""
+        given = {*body} if isinstance(body, dict) else set()
+        if close not in catalogue.catalogue()["layers"] or not is_close(name, close):
+            return ""
+        if not given <= {*self._names_of(close)}:
+            return ""
+        self._wrong(path, *found)
+        return close
 
     def _one_of_several(self, value: dict[str, Any], path: Path) -> dict[str, Any] | None:
         """What several keys are likely meant as: a call whose arguments are not under it, or several items."""

@@ -416,7 +416,9 @@ class _Unfolding(Bodies):
             lost = inherited or self.spec.is_told(("task",))  # whose head may read it
             if key in self.spec.data and not lost and key not in self.read | self.program.reads | asked:
                 self._wrong((key,), "nothing reads it", expected)
-        spoken = "task" in self.spec.data or self.spec.coded  # then what the task does not read was told already
+        spoken = (
+            "task" in self.spec.data or self.spec.coded or self.spec.is_told(("task",))
+        )  # then what the task does not read was told already
         for key in () if spoken else STATED:
             if key in self.spec.data and key not in {*FACTS[self.spec.task], *asked}:
                 other = next(task for task, facts in FACTS.items() if key in facts)
