@@ -499,14 +499,38 @@ def test_the_head_of_an_autoencoder_has_the_activation_of_its_likelihood(name, l
         ([{"Take": {"indices": [0, 2]}}], {0, 2}),
         ([{"ops.get_item": {"key": ":, 1:3"}}, {"ops.cast": {"dtype": "int32"}}], {1, 2}),
         ([{"ops.get_item": {"key": ":, 1:"}}, {"Take": {"indices": [0, -1]}}], {1, 3}),
+        ([{"ops.split": {"name": "s", "indices_or_sections": 2, "axis": 1}}, {"Identity": {"from": "s.1"}}], {2, 3}),
+        ([{"ops.split": {"name": "s", "indices_or_sections": [1, 3], "axis": 1}},
+          {"Reshape": {"target_shape": [2], "from": "s.1"}}], {1, 2}),
         ([{"ops.multiply": {"x2": 2.0}}, {"Take": {"indices": [0, 2]}}], set()),
     ],
-)
+)  # fmt: skip
 def test_columns_that_are_read_as_ids_stay_what_they_are(first, ids):
-    rows = np.random.default_rng(0).normal(5, 2, (90, 4)).astype("float32")
     layers = [*first, {"Embedding": {"input_dim": 30, "output_dim": 2}}, "Flatten"]
-    spec = selection.load({"spec": 1, "name": "codes", "family": "mlp", "input": {"shape": [4]}, "layers": layers})
-    (step,) = meet(spec, dataset.load((rows, np.arange(90) % 2)).description).steps
 
-    assert {at for at, mean in enumerate(step["Normalization"]["mean"]) if mean == 0.0} == ids
-    assert {at for at, one in enumerate(step["Normalization"]["variance"]) if one == 1.0} == ids
+    assert unscaled(layers) == ids
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [
+        {"CategoryEncoding": {"num_tokens": 30, "output_mode": "one_hot"}}, {"ops.one_hot": {"num_classes": 30}},
+        {"IntegerLookup": {"vocabulary": [4, 5, 6]}}, {"Discretization": {"bin_boundaries": [4.0, 6.0]}},
+        {"Hashing": {"num_bins": 3}}, {"ReversibleEmbedding": {"input_dim": 30, "output_dim": 2}},
+    ],
+    ids=lambda one: next(iter(one)),
+)  # fmt: skip
+def test_columns_that_are_looked_up_stay_what_they_are(reader):
+    assert unscaled([{"Take": {"indices": 1}}, reader]) == {1}
+    assert unscaled([reader]) == {0, 1, 2, 3}
+
+
+def unscaled(layers):
+    """The columns of a table that reach these layers as they are."""
+    rows = np.random.default_rng(0).normal(5, 2, (90, 4)).astype("float32").clip(0)
+    spec = selection.load({"spec": 1, "name": "codes", "family": "mlp", "input": {"shape": [4]},
+                           "layers": [*layers, "Flatten"]})  # fmt: skip
+    (step,) = meet(spec, dataset.load((rows, np.arange(90) % 2)).description).steps
+    found = {at for at, mean in enumerate(step["Normalization"]["mean"]) if mean == 0.0}
+    assert found == {at for at, one in enumerate(step["Normalization"]["variance"]) if one == 1.0}
+    return found

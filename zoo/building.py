@@ -16,7 +16,7 @@ from zoo import pretrained
 from zoo.datasets.dataset import Part
 from zoo.errors import Mark, Problem, ZooError, first_sentence
 from zoo.language import catalogue, unfolding
-from zoo.language.network import Network, Node, activation, answering, embedded, owner
+from zoo.language.network import IDS, Network, Node, activation, answering, owner, read_as_ids
 from zoo.language.ranges import Filled
 from zoo.language.spec import Spec
 from zoo.lowering import Adjustable, Plain, loss, lower, optimizer, seeds, weights_by_path
@@ -268,8 +268,10 @@ def _rows_of_data(built: Built, size: int) -> Any:
 
 def _ids_in(built: Built, rows: np.ndarray, dice: np.random.Generator) -> None:
     """Put ids into the columns of a table that are read as such."""
-    for node, columns in embedded(built.unfolded, rows.shape[-1]) if rows.ndim == 2 else ():
-        rows[:, columns] = dice.integers(0, node.arguments["input_dim"], (len(rows), len(columns)))
+    for node, columns in read_as_ids(built.unfolded, rows.shape[-1]) if rows.ndim == 2 else ():
+        known = node.arguments.get(IDS[node.layer] or "vocabulary")
+        if known:
+            rows[:, columns] = dice.choice(known, (len(rows), len(columns)))
 
 
 def _rows_alone(built: Built, size: int, low: float, high: float) -> list[np.ndarray] | None:

@@ -334,10 +334,10 @@ def _ids(
 
 
 def _without_ids(unfolded: network.Network, found: Spec, steps: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The steps, with the columns of a table left as they are that an `Embedding` reads as ids."""
+    """The steps, with the columns of a table left as they are that are read as ids, or looked up."""
     if found.kind != "table" or len(found.shape) != 1 or not found.shape[0]:
         return steps
-    ids = {place for _, columns in network.embedded(unfolded, found.shape[0]) for place in columns}
+    ids = {place for _, columns in network.read_as_ids(unfolded, found.shape[0]) for place in columns}
 
     def left(step: Mapping[str, Any]) -> Mapping[str, Any]:
         if not ids or "Normalization" not in step:

@@ -282,7 +282,8 @@ def _rows(left: Network, right: Network, prefix: str) -> list[Row]:
             same.pairs[inside, node.name] = within, other.name
             if node.network and other.network:
                 same.pairs |= _inputs(node.network, other.network, (*inside, node.name), (*within, other.name))
-            rows += _calls(node, other, inside, within, same, prefix) if _key(node) == _key(other) else []
+            alike = node.layer == other.layer and bool(node.reuses) == bool(other.reuses)
+            rows += _calls(node, other, inside, within, same, prefix) if alike else []
             models.append((node, other, inside, within))
     for node, other, inside, within in models:  # now that what they hold is known
         if node.network and other.network and not node.reuses:

@@ -204,6 +204,9 @@ def merged(base: Document, over: Document, at: Path, into: Path = (), level: int
                 where = written((*at, "let", name))
                 place = place_of(over.marks, (*at, "let", name))
                 made.problems.append(Problem("the base has no `let` of this name", expected, close, where, place))
+                if close and close not in let:  # read as it is likely meant
+                    let = {**let, close: let[name]}
+                    over.marks |= parsing.moved(over.marks, (*at, "let", name), (*at, "let", close))
         over.data = {**over.data, "let": {name: value for name, value in let.items() if name in known}}
         if not known:
             del over.data["let"]

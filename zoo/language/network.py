@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -193,33 +193,55 @@ _CARRYING = ("ops.cast", "Reshape", "ops.reshape", "Flatten", "ops.squeeze", "op
 """Layers behind which the numbers of a row are what they were."""
 
 
-def embedded(network: Network, features: int) -> Iterator[tuple[Node, list[int]]]:
-    """The embeddings that read some columns of the first input as ids, each with the places of those columns."""
+IDS = {
+    **dict.fromkeys(("Embedding", "ReversibleEmbedding"), "input_dim"), "CategoryEncoding": "num_tokens",
+    **dict.fromkeys(("ops.one_hot", "ops.multi_hot"), "num_classes"),
+    **dict.fromkeys(("IntegerLookup", "Discretization", "Hashing", "HashedCrossing"), ""),
+}  # fmt: skip
+"""What reads numbers as they stand in the data, and which of its arguments says how many ids there are."""
+
+Picked = Callable[[list[int]], list[int]]
+
+
+def read_as_ids(network: Network, features: int) -> Iterator[tuple[Node, list[int]]]:
+    """What reads some columns of the first input, a table, as they are, each with the places of those columns.
+
+    An `Embedding` of the whole input is not among them: it says what the input is.
+    """
     made = {node.name: node for node in network.nodes}
     for node in network.nodes:
-        tensor, picked = owner(node.inputs[0]) if node.inputs else "", list[Any]()
-        while node.layer == "Embedding" and tensor in made:
-            before = made[tensor]
-            if before.layer not in _CARRYING:
-                picked.append(_picked(before))
-            tensor = owner(before.inputs[0]) if before.inputs else ""
-        if picked and None not in picked and tensor == network.input:
-            columns = list(range(features))
-            for places in reversed(picked):  # the last that was met stands first
-                columns = columns[places] if isinstance(places, slice) else [columns[one] for one in places]
-            yield node, columns
+        for tensor in node.inputs if node.layer in IDS else ():
+            picked = list[Picked | None]()
+            while owner(tensor) in made:
+                before = made[owner(tensor)]
+                if before.layer not in _CARRYING:
+                    picked.append(_picked(before, tensor))
+                tensor = before.inputs[0] if before.inputs else ""
+            if tensor == network.input and None not in picked and (picked or node.layer != "Embedding"):
+                columns = list(range(features))
+                for pick in reversed(picked):  # the last that was met stands first
+                    columns = pick(columns) if pick else []
+                yield node, columns
 
 
-def _picked(node: Node) -> list[int] | slice | None:
-    """The columns that a layer takes of a table; None where that is not plain."""
+def _picked(node: Node, tensor: str) -> Picked | None:
+    """The columns that a tensor of a layer takes of a table; None where that is not plain."""
     if node.layer == "Take":
         given = node.arguments.get("indices")
-        return ([given] if isinstance(given, int) else given) if node.arguments.get("axis", -1) in (-1, 1) else None
-    rows, _, part = str(node.arguments.get("key", "")).partition(",")
-    if node.layer != "ops.get_item" or rows.strip() != ":" or not re.fullmatch(r" *(-?\d+|(-?\d+)?:(-?\d+)?) *", part):
+        places: list[int] = given if isinstance(given, list) else [given] if isinstance(given, int) else []
+        along = node.arguments.get("axis", -1) in (-1, 1) and places
+        return (lambda columns: [columns[one] for one in places]) if along else None
+    if node.layer == "ops.split" and node.arguments.get("axis") in (-1, 1):
+        part, cuts = int(tensor[len(owner(tensor)) + 1 :] or 0), node.arguments.get("indices_or_sections")
+        if isinstance(cuts, int):
+            return lambda columns: columns[len(columns) // cuts * part :][: len(columns) // cuts]
+        return (lambda columns: columns[slice(*[0, *cuts, None][part : part + 2])]) if isinstance(cuts, list) else None
+    rows, _, part_of = str(node.arguments.get("key", "")).partition(",")
+    plain = re.fullmatch(r" *(-?\d+|(-?\d+)?:(-?\d+)?) *", part_of)
+    if node.layer != "ops.get_item" or rows.strip() != ":" or not plain:
         return None
-    ends = [int(one) if one.strip() else None for one in part.split(":")]
-    return slice(*ends) if len(ends) == 2 else [one for one in ends if one is not None]
+    ends = [int(one) if one.strip() else None for one in part_of.split(":")]
+    return lambda columns: columns[slice(*ends)] if len(ends) == 2 else [columns[ends[0]]]  # type: ignore[index]
 
 
 def activation(layer: str, arguments: Mapping[str, Any]) -> str:

@@ -193,7 +193,9 @@ def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], li
             if path[-1] in _WITHOUT_RANGE:
                 wrong = [("", "a range cannot stand here", _WITHOUT_RANGE[str(path[-1])])]
                 found = None
-            problems.extend(problem_at(marks, (*path, key) if key else path, says, meant) for key, says, meant in wrong)
+            for key, says, meant in wrong:
+                close = nearest(value[key], ("linear", "log")) if key == "sampling" and "accepted" in says else ""
+                problems.append(problem_at(marks, (*path, key) if key else path, says, meant, close))
             if found is not None:
                 problems.extend(_out_of_place(found, path, marks))
             if found is not None and len(path) == 2 and path[0] == "let" and None in found.values:

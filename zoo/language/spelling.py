@@ -26,7 +26,7 @@ from zoo.language.fields import (
     unknown,
 )
 from zoo.language.objects import ALONE, BLOCK, GROUP, OURS, REUSE
-from zoo.language.parsing import Marks, Path, problem_at
+from zoo.language.parsing import Marks, Path, problem_at, shown
 
 MOST = 100
 """So many words are put right."""
@@ -79,6 +79,8 @@ class _Spelling:
                 made[key] = self._penalties(self._fields(value, here, PENALTIES), here)
             elif key == "defaults" and isinstance(value, dict):
                 made[key] = self._values(self._classes(value, here), here)
+            elif key in ("family", "task", "likelihood"):
+                made[key] = self._one_of(value, key, here)
             elif key in ("l2", "dropout"):
                 made[key] = self._value(value, here)
             elif key == "let" and isinstance(value, dict):
@@ -112,6 +114,15 @@ class _Spelling:
         for key in [one for one in data if INSIDE.get(one, "").count(".") == 1 and one not in known]:
             data = self._inside(data, key, path)
         return data
+
+    def _one_of(self, value: Any, key: str, path: Path) -> Any:
+        """The word that a misspelt one of a few is likely meant as."""
+        accepts, expected = FIELDS[key]
+        close = nearest(value, expected.removeprefix("one of ").split(", ")) if isinstance(value, str) else ""
+        if accepts(value) or not close or (path[:-1] and key == "family"):
+            return value
+        self._wrong(path, f"{shown(value)} is not accepted", expected, close)
+        return close
 
     def _inside(self, data: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
         """A key that belongs into another one, put there where that is no other thing."""
@@ -319,7 +330,8 @@ class _Spelling:
             return {key: self._values(one, (*path, key)) for key, one in value.items()}
         names = {key: nearest(key, ranges.KEYS) for key in value if key not in (*ranges.KEYS, *ranges.MEANT)}
         words = [names.get(key, key) for key in value]
-        if names and len(names) < len(words) == len({*words}) and {*words} <= {*ranges.KEYS, *ranges.MEANT}:
+        known = len(names) < len(words) or {"values", "default"} <= {*words}
+        if names and known and len(words) == len({*words}) and {*words} <= {*ranges.KEYS, *ranges.MEANT}:
             made = {names.get(key, key): one for key, one in value.items()}
             if ranges.looks_like(made) and isinstance(made.get("values", []), list):
                 for key, close in names.items():
