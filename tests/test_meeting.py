@@ -502,6 +502,12 @@ def test_the_head_of_an_autoencoder_has_the_activation_of_its_likelihood(name, l
         ([{"ops.split": {"name": "s", "indices_or_sections": 2, "axis": 1}}, {"Identity": {"from": "s.1"}}], {2, 3}),
         ([{"ops.split": {"name": "s", "indices_or_sections": [1, 3], "axis": 1}},
           {"Reshape": {"target_shape": [2], "from": "s.1"}}], {1, 2}),
+        ([{"ops.take": {"indices": [3, 1], "axis": 1}}, {"ops.flip": {"axis": 1}},
+          {"ops.add": {"x2": [0.0, 4.0]}}], {1, 3}),
+        ([{"Concatenate": {"from": [[{"Take": {"indices": 0, "from": "input"}}],
+                                   [{"Take": {"indices": 3, "from": "input"}}]]}},
+          {"Take": {"indices": 1}}], {3}),
+        ([{"ops.cast": {"dtype": "int32"}}], {0, 1, 2, 3}),
         ([{"ops.multiply": {"x2": 2.0}}, {"Take": {"indices": [0, 2]}}], set()),
     ],
 )  # fmt: skip

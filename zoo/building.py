@@ -168,7 +168,7 @@ def tried(built: Built) -> None:
     """
     met = bool(built.plan.description.rows)
     shapes = [built.plan.description.x.shape] if met else [one.shape[1:] for one in built.network.inputs]
-    wrong: list[Exception] = []
+    wrong, rows = list[Exception](), list[Any]()
     for size in OPEN if any(None in shape for shape in shapes) else OPEN[:1]:
         try:
             rows = [_rows_of_data(built, size)] if met else [_rows_alone(built, size, *span) for span in SPANS]
@@ -181,13 +181,41 @@ def tried(built: Built) -> None:
     else:
         answers = [] if met else _computed_on_ids(built)
         if not answers:
-            raise refused(wrong[0], built.unfolded) from wrong[0]
+            raise _placed(wrong[0], built, rows) from wrong[0]
     _constrained(built)
     if answers and all(np.isnan(one).all() for one in answers):
         where = "such rows as the data hold" if met else f"rows of numbers from 0 to {SPANS[-1][1]:.0f}"
         raise ZooError(
             Problem(f"the network answers NaN for {where}", "layers that answer numbers", mark=_whole(built.unfolded))
         )
+
+
+def _placed(error: Exception, built: Built, rows: list[Any]) -> ZooError:
+    """What cannot be computed, at the layer that the error names, else at the first that cannot be computed."""
+    import keras
+
+    found = refused(error, built.unfolded)
+    tensors = [(node, _tensor_of(built.network, node)) for node in built.unfolded.nodes]
+    known = [(node, tensor) for node, tensor in tensors if tensor is not None]
+    if found.problems[0].path or not known or not rows:
+        return found
+    low, high = 0, len(known)  # the first `low` can be computed, the first `high` cannot
+    while high - low > 1:
+        middle = (low + high) // 2
+        part = keras.Model(built.network.inputs, [tensor for _, tensor in known[:middle]])
+        try:
+            _computed(part, rows)
+            low = middle
+        except Exception:
+            high = middle
+    node = known[high - 1][0]
+    return ZooError(replace(found.problems[0], path=node.path, mark=node.mark))
+
+
+def _tensor_of(model: Any, node: Node) -> Any:
+    """What a layer of a model answers in its one call; None where it is called again, or is none of the model's."""
+    made = next((one for one in model.operations if one.name == node.name), None)
+    return made._inbound_nodes[0].output_tensors[0] if made and len(made._inbound_nodes) == 1 else None
 
 
 def _computed_on_ids(built: Built) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -189,7 +189,10 @@ def answering(inside: Network, tensor: str, passing: Container[str] = PASSING) -
     return answering(inside, node.inputs[0], passing) if node.layer in passing and len(node.inputs) == 1 else node
 
 
-_CARRYING = ("ops.cast", "Reshape", "ops.reshape", "Flatten", "ops.squeeze", "ops.expand_dims", "Identity")
+_CARRYING = (
+    "ops.cast", "Reshape", "ops.reshape", "Flatten", "ops.squeeze", "ops.expand_dims", "Identity", "ops.flip",
+    "RepeatVector", "ops.repeat", "ops.tile", "Masking",
+)  # fmt: skip
 """Layers behind which the numbers of a row are what they were."""
 
 
@@ -200,8 +203,6 @@ IDS = {
 }  # fmt: skip
 """What reads numbers as they stand in the data, and which of its arguments says how many ids there are."""
 
-Picked = Callable[[list[int]], list[int]]
-
 
 def read_as_ids(network: Network, features: int) -> Iterator[tuple[Node, list[int]]]:
     """What reads some columns of the first input, a table, as they are, each with the places of those columns.
@@ -211,37 +212,51 @@ def read_as_ids(network: Network, features: int) -> Iterator[tuple[Node, list[in
     made = {node.name: node for node in network.nodes}
     for node in network.nodes:
         for tensor in node.inputs if node.layer in IDS else ():
-            picked = list[Picked | None]()
-            while owner(tensor) in made:
-                before = made[owner(tensor)]
-                if before.layer not in _CARRYING:
-                    picked.append(_picked(before, tensor))
-                tensor = before.inputs[0] if before.inputs else ""
-            if tensor == network.input and None not in picked and (picked or node.layer != "Embedding"):
-                columns = list(range(features))
-                for pick in reversed(picked):  # the last that was met stands first
-                    columns = pick(columns) if pick else []
-                yield node, columns
+            found = _columns(tensor, made, network.input, features)
+            if found and (node.layer != "Embedding" or len(found) < features or made.get(owner(tensor))):
+                yield node, found
 
 
-def _picked(node: Node, tensor: str) -> Picked | None:
-    """The columns that a tensor of a layer takes of a table; None where that is not plain."""
-    if node.layer == "Take":
-        given = node.arguments.get("indices")
-        places: list[int] = given if isinstance(given, list) else [given] if isinstance(given, int) else []
-        along = node.arguments.get("axis", -1) in (-1, 1) and places
-        return (lambda columns: [columns[one] for one in places]) if along else None
-    if node.layer == "ops.split" and node.arguments.get("axis") in (-1, 1):
-        part, cuts = int(tensor[len(owner(tensor)) + 1 :] or 0), node.arguments.get("indices_or_sections")
-        if isinstance(cuts, int):
-            return lambda columns: columns[len(columns) // cuts * part :][: len(columns) // cuts]
-        return (lambda columns: columns[slice(*[0, *cuts, None][part : part + 2])]) if isinstance(cuts, list) else None
-    rows, _, part_of = str(node.arguments.get("key", "")).partition(",")
-    plain = re.fullmatch(r" *(-?\d+|(-?\d+)?:(-?\d+)?) *", part_of)
-    if node.layer != "ops.get_item" or rows.strip() != ":" or not plain:
+def _columns(tensor: str, made: Mapping[str, Node], table: str, features: int) -> list[int] | None:
+    """The places of the columns of a table that a tensor holds as they are; None where that is not plain."""
+    node = made.get(owner(tensor))
+    if node is None:
+        return list(range(features)) if tensor == table else None
+    before = [_columns(one, made, table, features) for one in node.inputs]
+    known = [one for one in before if one is not None]
+    if not known or len(known) < len(before):
         return None
-    ends = [int(one) if one.strip() else None for one in part_of.split(":")]
-    return lambda columns: columns[slice(*ends)] if len(ends) == 2 else [columns[ends[0]]]  # type: ignore[index]
+    if node.layer in _CARRYING or (node.layer in _SHIFTING and len(known) == 1):
+        return known[0]
+    if node.layer in ("Concatenate", "ops.concatenate"):
+        return [place for each in known for place in each]
+    return _picked(node, tensor, known[0])
+
+
+_SHIFTING = ("ops.add", "ops.subtract")
+"""Operations that give ids of several columns places of their own, where a number is added."""
+
+
+def _picked(node: Node, tensor: str, columns: list[int]) -> list[int] | None:
+    """Those of the columns of a table that a tensor takes of them."""
+    part, along = tensor[len(owner(tensor)) + 1 :], node.arguments.get("axis", -1) in (-1, 1)
+    given = node.arguments.get("indices_or_sections" if node.layer == "ops.split" else "indices")
+    try:
+        if node.layer in ("Take", "ops.take") and along and isinstance(given, (int, list)):
+            return [columns[one] for one in (given if isinstance(given, list) else [given])]
+        if node.layer == "ops.split" and along and isinstance(given, (int, list)):
+            size = len(columns) // given if isinstance(given, int) else 0
+            ends = [size * one for one in range(1, given)] if isinstance(given, int) else given
+            return columns[slice(*[0, *ends, None][int(part or 0) :][:2])]
+    except (IndexError, TypeError):  # what Keras will refuse
+        return None
+    rows, _, key = str(node.arguments.get("key", "")).partition(",")
+    if node.layer != "ops.get_item" or rows.strip() != ":":
+        return None
+    if not re.fullmatch(r" *(-?\d+|(-?\d+)?:(-?\d+)?) *", key):
+        return None
+    first, colon, last = (one.strip() for one in key.partition(":"))
+    return columns[int(first) if first else None : int(last) if last else None] if colon else columns[int(first) :][:1]
 
 
 def activation(layer: str, arguments: Mapping[str, Any]) -> str:

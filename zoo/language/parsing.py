@@ -73,7 +73,7 @@ _OPENED = {
 }
 """The same of slips that are best shown where they begin."""
 
-_COMPUTED = re.compile(r"\$(\{|[A-Za-z_][A-Za-z0-9_]*\[)(?=$)")
+_COMPUTED = re.compile(r"\$(\{|[A-Za-z_][^,{}\[\]]*\[)(?=$)")
 """An expression up to its bracket, which between brackets is one of YAML's own."""
 
 

@@ -291,7 +291,7 @@ class _Spelling:
         return self._moved(body, names, path)
 
     def _words(self, target: str, body: dict[str, Any], path: Path) -> dict[str, Any]:
-        """The words of ours in the call of a layer; of its own arguments it is told elsewhere."""
+        """The words of ours in the call of a layer, and arguments that are meant for sure."""
         found = catalogue.operation(target) if catalogue.is_operation(target) else catalogue.entry("layers", target)
         if isinstance(found, tuple):
             return body
@@ -301,7 +301,8 @@ class _Spelling:
             if key in found["arguments"] or key in words:
                 continue
             wrong, expected, close = objects.unknown(target, key, found, words)
-            if close in words and close not in body and close not in names.values():
+            sure = close in words or (close in found["arguments"] and (is_close(key, close) or key in objects.FORMER))
+            if sure and close not in body and close not in names.values():
                 self._wrong((*path, key), wrong, expected, close)
                 names[key] = close
         return self._moved(body, names, path)
