@@ -538,8 +538,8 @@ def _takes_trainable(layer: str) -> bool:
 def _answers_more(node: Node) -> bool:
     """Whether Keras answers a list where the node counts one tensor: what follows is called on its first."""
     if node.network is not None:
-        last = node.network.nodes[-1]
-        return node.layer == "Sequential" and (last.outputs > 1 or _answers_more(last))
+        last = node.network.nodes[-1] if node.network.nodes else None  # none where data decide the head of a decoder
+        return last is not None and node.layer == "Sequential" and (last.outputs > 1 or _answers_more(last))
     arguments = node.arguments
     return (
         node.layer in CELLS

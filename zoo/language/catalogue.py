@@ -185,6 +185,9 @@ BOUNDS: dict[str, dict[str, Bounds]] = {
     "LeakyReLU": {"negative_slope": _FROM_0},
     "ReLU": dict.fromkeys(("negative_slope", "threshold", "max_value"), _FROM_0),
     "VarianceScaling": {"scale": _ABOVE_0},
+    **dict.fromkeys(("ActivityRegularization", "L1L2"), {"l1": _FROM_0, "l2": _FROM_0}),
+    "L1": {"l1": _FROM_0},
+    "L2": {"l2": _FROM_0},
 }  # fmt: skip
 """What arguments must be: of all losses, optimizers or schedules, and of classes where another rule holds.
 
