@@ -185,7 +185,7 @@ BOUNDS: dict[str, dict[str, Bounds]] = {
     "LeakyReLU": {"negative_slope": _FROM_0},
     "ReLU": dict.fromkeys(("negative_slope", "threshold", "max_value"), _FROM_0),
     "VarianceScaling": {"scale": _ABOVE_0},
-    **dict.fromkeys(("ActivityRegularization", "L1L2"), {"l1": _FROM_0, "l2": _FROM_0}),
+    **{name: {"l1": _FROM_0, "l2": _FROM_0} for name in ("ActivityRegularization", "L1L2")},
     "L1": {"l1": _FROM_0},
     "L2": {"l2": _FROM_0},
 }  # fmt: skip
