@@ -6,7 +6,8 @@ many places. A word is put right where one is near that is not there, and what i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from zoo.errors import Problem, is_close, listed, nearest
@@ -31,6 +32,11 @@ from zoo.language.parsing import Marks, Path, problem_at, shown
 MOST = 100
 """So many words are put right."""
 
+Told = tuple[str, str, str]
+"""What is wrong, what was expected, and the word that is meant."""
+
+_CODES = ("Gaussian", "VectorQuantizer")
+
 _BLOCK_MEANT = dict.fromkeys(("args", "arguments", "params", "with"), "parameters") | {"body": "layers"}
 """What keys of a block are called elsewhere."""
 
@@ -53,7 +59,7 @@ class _Spelling:
     def spec(self, data: dict[str, Any], path: Path) -> dict[str, Any]:
         """The keys of a spec, or of a variant, and what they hold."""
         known = FIELDS if not path else {key: one for key, one in FIELDS.items() if key != "variants"}
-        data = self._keys(data, known, path, "a spec", unless=LATER)
+        data = self._keys(data, known, path, "a spec")
         self.blocks |= data["blocks"] if isinstance(data.get("blocks"), dict) else {}
         made = dict(data)
         if isinstance(data.get("blocks"), dict):
@@ -89,28 +95,31 @@ class _Spelling:
 
     # What there is to put right
 
-    def _moved(self, data: dict[str, Any], names: Mapping[str, str], path: Path) -> dict[str, Any]:
-        """A mapping with some keys under other names, in their places."""
-        for key, name in names.items():
-            self.marks |= parsing.moved(self.marks, (*path, key), (*path, name))
-        return {names.get(key, key): value for key, value in data.items()}
-
     def _wrong(self, path: Path, wrong: str, expected: str, hint: str) -> None:
         self.problems.append(problem_at(self.marks, path, wrong, expected, hint))
 
-    def _keys(
-        self, data: dict[str, Any], known: Fields, path: Path, what: str, unless: Collection[str] = ()
-    ) -> dict[str, Any]:
+    def _moved(self, path: Path, to: Path) -> None:
+        self.marks |= parsing.moved(self.marks, path, to)
+
+    def _renamed(self, data: dict[str, Any], meant: Callable[[Any], Told | None], path: Path) -> dict[str, Any]:
+        """A mapping with its misspelt keys under the names that are meant, where nothing has these, in their places."""
         names: dict[str, str] = {}
-        for key, value in data.items():
-            if key in known or key in unless or len(self.problems) >= MOST:
-                continue
-            wrong, expected, close = unknown(key, value, known, what)
-            there = value is None or close in {*data, *names.values()} or "(" in str(key)  # null may be to remove it
-            if close in known and not there and fits(value, known[close]):
-                self._wrong((*path, key), wrong, expected, close)
-                names[key] = close
-        data = self._moved(data, names, path)
+        for key in data:
+            found = meant(key) if len(self.problems) < MOST and "(" not in str(key) else None
+            if found and found[2] and found[2] not in {*data, *names.values()}:
+                self._wrong((*path, key), *found)
+                self._moved((*path, key), (*path, found[2]))
+                names[key] = found[2]
+        return {names.get(key, key): value for key, value in data.items()}
+
+    def _keys(self, data: dict[str, Any], known: Fields, path: Path, what: str) -> dict[str, Any]:
+        def meant(key: Any) -> Told | None:
+            if key in known or key in LATER or data[key] is None:  # which may be to remove something
+                return None
+            wrong, expected, close = unknown(str(key), data[key], known, what)
+            return (wrong, expected, close) if close in known and fits(data[key], known[close]) else None
+
+        data = self._renamed(data, meant, path)
         for key in [one for one in data if INSIDE.get(one, "").count(".") == 1 and one not in known]:
             data = self._inside(data, key, path)
         return data
@@ -131,7 +140,7 @@ class _Spelling:
         if not isinstance(held, dict) or inner in held:
             return data
         self._wrong((*path, key), *unknown(key, data[key], FIELDS, "a spec"))
-        self.marks |= parsing.moved(self.marks, (*path, key), (*path, outer, inner))
+        self._moved((*path, key), (*path, outer, inner))
         return {one: value for one, value in data.items() if one != key} | {outer: {**held, inner: data[key]}}
 
     def _fields(self, value: Any, path: Path, known: Fields) -> Any:
@@ -147,21 +156,19 @@ class _Spelling:
 
     def _classes(self, value: dict[str, Any], path: Path) -> dict[str, Any]:
         """The classes of `defaults`."""
-        names: dict[str, str] = {}
-        for name in value:
-            found = catalogue.entry("layers", name) if isinstance(name, str) else {}
-            if isinstance(found, tuple) and found[2] not in value and found[2] in set(expressions.words_of(self.data)):
-                self._wrong((*path, name), *found)
-                names[name] = found[2]
-        return self._moved(value, names, path)
+
+        def meant(name: Any) -> Told | None:
+            found = catalogue.entry("layers", str(name))
+            used = isinstance(found, tuple) and found[2] in set(expressions.words_of(self.data))
+            return found if isinstance(found, tuple) and used else None
+
+        return self._renamed(value, meant, path)
 
     def _latent(self, value: Any, path: Path) -> Any:
         if isinstance(value, dict) and len(value) == 1:
-            name = str(next(iter(value)))
-            found = catalogue.entry("layers", name) if name != "Gaussian" else {}
-            if isinstance(found, tuple) and (close := nearest(name, ("Gaussian", "VectorQuantizer"))):
-                self._wrong((*path, name), *found[:2], close)
-                value = self._moved(value, {name: close}, path)
+            found = catalogue.entry("layers", str(next(iter(value)))) if "Gaussian" not in value else {}
+            if isinstance(found, tuple):
+                value = self._renamed(value, lambda name: (*found[:2], nearest(name, _CODES)), path)
         return self._item(value, path)
 
     # Blocks and items
@@ -170,14 +177,12 @@ class _Spelling:
         return how(value, path) if isinstance(value, dict) else value
 
     def _block_keys(self, block: dict[str, Any], path: Path) -> dict[str, Any]:
-        names: dict[str, str] = {}
-        for key in block:
-            if key not in BLOCK and len(self.problems) < MOST:
-                close = _BLOCK_MEANT.get(key) or nearest(key, BLOCK)
-                if close and close not in block and close not in names.values():
-                    self._wrong((*path, key), "no such key", f"a key of a block: {listed(BLOCK)}", close)
-                    names[key] = close
-        return self._moved(block, names, path)
+        expected = f"a key of a block: {listed(BLOCK)}"
+
+        def meant(key: Any) -> Told | None:
+            return None if key in BLOCK else ("no such key", expected, _BLOCK_MEANT.get(key) or nearest(key, BLOCK))
+
+        return self._renamed(block, meant, path)
 
     def _block(self, block: Any, path: Path) -> Any:
         if not isinstance(block, dict):
@@ -194,7 +199,10 @@ class _Spelling:
 
     def _item(self, value: Any, path: Path) -> Any:
         if isinstance(value, str):
-            return self._class(value, {}, path) or value
+            found = self._class(value, {}, path)
+            if found:
+                self._wrong(path, *found)
+            return found[2] if found else value
         if not isinstance(value, dict):
             return value
         bodies = [key for key, one in value.items() if isinstance(one, list) and nearest(key, GROUP) == "layers"]
@@ -205,23 +213,18 @@ class _Spelling:
             return {**value, **made}
         if len(value) > 1 and (whole := self._one_of_several(value, path)):
             return self._item(whole, path)
-        names = {key: self._class(key, body, (*path, key)) for key, body in value.items()}
-        value = self._moved(value, {key: name for key, name in names.items() if name}, path)
+        value = self._renamed(value, lambda key: self._class(key, value[key], path), path)
         return {key: self._call(key, body, (*path, key)) for key, body in value.items()}
 
-    def _class(self, name: Any, body: Any, path: Path) -> str:
-        """The layer that a misspelt one surely is: but for a letter or two, and with such arguments; else nothing."""
-        if not isinstance(name, str) or name in self.blocks or not name[:1].isupper():
-            return ""
+    def _class(self, name: Any, body: Any, path: Path) -> Told | None:
+        """The layer that a misspelt one surely is: but for a letter or two, and with such arguments."""
+        if not isinstance(name, str) or name in self.blocks or not name[:1].isupper() or path[0] == "latent":
+            return None
         found = catalogue.entry("layers", name)
-        close = found[2] if isinstance(found, tuple) and path[0] != "latent" else ""
+        close = found[2] if isinstance(found, tuple) else ""
+        known = close in catalogue.catalogue()["layers"] and is_close(name, close)
         given = {*body} if isinstance(body, dict) else set()
-        if close not in catalogue.catalogue()["layers"] or not is_close(name, close):
-            return ""
-        if not given <= {*self._names_of(close)}:
-            return ""
-        self._wrong(path, *found)
-        return close
+        return found if known and given <= {*self._names_of(close)} and isinstance(found, tuple) else None
 
     def _one_of_several(self, value: dict[str, Any], path: Path) -> dict[str, Any] | None:
         """What several keys are likely meant as: a call whose arguments are not under it, or several items."""
@@ -229,14 +232,14 @@ class _Spelling:
         given, names = value[first], self._names_of(first)
         body = {} if given is None else given if isinstance(given, dict) else {names[0]: given} if names else {}
         if names and {*others} <= {*names} - {*body}:
-            self.problems.append(problem_at(self.marks, path, *of_several(value)))
+            self._wrong(path, *of_several(value))
             for key in others:
-                self.marks |= parsing.moved(self.marks, (*path, key), (*path, first, key))
+                self._moved((*path, key), (*path, first, key))
             return {first: {**body, **{key: value[key] for key in others}}}
         if all(self._names_of(key) for key in value):
-            self.problems.append(problem_at(self.marks, path, *of_several(value)))
+            self._wrong(path, *of_several(value))
             for index, key in enumerate(value):
-                self.marks |= parsing.moved(self.marks, (*path, key), (*path, "layers", index, key))
+                self._moved((*path, key), (*path, "layers", index, key))
             return {"layers": [{key: one} for key, one in value.items()]}
         return None
 
@@ -253,59 +256,36 @@ class _Spelling:
 
     def _group(self, value: dict[str, Any], path: Path) -> dict[str, Any]:
         lacks = [key for key in ("layers", "for", "in") if key not in value]
-        names: dict[str, str] = {}
-        for key in value:
-            if key not in GROUP:
-                close = nearest(key, lacks) or nearest(key, GROUP)
-                if close and close not in value and close not in names.values():
-                    self._wrong((*path, key), "no such key", f"a key of a group: {listed(GROUP)}", close)
-                    names[key] = close
-        return self._moved(value, names, path)
+        expected = f"a key of a group: {listed(GROUP)}"
+
+        def meant(key: Any) -> Told | None:
+            return None if key in GROUP else ("no such key", expected, nearest(key, lacks) or nearest(key, GROUP))
+
+        return self._renamed(value, meant, path)
 
     def _call(self, target: str, body: Any, path: Path) -> Any:
         if not isinstance(body, dict):
             return body
         if target == "let":
             return self._values(body, path)
-        if target == "reuse":
-            names = {key: nearest(key, REUSE) for key in body if key not in REUSE}
-            names = {key: close for key, close in names.items() if close and close not in body}
-            for key, close in names.items():
-                self._wrong((*path, key), "no such key", f"one of {listed(REUSE)}", close)
-            body = self._moved(body, names, path)
-        elif target in self.blocks:
-            body = self._arguments_of_block(target, body, path)
-        else:
-            body = self._words(target, body, path)
+        body = self._renamed(body, functools.partial(self._argument, target), path)
         made = {key: self._value(one, (*path, key)) for key, one in body.items() if key != "from"}
         return {key: made[key] if key in made else self._branches(one, (*path, key)) for key, one in body.items()}
 
-    def _arguments_of_block(self, target: str, body: dict[str, Any], path: Path) -> dict[str, Any]:
-        known = [*self._parameters(target), *OURS]
-        names: dict[str, str] = {}
-        for key in body:
-            close = nearest(key, known) if key not in known else ""
-            if close and close not in body and close not in names.values():
-                self._wrong((*path, key), "no such parameter", f"one of {listed(known)}", close)
-                names[key] = close
-        return self._moved(body, names, path)
-
-    def _words(self, target: str, body: dict[str, Any], path: Path) -> dict[str, Any]:
-        """The words of ours in the call of a layer, and arguments that are meant for sure."""
+    def _argument(self, target: str, key: Any) -> Told | None:
+        """What a misspelt word in the braces of an item is meant as; of a layer's own, where that is sure."""
+        if target == "reuse":
+            return None if key in REUSE else ("no such key", f"one of {listed(REUSE)}", nearest(key, REUSE))
+        if target in self.blocks:
+            known = self._names_of(target)
+            return None if key in known else ("no such parameter", f"one of {listed(known)}", nearest(key, known))
         found = catalogue.operation(target) if catalogue.is_operation(target) else catalogue.entry("layers", target)
-        if isinstance(found, tuple):
-            return body
+        if isinstance(found, tuple) or key in found["arguments"]:
+            return None
         words = [one for one in OURS if one not in ("l2", "frozen")] if "tensors" in found else list(OURS)
-        names: dict[str, str] = {}
-        for key in body:
-            if key in found["arguments"] or key in words:
-                continue
-            wrong, expected, close = objects.unknown(target, key, found, words)
-            sure = close in words or (close in found["arguments"] and (is_close(key, close) or key in objects.FORMER))
-            if sure and close not in body and close not in names.values():
-                self._wrong((*path, key), wrong, expected, close)
-                names[key] = close
-        return self._moved(body, names, path)
+        told = objects.unknown(target, key, found, words) if key not in words else None
+        sure = told and (told[2] in words or is_close(key, told[2]) or key in objects.FORMER)
+        return told if sure else None
 
     def _branches(self, value: Any, path: Path) -> Any:
         if not isinstance(value, list):
@@ -335,9 +315,8 @@ class _Spelling:
         if names and known and len(words) == len({*words}) and {*words} <= {*ranges.KEYS, *ranges.MEANT}:
             made = {names.get(key, key): one for key, one in value.items()}
             if ranges.looks_like(made) and isinstance(made.get("values", []), list):
-                for key, close in names.items():
-                    self._wrong((*path, key), "no such key of a range", f"one of {', '.join(ranges.KEYS)}", close)
-                return self._moved(value, names, path)
+                told = "no such key of a range", f"one of {', '.join(ranges.KEYS)}"
+                return self._renamed(value, lambda key: (*told, names[key]) if key in names else None, path)
         return self._values(value, path)
 
 
