@@ -601,3 +601,42 @@ def test_what_went_with_a_replaced_value_is_still_a_hint(tmp_path):
         selection.load(f"{tmp_path}/base.yaml:a", {"layers": [{"fcc": 3}, {"Dense": "$units // 2 + $hlf"}]})
 
     assert "did you mean `fc`?" in str(caught.value) and "did you mean `$half`?" in str(caught.value)
+
+
+REPLACED_BLOCK = """
+spec: 1
+name: v
+family: mlp
+classes: 3
+input: {shape: [8]}
+l2: 0
+blocks:
+  b: {parameters: {units}, layers: [Dense: $units]}
+variants:
+  e: {extends: a, layers: [b: {unit: 5}]}
+  a: {blocks: {b: {parameters: {unit}, layers: [Dense: $unit, ReLU]}}, layers: [b: {unit: 4}]}
+  d: {l2: 0.1}
+layers:
+  - b: {units: 8}
+"""
+
+
+@pytest.mark.parametrize("variant", "ead")
+def test_a_block_that_a_variant_replaces_has_its_own_parameters(variant, tmp_path):
+    (tmp_path / "v.yaml").write_text(REPLACED_BLOCK)
+
+    assert selection.load(f"{tmp_path}/v.yaml:{variant}").data["name"] == variant
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["{max: 3, steps: 2}", "{zero: 3, value: [1, 2]}", "{step: 4, value: [5, 6]}", "{default: 1, steps: 2}",
+     "{defaults: 3, vals: 2}", "{layer: 2, form: 3}"],
+)  # fmt: skip
+def test_a_table_whose_keys_are_like_words_of_the_language_stays_what_it_is(table):
+    text = f"spec: 1\nname: t\nfamily: mlp\nclasses: 3\ninput: {{shape: [8]}}\nlet: {{t: {table}}}\n"
+    key = table[1:].partition(":")[0]
+    found, problems = reading.read(f"{text}layers: [Dense: $t.{key}]\n".encode(), "t.yaml", {})
+
+    assert problems == []
+    assert next(iter(found.data["let"]["t"])) == key

@@ -44,7 +44,7 @@ _BLOCK_MEANT = dict.fromkeys(("args", "arguments", "params", "with"), "parameter
 def mended(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], Marks, list[Problem]]:
     """The data of a file with its misspelt words put right, the places of all in it, and what was misspelt."""
     looked = _Spelling(data, marks)
-    return looked.spec(data, ()), looked.marks, looked.problems
+    return looked.spec(looked.outline(data, ()), ()), looked.marks, looked.problems
 
 
 class _Spelling:
@@ -54,25 +54,33 @@ class _Spelling:
         self.data = data
         self.marks = dict(marks)
         self.problems: list[Problem] = []
-        self.blocks: dict[str, Any] = {}
+        self.blocks: dict[str, list[str]] = {}
+
+    def outline(self, data: dict[str, Any], path: Path) -> dict[str, Any]:
+        """The keys of a spec, of its variants and of their blocks; what the blocks are given, wherever they stand."""
+        known = FIELDS if not path else {key: one for key, one in FIELDS.items() if key != "variants"}
+        made = self._keys(data, known, path, "a spec")
+        for key, how in (("blocks", self._block_keys), ("variants", self.outline)):
+            if isinstance(made.get(key), dict):
+                each = made[key].items()
+                made[key] = {name: how(one, (*path, key, name)) if isinstance(one, dict) else one for name, one in each}
+        for name, block in made["blocks"].items() if isinstance(made.get("blocks"), dict) else ():
+            given = (block.get("parameters") if isinstance(block, dict) else None) or {}
+            known_here = given if isinstance(given, dict) else parameters_listed(given)
+            self.blocks[name] = [*dict.fromkeys((*self.blocks.get(name, ()), *known_here))]
+        return made
 
     def spec(self, data: dict[str, Any], path: Path) -> dict[str, Any]:
-        """The keys of a spec, or of a variant, and what they hold."""
-        known = FIELDS if not path else {key: one for key, one in FIELDS.items() if key != "variants"}
-        data = self._keys(data, known, path, "a spec")
-        self.blocks |= data["blocks"] if isinstance(data.get("blocks"), dict) else {}
+        """What the keys of a spec, or of a variant, hold."""
         made = dict(data)
-        if isinstance(data.get("blocks"), dict):
-            named = {
-                name: self._named(block, (*path, "blocks", name), self._block_keys)
-                for name, block in data["blocks"].items()
-            }
-            self.blocks |= named
-            made["blocks"] = {name: self._block(one, (*path, "blocks", name)) for name, one in named.items()}
         for key, value in data.items():
             here = (*path, key)
             if key == "variants" and isinstance(value, dict):
-                made[key] = {name: self._named(one, (*here, name), self.spec) for name, one in value.items()}
+                made[key] = {
+                    name: self.spec(one, (*here, name)) if isinstance(one, dict) else one for name, one in value.items()
+                }
+            elif key == "blocks" and isinstance(value, dict):
+                made[key] = {name: self._block(one, (*here, name)) for name, one in value.items()}
             elif key in (*BODY, "prepare"):
                 made[key] = self._latent(value, here) if key == "latent" else self._items(value, here)
             elif key == "input":
@@ -173,9 +181,6 @@ class _Spelling:
 
     # Blocks and items
 
-    def _named(self, value: Any, path: Path, how: Any) -> Any:
-        return how(value, path) if isinstance(value, dict) else value
-
     def _block_keys(self, block: dict[str, Any], path: Path) -> dict[str, Any]:
         expected = f"a key of a block: {listed(BLOCK)}"
 
@@ -246,13 +251,9 @@ class _Spelling:
     def _names_of(self, target: str) -> list[str]:
         """What the braces of a layer or a block may hold, what is required first; nothing if it is none."""
         if target in self.blocks:
-            return [*self._parameters(target), *OURS]
+            return [*self.blocks[target], *OURS]
         found = catalogue.operation(target) if catalogue.is_operation(target) else catalogue.entry("layers", target)
         return [] if isinstance(found, tuple) else [*found["required"], *found["arguments"], *OURS]
-
-    def _parameters(self, block: str) -> list[str]:
-        given = (self.blocks[block] if isinstance(self.blocks[block], dict) else {}).get("parameters") or {}
-        return [*(given if isinstance(given, dict) else parameters_listed(given))]
 
     def _group(self, value: dict[str, Any], path: Path) -> dict[str, Any]:
         lacks = [key for key in ("layers", "for", "in") if key not in value]
@@ -311,7 +312,9 @@ class _Spelling:
             return {key: self._values(one, (*path, key)) for key, one in value.items()}
         names = {key: nearest(key, ranges.KEYS) for key in value if key not in (*ranges.KEYS, *ranges.MEANT)}
         words = [names.get(key, key) for key in value]
-        known = len(names) < len(words) or {"values", "default"} <= {*words}
+        # In a `let`, what has no default may be any table.
+        known = ("default" in words and "values" in words) or len(names) < len(words)
+        known = known and ("default" in words or "let" not in path)
         if names and known and len(words) == len({*words}) and {*words} <= {*ranges.KEYS, *ranges.MEANT}:
             made = {names.get(key, key): one for key, one in value.items()}
             if ranges.looks_like(made) and isinstance(made.get("values", []), list):
