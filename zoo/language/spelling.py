@@ -128,7 +128,8 @@ class _Spelling:
             return (wrong, expected, close) if close in known and fits(data[key], known[close]) else None
 
         data = self._renamed(data, meant, path)
-        for key in [one for one in data if INSIDE.get(one, "").count(".") == 1 and one not in known]:
+        elsewhere = INSIDE if "train" in known else {}
+        for key in [one for one in data if elsewhere.get(one, "").count(".") == 1 and one not in known]:
             data = self._inside(data, key, path)
         return data
 
@@ -312,9 +313,9 @@ class _Spelling:
             return {key: self._values(one, (*path, key)) for key, one in value.items()}
         names = {key: nearest(key, ranges.KEYS) for key in value if key not in (*ranges.KEYS, *ranges.MEANT)}
         words = [names.get(key, key) for key in value]
-        # In a `let`, what has no default may be any table.
-        known = ("default" in words and "values" in words) or len(names) < len(words)
-        known = known and ("default" in words or "let" not in path)
+        known = len(names) < len(words) or {"values", "default"} <= {*words}
+        if {"let", "parameters"} & {*path}:  # where any table may stand
+            known = known and "default" in words and {*words} <= {*ranges.KEYS}
         if names and known and len(words) == len({*words}) and {*words} <= {*ranges.KEYS, *ranges.MEANT}:
             made = {names.get(key, key): one for key, one in value.items()}
             if ranges.looks_like(made) and isinstance(made.get("values", []), list):
