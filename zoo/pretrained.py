@@ -405,7 +405,7 @@ def _adapted(
 def _refuse_frozen(nodes: list[Node], model: Any, source: str) -> None:
     """Raise `ZooError` if a layer that begins anew would stay as it begins."""
     for node in nodes:
-        if model.get_layer(node.name).weights:
+        if not node.operation and model.get_layer(node.reuses or node.name).weights:
             raise ZooError(
                 f"{source} holds nothing that fits `{node.name}`, which begins anew and is frozen; "
                 "expected `frozen: false` on it"
