@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -13,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from zoo import pretrained
-from zoo.datasets.dataset import Part
-from zoo.errors import Mark, Problem, ZooError, first_sentence
-from zoo.language import catalogue, unfolding
-from zoo.language.network import IDS, Network, Node, activation, answering, owner, read_as_ids
+from zoo.errors import Problem, ZooError
+from zoo.language import unfolding
+from zoo.language.network import Network, Node, activation, answering, owner
 from zoo.language.ranges import Filled
 from zoo.language.spec import Spec
 from zoo.lowering import Adjustable, Plain, loss, lower, optimizer, seeds, weights_by_path
@@ -129,195 +126,6 @@ def build(
     made = Built(plan, model, flat, getattr(how, "knobs", {}), prepare, beginning=beginning, begin=begin)
     made.start = [variable.numpy() for variable in model.optimizer.variables]
     return made
-
-
-def _whole(flat: Network) -> Mark | None:
-    """The place of a spec as a whole, where nothing tells which layer is meant."""
-    mark = next((node.mark for node in flat.walk()), None)
-    return replace(mark, line=1, column=1) if mark and mark.line else mark
-
-
-def refused(error: Exception, flat: Network) -> ZooError:
-    """What Keras or TensorFlow refuses once it computes, at the line of the layer that it names."""
-    says, nodes = str(error), list(flat.walk())
-    places = {one.name: re.search(rf"[/'\"]{re.escape(one.name)}(_\d+)?[/'\"]", says) for one in nodes}
-    named = sorted((place.start(), name) for name, place in places.items() if place)[:1]
-    of_class = [one for one in nodes if one.layer in re.findall(r"calling (\w+)\.call", says)]
-    found = [one for one in nodes if named and one.name == named[0][1]] or (of_class if len(of_class) == 1 else [])
-    path, mark = (found[0].path, found[0].mark) if found else ("", _whole(flat))
-    return ZooError(Problem(f"the network cannot be computed: {first_sentence(error)}", "", "", path, mark))
-
-
-LARGEST_ROW = 20_000
-"""Numbers of a row up to which a network is tried on rows before anything is trained: it takes less than a second."""
-
-
-OPEN = (8, 64, 60, 256)
-"""Sizes that stand in turn for one that only data know: what refuses the first may take another."""
-
-SPANS = ((0.0, 1.0), (1.0, 2.0), (100.0, 200.0))
-"""Between these lie the numbers of the rows that a network is tried on that met no data."""
-
-
-def tried(built: Built) -> None:
-    """Compute the network and its penalties on two rows, in a graph as training does, and its constraints once.
-
-    The rows are of such numbers as the data hold; without data, of numbers that its inputs take. Raises `ZooError` at
-    the layer that refuses, and where all answers are NaN. Nothing is tried on rows of more than `LARGEST_ROW` numbers,
-    nor where nothing is known of the texts or numbers that are looked up.
-    """
-    met = bool(built.plan.description.rows)
-    shapes = [built.plan.description.x.shape] if met else [one.shape[1:] for one in built.network.inputs]
-    wrong, rows = list[Exception](), list[Any]()
-    for size in OPEN if any(None in shape for shape in shapes) else OPEN[:1]:
-        try:
-            rows = [_rows_of_data(built, size)] if met else [_rows_alone(built, size, *span) for span in SPANS]
-            if any(one is None for one in rows):
-                return
-            answers = _computed(built.network, rows)
-            break
-        except Exception as error:  # Keras and TensorFlow raise whatever a layer makes them stumble over
-            wrong.append(error)
-    else:
-        answers = [] if met else _computed_on_ids(built)
-        if not answers:
-            raise _placed(wrong[0], built, rows) from wrong[0]
-    _constrained(built)
-    if answers and all(np.isnan(one).all() for one in answers):
-        where = "such rows as the data hold" if met else f"rows of numbers from 0 to {SPANS[-1][1]:.0f}"
-        raise ZooError(
-            Problem(f"the network answers NaN for {where}", "layers that answer numbers", mark=_whole(built.unfolded))
-        )
-
-
-def _placed(error: Exception, built: Built, rows: list[Any]) -> ZooError:
-    """What cannot be computed, at the layer that the error names, else at the first that cannot be computed."""
-    import keras
-
-    found = refused(error, built.unfolded)
-    tensors = [(node, _tensor_of(built.network, node)) for node in built.unfolded.nodes]
-    known = [(node, tensor) for node, tensor in tensors if tensor is not None]
-    if found.problems[0].path or not known or not rows:
-        return found
-    low, high = 0, len(known)  # the first `low` can be computed, the first `high` cannot
-    while high - low > 1:
-        middle = (low + high) // 2
-        part = keras.Model(built.network.inputs, [tensor for _, tensor in known[:middle]])
-        try:
-            _computed(part, rows)
-            low = middle
-        except Exception:
-            high = middle
-    node = known[high - 1][0]
-    return ZooError(replace(found.problems[0], path=node.path, mark=node.mark))
-
-
-def _tensor_of(model: Any, node: Node) -> Any:
-    """What a layer of a model answers in its one call; None where it is called again, or is none of the model's."""
-    made = next((one for one in model.operations if one.name == node.name), None)
-    return made._inbound_nodes[0].output_tensors[0] if made and len(made._inbound_nodes) == 1 else None
-
-
-def _computed_on_ids(built: Built) -> list[np.ndarray]:
-    """The answers for rows of zeros, which are ids wherever ids are read; nothing if that cannot be computed either."""
-    embeds = any("Embedding" in str((node.layer, node.arguments)) for node in built.unfolded.walk())
-    for size in OPEN if embeds else ():
-        rows = _rows_alone(built, size, 0.0, 0.0)
-        try:
-            return _computed(built.network, [[np.zeros_like(one) for one in rows]]) if rows else []
-        except Exception:  # what was raised for other numbers says it
-            continue
-    return []
-
-
-def _computed(network: Any, several: list[Any]) -> list[np.ndarray]:
-    """The answers of a network for each of several batches, as far as they are numbers with a point."""
-    import tensorflow as tf
-
-    given = [
-        [tf.convert_to_tensor(one) for one in (rows if isinstance(rows, (list, tuple)) else [rows])] for rows in several
-    ]
-    specs = [tf.TensorSpec((None, *one.shape[1:]), one.dtype) for one in given[0]]
-
-    def computed(training: bool) -> Any:
-        @tf.function(autograph=False, input_signature=[specs])
-        def answers(rows: Any) -> Any:
-            return network(rows if len(specs) > 1 else rows[0], training=training), network.losses
-
-        answers._omit_frequent_tracing_warning = True  # each network is traced once
-        return answers
-
-    moved = [(one, one.numpy()) for one in network.non_trainable_variables]  # statistics, and the states of dice
-    computed(training=True)(given[0])
-    for one, before in moved:
-        one.assign(before)
-    answers = computed(training=False)
-    values = [one.numpy() for rows in given for one in tf.nest.flatten(answers(rows)[0])]
-    return [one for one in values if one.dtype.kind == "f" and one.size]
-
-
-def _constrained(built: Built) -> None:
-    """Let each constraint see the weight that it is for. Raises `ZooError` at the layer where it does not fit."""
-    for path, variable in weights_by_path(built.network):
-        try:
-            if variable.constraint is not None:
-                variable.constraint(variable.value)
-        except Exception as error:  # whatever Keras and TensorFlow raise where an axis is not there
-            node = _node_of(built.unfolded, path.split("/"))
-            name = type(variable.constraint).__name__
-            wrong = f"{name} does not fit `{path}` of the shape {tuple(variable.shape)}: {first_sentence(error)}"
-            raise ZooError(Problem(wrong, "axes of that shape", "", node.path, node.mark)) from error
-
-
-def _node_of(network: Network, names: list[str]) -> Node:
-    """The layer whose weight a path of names leads to, in models inside the model too."""
-    found = next(one for one in network.nodes if one.name == names[0] and not one.reuses)
-    inside = found.network and any(one.name == names[1] for one in found.network.nodes)
-    return _node_of(found.network, names[1:]) if found.network and inside else found
-
-
-def _rows_of_data(built: Built, size: int) -> Any:
-    """What a network is given for two rows of numbers such as each column of the data holds; ids, with both ends."""
-    x = built.plan.description.x
-    shape = tuple(one or size for one in x.shape)
-    if built.prepare is None or math.prod(shape) > LARGEST_ROW:
-        return None
-    away = 2 * np.sqrt(np.asarray(x.variance))
-    low, high = (np.clip(np.asarray(x.mean) + one, x.minimum, x.maximum) for one in (-away, away))
-    if np.dtype(x.dtype).kind in "iub":
-        low, high = np.asarray(x.minimum), np.asarray(x.maximum)
-    rows = np.random.default_rng(0).uniform(low, high, (2, *shape)).astype(x.dtype)
-    if np.dtype(x.dtype).kind in "iub":
-        rows[0].flat[0], rows[1].flat[0] = x.minimum, x.maximum
-    _ids_in(built, rows, np.random.default_rng(0))
-    labels = np.zeros(len(rows), "int32")
-    return built.plan.works.inputs(Part(rows, labels), np.asarray(built.prepare(rows)))
-
-
-def _ids_in(built: Built, rows: np.ndarray, dice: np.random.Generator) -> None:
-    """Put ids into the columns of a table that are read as such."""
-    for node, columns in read_as_ids(built.unfolded, rows.shape[-1]) if rows.ndim == 2 else ():
-        known = node.arguments.get(IDS[node.layer] or "vocabulary")
-        if known:
-            rows[:, columns] = dice.choice(known, (len(rows), len(columns)))
-
-
-def _rows_alone(built: Built, size: int, low: float, high: float) -> list[np.ndarray] | None:
-    """Two rows for each input of a network that met no data: numbers of a span, or ids that its spec knows."""
-    inputs, dice, rows = built.plan.spec.inputs, np.random.default_rng(0), []
-    looked_up = any(node.layer in catalogue.LOOKUPS for node in built.unfolded.walk())
-    for one, tensor in zip(inputs.values(), built.network.inputs, strict=True):
-        shape, dtype = (2, *(each or size for each in tensor.shape[1:])), tensor.dtype
-        if dtype == "string" or (looked_up and not dtype.startswith("float")):
-            return None
-        readers = [node for node in built.unfolded.walk() if tensor.name in node.inputs and node.layer == "Embedding"]
-        known = [one[key] for key in ("vocabulary", "classes") if key in one]
-        ids = min(known or [node.arguments["input_dim"] for node in readers], default=0)
-        numbers = dtype.startswith("float") and not ids
-        drawn = dice.uniform(low, high, shape) if numbers else dice.integers(0, ids or 2, shape)
-        rows.append(drawn.astype(dtype))
-    _ids_in(built, rows[0], dice)
-    return rows if sum(one.size // 2 for one in rows) <= LARGEST_ROW else None
 
 
 def _weights(plan: Plan, values: Mapping[str, Any], flat: Network, model: Any) -> Mapping[str, np.ndarray]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from zoo import api, building, measuring, selection
+from zoo import api, building, measuring, selection, trying
 from zoo.datasets.description import Description
 from zoo.errors import Problem, ZooError
 from zoo.language.families import FACTS
@@ -46,7 +46,7 @@ def built(spec: Spec, plan: Plan | None, counted: bool) -> list[Problem]:
 
 def _built(spec: Spec, plan: Plan | None, values: Mapping[str, Any]) -> list[Problem]:
     try:
-        building.tried(building.build(plan or alone(api.with_weights(spec)), values, None))
+        trying.tried(building.build(plan or alone(api.with_weights(spec)), values, None))
     except ZooError as error:
         return list(error.problems)
     return []

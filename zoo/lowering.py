@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import Mark, Problem, ZooError, first_sentence
@@ -106,6 +107,23 @@ def lower(network: Network, how: Plain, seed: int | None = None, portable: bool 
         node = next((one for one in network.walk() if f"'{one.name}'" in str(error)), network.nodes[-1])
         wrong = f"Keras refuses {node.layer}: {first_sentence(error)}"
         raise ZooError(Problem(wrong, "", "", node.path, node.mark)) from error
+
+
+def whole(flat: Network) -> Mark | None:
+    """The place of a spec as a whole, where nothing tells which layer is meant."""
+    mark = next((node.mark for node in flat.walk()), None)
+    return replace(mark, line=1, column=1) if mark and mark.line else mark
+
+
+def refused(error: Exception, flat: Network) -> ZooError:
+    """What Keras or TensorFlow refuses once it computes, at the line of the layer that it names."""
+    says, nodes = str(error), list(flat.walk())
+    places = {one.name: re.search(rf"[/'\"]{re.escape(one.name)}(_\d+)?[/'\"]", says) for one in nodes}
+    named = sorted((place.start(), name) for name, place in places.items() if place)[:1]
+    of_class = [one for one in nodes if one.layer in re.findall(r"calling (\w+)\.call", says)]
+    found = [one for one in nodes if named and one.name == named[0][1]] or (of_class if len(of_class) == 1 else [])
+    path, mark = (found[0].path, found[0].mark) if found else ("", whole(flat))
+    return ZooError(Problem(f"the network cannot be computed: {first_sentence(error)}", "", "", path, mark))
 
 
 CRITERIA = ("EvidenceLowerBound", "Contraction", "Sparsity")

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from zoo.building import Built, refused
+from zoo.building import Built
 from zoo.errors import ZooError
+from zoo.lowering import refused
 
 VALIDATION_BATCH, VALIDATION_BYTES = 512, 2**25
 """Rows a step in evaluation, and their bytes, at most; metrics are means over rows: this changes nothing but speed."""
