@@ -135,7 +135,48 @@ def test_what_only_computing_shows_is_a_problem_of_the_spec_and_of_a_training(it
         zoo.train(spec, data, epochs=1, run=tmp_path / "run")
 
 
+def test_an_embedding_that_is_too_small_for_the_vocabulary_is_told(tmp_path):
+    text = """spec: 1
+name: small
+family: rnn
+classes: 3
+input: {shape: [40], dtype: int32, vocabulary: 100}
+layers:
+  - Embedding: {input_dim: 50, output_dim: 4}
+  - GlobalAveragePooling1D
+"""
+    (tmp_path / "small.yaml").write_text(text)
+    (wrong,) = checking.problems(selection.load(tmp_path / "small.yaml"), None, build=True)
+
+    assert (wrong.path, wrong.mark.line) == ("layers[0].Embedding", 7)
+
+
+def test_what_cannot_be_computed_is_told_at_the_first_layer_that_cannot(tmp_path):
+    text = """spec: 1
+name: states
+family: rnn
+classes: 3
+input: {shape: [8, 2]}
+layers:
+  - LSTM: {units: 4, name: first, return_state: true, return_sequences: true}
+  - LSTM: {units: 4, from: {initial_state: [first.1]}}
+  - Dense: 4
+"""
+    (tmp_path / "states.yaml").write_text(text)
+    (wrong,) = checking.problems(selection.load(tmp_path / "states.yaml"), None, build=True)
+
+    assert (wrong.path, wrong.mark.line) == ("layers[1].LSTM", 8)
+
+
 RIGHT = {
+    "ids behind a cast": """
+        input: {shape: [4]}
+        layers: [ops.cast: {dtype: int32}, Embedding: {input_dim: 5, output_dim: 2}, Flatten]
+""",
+    "ids at each step": """
+        input: {shape: [4]}
+        layers: [Reshape: [4, 1], TimeDistributed: {layer: {Embedding: {input_dim: 5, output_dim: 2}}}, Flatten]
+""",
     "two inputs": "inputs: {a: {shape: [4]}, b: {shape: [3]}}\nlayers: [Concatenate: {from: [a, b]}, Dense: 4]",
     "ids beside numbers": """
         inputs: {a: {shape: [4], dtype: int32, vocabulary: 9}, b: {shape: [3]}}

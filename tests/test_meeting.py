@@ -508,6 +508,14 @@ def test_the_head_of_an_autoencoder_has_the_activation_of_its_likelihood(name, l
                                    [{"Take": {"indices": 3, "from": "input"}}]]}},
           {"Take": {"indices": 1}}], {3}),
         ([{"ops.cast": {"dtype": "int32"}}], {0, 1, 2, 3}),
+        ([{"ops.flip": {"axis": 1}}, {"ops.get_item": {"key": ":, 0:2"}}], {2, 3}),
+        ([{"Reshape": [2, 2]}, {"Take": {"indices": [1]}}], {1, 3}),
+        ([{"Reshape": [2, 2]}, {"ops.get_item": {"key": ":, 1"}}], {2, 3}),
+        ([{"Reshape": [2, 2]}, {"Permute": [2, 1]}, {"ops.get_item": {"key": ":, 1"}}], {1, 3}),
+        ([{"ops.repeat": {"repeats": 2, "axis": 1}}, {"Take": {"indices": 1}}], {0}),
+        ([{"ops.tile": {"repeats": [1, 2]}}, {"Take": {"indices": 5}}, {"ops.clip": {"x_min": 0, "x_max": 9}}], {1}),
+        ([{"ops.stack": {"axis": 1, "from": [[{"Take": {"indices": 0, "from": "input"}}],
+                                             [{"Take": {"indices": 2, "from": "input"}}]]}}], {0, 2}),
         ([{"ops.multiply": {"x2": 2.0}}, {"Take": {"indices": [0, 2]}}], set()),
     ],
 )  # fmt: skip
@@ -531,11 +539,22 @@ def test_columns_that_are_looked_up_stay_what_they_are(reader):
     assert unscaled([reader]) == {0, 1, 2, 3}
 
 
-def unscaled(layers):
+def test_columns_that_are_read_inside_a_model_or_at_each_step_stay_what_they_are():
+    embedding = {"Embedding": {"input_dim": 30, "output_dim": 2}}
+    blocks = {"b": {"nested": True, "layers": [{"Take": {"indices": 1}}, embedding]}}
+
+    assert unscaled(["b"], blocks=blocks) == {1}
+    assert unscaled([{"Take": {"indices": [2]}}, "b"], blocks={"b": {"nested": True, "layers": [embedding]}}) == {2}
+    assert unscaled(
+        [{"Take": {"indices": [0, 3]}}, {"Reshape": [2, 1]}, {"TimeDistributed": {"layer": embedding}}]
+    ) == {0, 3}
+
+
+def unscaled(layers, **more):
     """The columns of a table that reach these layers as they are."""
     rows = np.random.default_rng(0).normal(5, 2, (90, 4)).astype("float32").clip(0)
     spec = selection.load({"spec": 1, "name": "codes", "family": "mlp", "input": {"shape": [4]},
-                           "layers": [*layers, "Flatten"]})  # fmt: skip
+                           "layers": [*layers, "Flatten"], **more})  # fmt: skip
     (step,) = meet(spec, dataset.load((rows, np.arange(90) % 2)).description).steps
     found = {at for at, mean in enumerate(step["Normalization"]["mean"]) if mean == 0.0}
     assert found == {at for at, one in enumerate(step["Normalization"]["variance"]) if one == 1.0}

@@ -390,20 +390,12 @@ def _constant(layer: str, key: str, value: Any) -> Any:
     import numpy as np
 
     if layer == "ops.get_item" and key == "key":
-        return tuple(map(_index, value.split(",")))
+        return catalogue.index(value)
     if isinstance(value, list) and key in catalogue.operands(layer, ())[0]:
         return np.asarray(value, catalogue.type_of(value))
     if isinstance(value, list):
         return tuple(tuple(one) if isinstance(one, list) else one for one in value)
     return float(value) if isinstance(value, float) else value
-
-
-def _index(text: str) -> Any:
-    """One place of an index: a whole number, a slice, `...` or None."""
-    text = text.strip()
-    if ":" in text:
-        return slice(*(int(one) if one.strip() else None for one in text.split(":")))
-    return {"...": ..., "None": None}[text] if text in ("...", "None") else int(text)
 
 
 def _check_index(key: tuple[Any, ...], shape: tuple[int | None, ...]) -> None:

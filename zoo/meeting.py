@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo import selection
+from zoo.columns import read_as_ids
 from zoo.datasets import description as descriptions
 from zoo.datasets.dataset import views
 from zoo.datasets.description import Description, Field
@@ -337,7 +338,7 @@ def _without_ids(unfolded: network.Network, found: Spec, steps: list[Mapping[str
     """The steps, with the columns of a table left as they are that are read as ids, or looked up."""
     if found.kind != "table" or len(found.shape) != 1 or not found.shape[0]:
         return steps
-    ids = {place for _, columns in network.read_as_ids(unfolded, found.shape[0]) for place in columns}
+    ids = {place for _, columns in read_as_ids(unfolded, found.shape[0]) for place in columns}
 
     def left(step: Mapping[str, Any]) -> Mapping[str, Any]:
         if not ids or "Normalization" not in step:

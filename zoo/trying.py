@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from zoo.building import Built
+from zoo.columns import read_as_ids
 from zoo.datasets.dataset import Part
 from zoo.errors import Problem, ZooError, first_sentence
 from zoo.language import catalogue
-from zoo.language.network import IDS, Network, Node, read_as_ids
+from zoo.language.network import Network, Node
 from zoo.lowering import refused, weights_by_path, whole
 
 LARGEST_ROW = 20_000
@@ -88,7 +89,8 @@ def _tensor_of(model: Any, node: Node) -> Any:
 def _computed_on_ids(built: Built) -> list[np.ndarray]:
     """The answers for rows of zeros, which are ids wherever ids are read; nothing if that cannot be computed either."""
     embeds = any("Embedding" in str((node.layer, node.arguments)) for node in built.unfolded.walk())
-    for size in OPEN if embeds else ():
+    stated = any({"vocabulary", "classes"} & {*one} for one in built.plan.spec.inputs.values())
+    for size in OPEN if embeds and not stated else ():
         rows = _rows_alone(built, size, 0.0, 0.0)
         try:
             return _computed(built.network, [[np.zeros_like(one) for one in rows]]) if rows else []
@@ -163,8 +165,7 @@ def _rows_of_data(built: Built, size: int) -> Any:
 
 def _ids_in(built: Built, rows: np.ndarray, dice: np.random.Generator) -> None:
     """Put ids into the columns of a table that are read as such."""
-    for node, columns in read_as_ids(built.unfolded, rows.shape[-1]) if rows.ndim == 2 else ():
-        known = node.arguments.get(IDS[node.layer] or "vocabulary")
+    for known, columns in read_as_ids(built.unfolded, rows.shape[-1]) if rows.ndim == 2 else ():
         if known:
             rows[:, columns] = dice.choice(known, (len(rows), len(columns)))
 

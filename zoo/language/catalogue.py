@@ -228,6 +228,17 @@ def index_text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def index(text: str) -> tuple[Any, ...]:
+    """What the text of an index means: whole numbers, slices, `...` and None."""
+    words = {"...": ..., "None": None}
+    parts = [one.strip() for one in text.split(",")]
+    return tuple(
+        slice(*(int(end) if end.strip() else None for end in one.split(":"))) if ":" in one
+        else words[one] if one in words else int(one)
+        for one in parts
+    )  # fmt: skip
+
+
 TYPES = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32")
 """The types that an operation may answer."""
 

@@ -1,0 +1,107 @@
+"""Which columns of a table a network reads as ids, or looks up: these must arrive as the data hold them.
+
+The places of the columns are laid out as a row of the table would be, and sent through what lies between the input and
+the reader; where something computes with the numbers, nothing is known of what comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from zoo.language import catalogue
+from zoo.language.network import Network, Node
+
+READERS = {
+    **dict.fromkeys(("Embedding", "ReversibleEmbedding"), "input_dim"), "CategoryEncoding": "num_tokens",
+    **dict.fromkeys(("ops.one_hot", "ops.multi_hot"), "num_classes"), "IntegerLookup": "vocabulary",
+    **dict.fromkeys(("Discretization", "Hashing", "HashedCrossing"), ""),
+}  # fmt: skip
+"""What reads numbers as they stand in the data, and which of its arguments says which ids there are."""
+
+_SAME = (
+    "ops.cast", "Identity", "Masking", "ops.add", "ops.subtract", "ops.clip", "ops.maximum", "ops.minimum", "ops.round",
+    "ops.floor",
+)  # fmt: skip
+"""What leaves every number in its place, and an id an id."""
+
+_MOVING: dict[str, Callable[[np.ndarray, Mapping[str, Any]], Any]] = {
+    "Flatten": lambda row, _: row.reshape(1, -1),
+    "Reshape": lambda row, given: row.reshape(1, *given["target_shape"]),
+    "ops.reshape": lambda row, given: row.reshape(1, *given["newshape"][1:]),
+    "ops.expand_dims": lambda row, given: np.expand_dims(row, given["axis"]),
+    "ops.squeeze": lambda row, given: (
+        np.squeeze(row[0])[None] if given.get("axis") is None else np.squeeze(row, given["axis"])
+    ),
+    "ops.flip": lambda row, given: np.flip(row, given["axis"]),
+    "ops.roll": lambda row, given: np.roll(row, given["shift"], given["axis"]),
+    "ops.repeat": lambda row, given: np.repeat(row, given["repeats"], given["axis"]),
+    "ops.tile": lambda row, given: np.tile(row, given["repeats"]),
+    "RepeatVector": lambda row, given: np.repeat(row[:, None], given["n"], 1),
+    "Permute": lambda row, given: np.transpose(row, (0, *given["dims"])),
+    "ops.transpose": lambda row, given: np.transpose(row, given["axes"]),
+    "ops.swapaxes": lambda row, given: np.swapaxes(row, given["axis1"], given["axis2"]),
+    "Take": lambda row, given: np.take(row, given["indices"], given.get("axis", -1)),
+    "ops.take": lambda row, given: np.take(row, given["indices"], given["axis"]),
+    "ops.split": lambda row, given: np.split(row, given["indices_or_sections"], given["axis"]),
+    "ops.get_item": lambda row, given: row[catalogue.index(given["key"])],
+}
+"""What puts the numbers of a row elsewhere, or takes some of them: the same as an operation of NumPy."""
+
+_JOINING: dict[str, Callable[..., Any]] = {
+    "Concatenate": np.concatenate,
+    "ops.concatenate": np.concatenate,
+    "ops.stack": np.stack,
+}
+
+
+def read_as_ids(network: Network, features: int) -> Iterator[tuple[Any, list[int]]]:
+    """What reads some columns of the first input, a table of so many, as they are, and the places of those columns.
+
+    Of each reader the ids that it knows: how many there are, a list of them, or None. An `Embedding` of the input
+    itself is not among them: it says what the input is.
+    """
+    for node, row in _read(network, {network.input: np.arange(features)[None]}):
+        layer, given = _reader(node)
+        if layer != "Embedding" or network.input not in node.inputs:
+            yield given.get(READERS[layer]), np.unique(row).tolist()
+
+
+def _read(network: Network, rows: dict[str, np.ndarray]) -> Iterator[tuple[Node, np.ndarray]]:
+    """The readers of a network that is given these rows, those of the models inside it too, each with what it reads."""
+    rows = dict(rows)
+    for node in network.nodes:
+        given = [rows[one] for one in node.inputs if one in rows]
+        if _reader(node)[0] in READERS:
+            yield from ((node, row) for row in given)
+        elif node.network and not node.reuses:
+            pairs = zip(node.network.inputs, node.inputs, strict=True)
+            yield from _read(node.network, {one.name: rows[name] for one, name in pairs if name in rows})
+        elif given and len(given) == len(node.inputs):
+            for number, row in enumerate(_carried(node, given)):
+                rows |= {f"{node.name}.{number}": row} | ({} if number else {node.name: row})
+
+
+def _reader(node: Node) -> tuple[str, Mapping[str, Any]]:
+    """The layer of a node and its arguments, those of the layer that it applies to each step if it does so."""
+    inner = node.arguments.get("layer") if node.layer == "TimeDistributed" else None
+    if isinstance(inner, Mapping):
+        return next((name, given or {}) for name, given in inner.items())
+    return node.layer, node.arguments
+
+
+def _carried(node: Node, given: list[np.ndarray]) -> list[np.ndarray]:
+    """What a layer answers where it only moves numbers: one row for each of its outputs, else none."""
+    try:
+        if node.layer in _JOINING:
+            return [_JOINING[node.layer](given, axis=node.arguments.get("axis", 0 if "stack" in node.layer else -1))]
+        if len(given) == 1 and node.layer in _SAME:
+            return given
+        if len(given) == 1 and node.layer in _MOVING:
+            made = _MOVING[node.layer](given[0], node.arguments)
+            return made if isinstance(made, list) else [made]
+    except (IndexError, KeyError, TypeError, ValueError):  # what Keras will refuse
+        pass
+    return []
