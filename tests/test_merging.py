@@ -640,3 +640,21 @@ def test_a_table_whose_keys_are_like_words_of_the_language_stays_what_it_is(tabl
 
     assert problems == []
     assert next(iter(found.data["let"]["t"])) == key
+
+
+def test_a_tensor_whose_name_is_like_a_layer_s_or_a_block_s_is_a_tensor():
+    text = """spec: 1
+name: t
+family: mlp
+classes: 3
+input: {shape: [8]}
+blocks: {gated: {layers: [Dense: 4]}}
+layers:
+  - Dense: {name: Dens, units: 4}
+  - gated: {name: gate}
+  - Add: {from: [gate, Dens]}
+"""
+    found, problems = reading.read(text.encode(), "t.yaml", {})
+
+    assert problems == []
+    assert found.data["layers"][2] == {"Add": {"from": ["gate", "Dens"]}}

@@ -72,14 +72,22 @@ def nearest(word: object, words: Iterable[str]) -> str:
     if bare != str(word) and plainly(bare) in plain:
         return plain[plainly(bare)]
     for one in (str(word), bare):
+        if moved := next((other for other in plain if sorted(other) == sorted(plainly(one))), ""):
+            return plain[moved]  # its letters in another order
         if found := difflib.get_close_matches(plainly(one), plain, n=1, cutoff=0.6):
             return plain[found[0]]
     return ""
 
 
+def likeness(word: str, other: str) -> float:
+    """How alike two words are, from 0 to 1; 1 if they have the same letters in whatever order."""
+    one, two = plainly(word), plainly(other)
+    return 1.0 if sorted(one) == sorted(two) else difflib.SequenceMatcher(None, one, two).ratio()
+
+
 def is_close(word: str, other: str) -> bool:
     """Whether a word is another one but for a letter or two."""
-    return difflib.SequenceMatcher(None, plainly(word), plainly(other)).ratio() >= 0.8
+    return likeness(word, other) >= 0.8
 
 
 def plainly(name: str) -> str:

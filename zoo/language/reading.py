@@ -82,6 +82,7 @@ def read(
         data, lost = _usable(data)
         told |= lost | ({"let", "blocks", "input"} if not based else set())
     pieces = any("(" in one for one in told)  # of a call in brackets, which YAML has cut at its commas
+    pieces |= len(found.spelt) >= MOST
     return None if pieces else Spec(data, found.marks, file, frozenset(told), frozenset(gone)), problems
 
 

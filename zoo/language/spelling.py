@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from zoo.errors import Problem, is_close, listed, nearest
+from zoo.errors import Problem, is_close, likeness, listed, nearest
 from zoo.language import catalogue, expressions, objects, parsing, ranges
 from zoo.language.fields import (
     BODY,
@@ -35,6 +35,9 @@ MOST = 100
 Told = tuple[str, str, str]
 """What is wrong, what was expected, and the word that is meant."""
 
+OBJECTS = ("initializers", "regularizers", "constraints", "optimizers", "losses", "schedules")
+"""The modules of Keras whose objects stand in the place of a value."""
+
 _CODES = ("Gaussian", "VectorQuantizer")
 
 _BLOCK_MEANT = dict.fromkeys(("args", "arguments", "params", "with"), "parameters") | {"body": "layers"}
@@ -55,6 +58,7 @@ class _Spelling:
         self.marks = dict(marks)
         self.problems: list[Problem] = []
         self.blocks: dict[str, list[str]] = {}
+        self.words: set[str] = set()
 
     def outline(self, data: dict[str, Any], path: Path) -> dict[str, Any]:
         """The keys of a spec, of its variants and of their blocks; what the blocks are given, wherever they stand."""
@@ -122,9 +126,12 @@ class _Spelling:
 
     def _keys(self, data: dict[str, Any], known: Fields, path: Path, what: str) -> dict[str, Any]:
         def meant(key: Any) -> Told | None:
-            if key in known or key in LATER or data[key] is None:  # which may be to remove something
+            if key in known or key in LATER:
                 return None
             wrong, expected, close = unknown(str(key), data[key], known, what)
+            removes = path and close in self.data and close not in (*BODY, "input", "inputs")
+            if data[key] is None and not removes:  # which may be to remove something else
+                return None
             return (wrong, expected, close) if close in known and fits(data[key], known[close]) else None
 
         data = self._renamed(data, meant, path)
@@ -167,9 +174,8 @@ class _Spelling:
         """The classes of `defaults`."""
 
         def meant(name: Any) -> Told | None:
-            found = catalogue.entry("layers", str(name))
-            used = isinstance(found, tuple) and found[2] in set(expressions.words_of(self.data))
-            return found if isinstance(found, tuple) and used else None
+            found = self._near_class(str(name))
+            return found if found and found[2] in self._words() else None
 
         return self._renamed(value, meant, path)
 
@@ -219,18 +225,54 @@ class _Spelling:
             return {**value, **made}
         if len(value) > 1 and (whole := self._one_of_several(value, path)):
             return self._item(whole, path)
+        word = self._word(value)
+        if word and word[2] == "layers":
+            return self._item(self._renamed(value, lambda _: word, path), path)
+        if word:
+            value = self._renamed(value, lambda _: word, path)
         value = self._renamed(value, lambda key: self._class(key, value[key], path), path)
         return {key: self._call(key, body, (*path, key)) for key, body in value.items()}
 
     def _class(self, name: Any, body: Any, path: Path) -> Told | None:
         """The layer that a misspelt one surely is: but for a letter or two, and with such arguments."""
-        if not isinstance(name, str) or name in self.blocks or not name[:1].isupper() or path[0] == "latent":
+        if not isinstance(name, str) or name in self.blocks or path[0] == "latent":
             return None
-        found = catalogue.entry("layers", name)
-        close = found[2] if isinstance(found, tuple) else ""
-        known = close in catalogue.catalogue()["layers"] and is_close(name, close)
+        if not name[:1].isupper():
+            close = nearest(name, self.blocks) if "extends" not in self.data and name not in (*ALONE, *OURS) else ""
+            told = f"no block `{name}`", f"one of {listed(self.blocks)}", close
+            return told if close and is_close(name, close) and not self._names_of(name) else None
+        found = self._near_class(name)
         given = {*body} if isinstance(body, dict) else set()
-        return found if known and given <= {*self._names_of(close)} and isinstance(found, tuple) else None
+        return found if found and given <= {*self._names_of(found[2])} else None
+
+    def _near_class(self, name: str) -> Told | None:
+        """The layer that is like a name but for a letter or two; of several, one that the file has elsewhere."""
+        found, known = catalogue.entry("layers", name), catalogue.catalogue()["layers"]
+        if not isinstance(found, tuple) or found[2] not in known or not is_close(name, found[2]):
+            return None
+        best = likeness(name, found[2])
+        alike = [one for one in known if likeness(name, one) >= best]
+        used = [one for one in alike if one in self._words()]
+        close = used[0] if used else found[2] if len(alike) == 1 else ""
+        return (*found[:2], close) if close else None
+
+    def _words(self) -> set[str]:
+        """All that the file says, word by word."""
+        if not self.words:
+            self.words = set(expressions.words_of(self.data))
+        return self.words
+
+    def _word(self, item: dict[str, Any]) -> Told | None:
+        """The word that is no layer and no block which the one key of an item is meant as."""
+        key, body = next(iter(item.items()), ("", None))
+        if len(item) != 1 or key in (*ALONE, *OURS) or not isinstance(key, str) or self._names_of(key):
+            return None
+        if isinstance(body, list) and is_close(key, "layers"):
+            return "no such key", f"a key of a group: {listed(GROUP)}", "layers"
+        close = nearest(key, ALONE) if isinstance(body, dict) else ""
+        names = [f"${one}" for one in body] if close == "let" else []
+        meant = "layer" in body if close == "reuse" else any(one in self._words() for one in names)
+        return ("no such item", ALONE[close], close) if close and meant else None
 
     def _one_of_several(self, value: dict[str, Any], path: Path) -> dict[str, Any] | None:
         """What several keys are likely meant as: a call whose arguments are not under it, or several items."""
@@ -289,13 +331,21 @@ class _Spelling:
         sure = told and (told[2] in words or is_close(key, told[2]) or key in objects.FORMER)
         return told if sure else None
 
+    def _argument_of_object(self, name: str, key: Any) -> Told | None:
+        """What a misspelt argument of a named object is meant as, where that is sure."""
+        module = next((one for one in OBJECTS if name in catalogue.catalogue()[one]), "")
+        entry = catalogue.catalogue()[module][name] if module else {"arguments": {key: None}}
+        told = None if key in entry["arguments"] else objects.unknown(name, str(key), entry, ())
+        return told if told and told[2] and is_close(str(key), told[2]) else None
+
     def _branches(self, value: Any, path: Path) -> Any:
         if not isinstance(value, list):
             return value
-        return [
-            self._items(one, (*path, index)) if isinstance(one, list) else self._item(one, (*path, index))
-            for index, one in enumerate(value)
-        ]
+        made = []
+        for index, one in enumerate(value):  # texts are tensors
+            look = self._items if isinstance(one, list) else self._item if isinstance(one, dict) else None
+            made.append(look(one, (*path, index)) if look else one)
+        return made
 
     # Ranges
 
@@ -310,8 +360,12 @@ class _Spelling:
         if not isinstance(value, dict):
             return value
         if objects.is_named(value):  # whose arguments are no range, and may hold some
-            return {key: self._values(one, (*path, key)) for key, one in value.items()}
-        names = {key: nearest(key, ranges.KEYS) for key in value if key not in (*ranges.KEYS, *ranges.MEANT)}
+            name, given = next(iter(value.items()))
+            if isinstance(given, dict):
+                given = self._renamed(given, functools.partial(self._argument_of_object, name), (*path, name))
+            return {name: self._values(given, (*path, name))}
+        lacks = [key for key in ranges.KEYS if key not in value]
+        names = {key: nearest(key, lacks) for key in value if key not in (*ranges.KEYS, *ranges.MEANT)}
         words = [names.get(key, key) for key in value]
         known = len(names) < len(words) or {"values", "default"} <= {*words}
         if {"let", "parameters"} & {*path}:  # where any table may stand
