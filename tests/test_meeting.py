@@ -516,7 +516,9 @@ def test_the_head_of_an_autoencoder_has_the_activation_of_its_likelihood(name, l
         ([{"ops.tile": {"repeats": [1, 2]}}, {"Take": {"indices": 5}}, {"ops.clip": {"x_min": 0, "x_max": 9}}], {1}),
         ([{"ops.stack": {"axis": 1, "from": [[{"Take": {"indices": 0, "from": "input"}}],
                                              [{"Take": {"indices": 2, "from": "input"}}]]}}], {0, 2}),
-        ([{"ops.multiply": {"x2": 2.0}}, {"Take": {"indices": [0, 2]}}], set()),
+        ([{"ops.mod": {"x2": 16.0}}, {"Take": {"indices": [0, 2]}}], {0, 2}),
+        ([{"Dense": {"units": 4}}, {"Take": {"indices": [0, 2]}}], set()),
+        ([{"ops.multiply": {"from": ["input", "input"]}}, {"Take": {"indices": [0, 2]}}], set()),
     ],
 )  # fmt: skip
 def test_columns_that_are_read_as_ids_stay_what_they_are(first, ids):

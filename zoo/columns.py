@@ -22,10 +22,11 @@ READERS = {
 """What reads numbers as they stand in the data, and which of its arguments says which ids there are."""
 
 _SAME = (
-    "ops.cast", "Identity", "Masking", "ops.add", "ops.subtract", "ops.clip", "ops.maximum", "ops.minimum", "ops.round",
-    "ops.floor",
+    "Identity", "Masking", "ops.cast", "ops.round", "ops.floor", "ops.ceil", "ops.trunc", "ops.abs", "ops.clip",
+    "ops.maximum", "ops.minimum", "ops.add", "ops.subtract", "ops.multiply", "ops.divide", "ops.true_divide",
+    "ops.floor_divide", "ops.mod",
 )  # fmt: skip
-"""What leaves every number in its place, and an id an id."""
+"""What leaves every number in its place, and makes an id of one, where a plain number is its other operand."""
 
 _MOVING: dict[str, Callable[[np.ndarray, Mapping[str, Any]], Any]] = {
     "Flatten": lambda row, _: row.reshape(1, -1),

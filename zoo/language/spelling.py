@@ -264,7 +264,8 @@ class _Spelling:
 
     def _word(self, item: dict[str, Any]) -> Told | None:
         """The word that is no layer and no block which the one key of an item is meant as."""
-        key, body = next(iter(item.items()), ("", None))
+        key = next(iter(item), "")
+        body: Any = item.get(key)
         if len(item) != 1 or key in (*ALONE, *OURS) or not isinstance(key, str) or self._names_of(key):
             return None
         if isinstance(body, list) and is_close(key, "layers"):
