@@ -631,7 +631,8 @@ def test_a_block_that_a_variant_replaces_has_its_own_parameters(variant, tmp_pat
 @pytest.mark.parametrize(
     "table",
     ["{max: 3, steps: 2}", "{zero: 3, value: [1, 2]}", "{step: 4, value: [5, 6]}", "{default: 1, steps: 2}",
-     "{defaults: 3, vals: 2}", "{layer: 2, form: 3}", "{min: 2, max: 3, defaults: 4}", "{low: 2, steps: 3}"],
+     "{defaults: 3, vals: 2}", "{layer: 2, form: 3}", "{min: 2, max: 3, defaults: 4}", "{low: 2, steps: 3}",
+     "{default: 1, scales: [1, 2]}", "{default: 1, max_values: 3}"],
 )  # fmt: skip
 def test_a_table_whose_keys_are_like_words_of_the_language_stays_what_it_is(table):
     text = f"spec: 1\nname: t\nfamily: mlp\nclasses: 3\ninput: {{shape: [8]}}\nlet: {{t: {table}}}\n"

@@ -248,8 +248,9 @@ def all_in(source: str, changes: Mapping[str, Any] | None = None) -> tuple[list[
     content = _content(path, source)
     found: list[Spec] = []
     problems: dict[str, list[Problem]] = {}
-    for one in [variant] if variant else _variants(content) or [""]:
-        made, wrong = reading.read(content, _shown(path, source, variant), changes or {}, one, _extended)
+    file = _shown(path, source, variant)
+    for one in [variant] if variant else merging.variants(content, file) or [""]:
+        made, wrong = reading.read(content, file, changes or {}, one, _extended)
         if made is not None:
             wrong = wrong + body_problems(made)
             found.append(made)

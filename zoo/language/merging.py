@@ -80,6 +80,13 @@ def _parsed(content: bytes, file: str) -> tuple[Any, Marks, list[Problem], list[
     return found.data, found.marks, found.problems, found.spelt
 
 
+def variants(content: bytes, file: str) -> list[str]:
+    """The names of the variants in a file, however the word is spelt; none where it has none."""
+    data = _parsed(content, file)[0]
+    given = data.get("variants") if isinstance(data, dict) else None
+    return list(given) if isinstance(given, dict) else []
+
+
 def _spelt(data: Any, marks: Marks, problems: list[Problem]) -> Document:
     """What a text says, its misspelt words put right."""
     if not isinstance(data, dict):

@@ -370,7 +370,9 @@ class _Spelling:
         words = [names.get(key, key) for key in value]
         known = len(names) < len(words) or {"values", "default"} <= {*words}
         if {"let", "parameters"} & {*path}:  # where any table may stand
-            known = known and "default" in words and {*words} <= {*ranges.KEYS}
+            near = all(is_close(str(key), close) for key, close in names.items())
+            whole = "default" in words and ("values" in words or {"min_value", "max_value"} <= {*words})
+            known = known and near and whole and {*words} <= {*ranges.KEYS}
         if names and known and len(words) == len({*words}) and {*words} <= {*ranges.KEYS, *ranges.MEANT}:
             made = {names.get(key, key): one for key, one in value.items()}
             if ranges.looks_like(made) and isinstance(made.get("values", []), list):
