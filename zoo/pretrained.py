@@ -136,8 +136,8 @@ def _in_order(flat: Network, model: Any, held: Held, source: str, head: int = 0)
         ours = [one for one in model.weights if id(one) in paths and paths[id(one)].split("/")[0] not in heads]
     rest = [variable for name, variables in groups if name in heads for variable in variables]
     arrays = [array for _, one in held for array in one.values()]
-    if len(arrays) < len(ours):  # a file without a top
-        ours = [one for one in ours if paths[id(one)].split("/")[0] not in _top(flat)]
+    if len(arrays) < len(ours):  # a file without a top, and so without a head
+        ours, rest, head = [one for one in ours if paths[id(one)].split("/")[0] not in _top(flat)], [], 0
     if len(arrays) < len(ours):
         raise ZooError(f"{source} holds {len(arrays)} weights; expected {len(ours) + len(rest)}, as `{flat.name}` has")
     left = arrays[len(ours) :]
@@ -368,12 +368,13 @@ def _adapted(
 ) -> dict[str, np.ndarray]:
     heads, stems = _heads(flat), _stems(flat, model)
     shapes = {path: tuple(variable.shape) for path, variable in weights_by_path(model)}
-    top = [path for path in shapes if path.split("/")[0] in _top(flat)]
-    fitting = {path for path in shapes if path in found and found[path].shape == shapes[path]}
-    if not fitting.issuperset(top) and any(path.split("/")[0] not in heads | _top(flat) for path in found):
+    top = {path: shapes[path] for path in shapes if path.split("/")[0] in _top(flat)}
+    if top and _begins_anew(found, top) and any(path.split("/")[0] not in heads | _top(flat) for path in found):
         heads |= _top(flat)
         found = {path: one for path, one in found.items() if path.split("/")[0] not in heads}
         _refuse_frozen([one for one in flat.nodes if one.name in _top(flat) and one.still], model, source)
+    odd = {path.split("/")[0] for path in shapes if path in found and found[path].shape != shapes[path]} & heads
+    found = {path: one for path, one in found.items() if path.split("/")[0] not in odd}  # a bias goes with its kernel
     channels = {one.shape[-1] for one in flat.inputs if one.shape}
     kinds = {node.name: node.layer for node in flat.nodes}
     found = {**found, **_separated(found, model, [one for one in stems if kinds[one] in SEPARABLE])}
@@ -400,6 +401,17 @@ def _adapted(
             f"{source} holds no weights of `{name}`{says}; expected those of this network, at the size of their images"
         )
     return result
+
+
+def _begins_anew(found: Mapping[str, np.ndarray], top: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether a file has nothing for what stands behind a `Flatten`, or has it for images of another size.
+
+    Another size of the images is another number of rows in the kernels there, and nothing else.
+    """
+    if not any(path in found for path in top):
+        return True
+    odd = [path for path in top if path not in found or found[path].shape != top[path]]
+    return bool(odd) and all(path in found and found[path].shape[1:] == top[path][1:] for path in odd)
 
 
 def _refuse_frozen(nodes: list[Node], model: Any, source: str) -> None:

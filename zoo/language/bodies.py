@@ -595,7 +595,10 @@ class Bodies:
             return ""
         if suffix and type(given) in (str, int) and given not in ("previous", "input"):
             given = f"{given}{suffix}"
-        return self._name(given, path)
+        name = self._name(given, path)
+        if not name:
+            frame.lost.append(re.escape(str(given)))
+        return name
 
     def _name(self, given: Any, path: Path) -> str:
         name = str(given)

@@ -297,7 +297,7 @@ class _Reader:
         found = {}
         for key, one in inputs.items():
             shape = one.get("shape") if isinstance(one, Mapping) and set(one) == {"shape"} else None
-            if not isinstance(shape, list) or not shape or not all(map(_is_size, shape)):
+            if not isinstance(shape, list) or not all(map(_is_size, shape)):
                 self._wrong(
                     (*here, key), f"{shown(one)} is not accepted", "its shape, such as {shape: [null, null, 16]}"
                 )
@@ -317,6 +317,8 @@ class _Reader:
             self._local(key, path, self.spec_scope.around)
         for kind, values in (("parameters", block.parameters), ("let", block.let)):
             for key, value in values.items():
+                if f"${key}" in expressions.words_of(value):  # the name around it
+                    self.spec_scope.read.add(key)
                 self._value(value, (*here, kind, key), scope, but=key)
         block.order = self._circles(block.let, lambda name: (*here, "let", name))
         self.under.append(_Under())
@@ -887,22 +889,7 @@ def _declared(raw: Any, path: Path) -> Iterator[tuple[str, Path]]:
 
 def _calls(items: Any, blocks: Mapping[str, Block]) -> Iterator[str]:
     """The blocks that items call, at any depth."""
-    for one in items if isinstance(items, list) else ():
-        if isinstance(one, str) and one in blocks:
-            yield one
-        elif isinstance(one, dict) and "layers" in one:
-            yield from _calls(one["layers"], blocks)
-            yield from _calls_of_branches(one.get("from"), blocks)
-        elif isinstance(one, dict):
-            for key, body in one.items():
-                if key in blocks:
-                    yield key
-                yield from _calls_of_branches(body.get("from") if isinstance(body, dict) else None, blocks)
-
-
-def _calls_of_branches(source: Any, blocks: Mapping[str, Block]) -> Iterator[str]:
-    for part in source if isinstance(source, list) else ():
-        yield from _calls(part if isinstance(part, list) else [part] if isinstance(part, dict) else [], blocks)
+    return (one for one in objects.calls(items) if one in blocks)
 
 
 def _tensors(raw: Any, named: bool = False) -> Iterator[str]:
@@ -926,7 +913,7 @@ def _are_outputs(value: Any) -> bool:
 
 def _is_size(value: Any) -> bool:
     """Whether a value can be a size of a shape: open, a whole number above 0, or computed."""
-    return value is None or objects.is_count(value) or is_expression(value)
+    return value is None or objects.is_count(value) or is_expression(value) or isinstance(value, ranges.Range)
 
 
 def _are_inputs(value: Any) -> bool:

@@ -14,8 +14,8 @@ from typing import Any
 
 from zoo.errors import Mark, Problem, listed, nearest
 from zoo.language import expressions, parsing, ranges, spelling
-from zoo.language.fields import PROSE
-from zoo.language.objects import is_named
+from zoo.language.fields import BODY, PROSE
+from zoo.language.objects import calls, is_named
 from zoo.language.parsing import NAME, NAMES, Marks, Path, place_of, problem_at, shown, written
 
 CHANGE = "--set"
@@ -279,7 +279,7 @@ def without_unread(
 
 
 def _read(data: dict[str, Any]) -> set[str]:
-    """The names that a spec reads; a block's own are no others' business."""
+    """The names that a spec reads; a block's own are no others' business, but where their values read those around."""
 
     def names(value: Any) -> set[str]:
         return {one[1:] for one in expressions.words_of(value) if one.startswith("$")}
@@ -287,23 +287,33 @@ def _read(data: dict[str, Any]) -> set[str]:
     found = names({key: value for key, value in data.items() if key != "blocks" and key not in PROSE})
     blocks = data.get("blocks")
     for block in blocks.values() if isinstance(blocks, dict) else ():
-        own = [block.get(key) for key in ("parameters", "let")] if isinstance(block, dict) else []
-        found |= names(block) - {one for held in own if isinstance(held, dict) for one in held}
+        held = [block.get(key) for key in ("parameters", "let")] if isinstance(block, dict) else []
+        own = {name: value for one in held if isinstance(one, dict) for name, value in one.items()}
+        read = {name for name in names(block) if name not in own or name in names(own[name])}
+        found |= read - ({*_looped(block)} - own.keys())
     return found
 
 
-def _called(value: Any, tensors: bool = False) -> Iterator[str]:
-    """What may be a call in a value: keys, and texts in lists but for those of tensors."""
-    if isinstance(value, dict):
-        for key, one in value.items():
-            yield str(key)
-            yield from _called(one, key == "from")
-    elif isinstance(value, list):
+def _looped(value: Any) -> Iterator[str]:
+    """The names that loops and `let` in items give."""
+    if isinstance(value, list):
         for one in value:
-            if not isinstance(one, str):
-                yield from _called(one)
-            elif not tensors:
-                yield one
+            yield from _looped(one)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            if key == "for":
+                yield from (name for name in (one if isinstance(one, list) else [one]) if isinstance(name, str))
+            elif key == "let" and isinstance(one, dict):
+                yield from map(str, one)
+            yield from _looped(one)
+
+
+def _called(data: dict[str, Any]) -> Iterator[str]:
+    """What the items of a spec call."""
+    blocks = data.get("blocks")
+    bodies = [one.get("layers") for one in blocks.values() if isinstance(one, dict)] if isinstance(blocks, dict) else []
+    for body in (*bodies, *(data.get(key) for key in (*BODY, "prepare"))):
+        yield from calls(body if isinstance(body, list) else [body])
 
 
 def _mergeable(old: Any, new: Any, path: Path) -> bool:

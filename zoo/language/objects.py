@@ -115,6 +115,22 @@ def is_named(value: Any) -> bool:
     return isinstance(value, Mapping) and len(value) == 1 and next(iter(value))[:1].isupper()
 
 
+def calls(items: Any) -> Iterator[str]:
+    """What the items of a list call, layers and blocks, at any depth; what stands in no item is no call."""
+    for one in items if isinstance(items, list) else ():
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, Mapping):
+            whole = "layers" in one
+            for key, body in one.items():
+                if not whole:
+                    yield str(key)
+                source = body if whole and key == "from" else body.get("from") if isinstance(body, Mapping) else None
+                for part in source if isinstance(source, list) else ():
+                    yield from calls(part if isinstance(part, list) else [part] if isinstance(part, Mapping) else [])
+            yield from calls(one.get("layers"))
+
+
 def called(name: str, required: Sequence[str]) -> str:
     """How an object is written whose arguments must be given: `Conv2D: {filters: ..., kernel_size: ...}`."""
     return f"{name}: {{{', '.join(f'{key}: ...' for key in required)}}}"

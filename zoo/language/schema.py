@@ -521,8 +521,7 @@ def _definitions() -> dict[str, Schema]:
                                 "properties": {
                                     "shape": {
                                         "type": "array",
-                                        "minItems": 1,
-                                        "items": _either(_ref("size"), {"type": "null"}),
+                                        "items": _either(_typed(COUNT), {"type": "null"}),
                                     },
                                 },
                                 "required": ["shape"],
@@ -541,6 +540,8 @@ def _definitions() -> dict[str, Schema]:
             },
             "required": ["layers"],
             "additionalProperties": False,
+            "if": {"properties": {"inputs": {"type": "object"}}, "required": ["inputs"]},
+            "then": {"properties": {"nested": {"const": True}}, "required": ["nested"]},
         },
         "defaults": {
             "type": "object",

@@ -304,7 +304,9 @@ class _Spelling:
         expected = f"a key of a group: {listed(GROUP)}"
 
         def meant(key: Any) -> Told | None:
-            return None if key in GROUP else ("no such key", expected, nearest(key, lacks) or nearest(key, GROUP))
+            close = nearest(key, GROUP) if key not in GROUP else ""
+            close = close if close not in value else nearest(key, lacks) or close
+            return ("no such key", expected, close) if close else None
 
         return self._renamed(value, meant, path)
 
@@ -331,6 +333,12 @@ class _Spelling:
         told = objects.unknown(target, key, found, words) if key not in words else None
         sure = told and (told[2] in words or is_close(key, told[2]) or key in objects.FORMER)
         return told if sure else None
+
+    def _object(self, argument: Any, name: Any) -> Told | None:
+        """The named object that a misspelt one in the place of an argument surely is."""
+        module = "optimizers" if argument == "optimizer" else catalogue.module_of(str(argument))
+        found = catalogue.entry(module, str(name)) if module in OBJECTS else {}
+        return found if isinstance(found, tuple) and found[2] and is_close(str(name), found[2]) else None
 
     def _argument_of_object(self, name: str, key: Any) -> Told | None:
         """What a misspelt argument of a named object is meant as, where that is sure."""
@@ -361,6 +369,7 @@ class _Spelling:
         if not isinstance(value, dict):
             return value
         if objects.is_named(value):  # whose arguments are no range, and may hold some
+            value = self._renamed(value, functools.partial(self._object, path[-1]), path)
             name, given = next(iter(value.items()))
             if isinstance(given, dict):
                 given = self._renamed(given, functools.partial(self._argument_of_object, name), (*path, name))
