@@ -280,6 +280,24 @@ def test_a_nested_block_that_states_its_shape_is_called_on_several_sizes(more):
     assert (costs["p/conv2d"], costs["q"]) == (2 * 8 * 8 * 4 * 4 * 9, 2 * 4 * 4 * 4 * 4 * 9)
 
 
+def test_what_is_reused_on_several_sizes_inside_is_measured_as_far_as_it_can_be():
+    inner = {"nested": True, "layers": [{"Conv2D": {"filters": 3, "kernel_size": 1}}]}
+    outer = [
+        {"MaxPooling2D": {"name": "p"}}, {"inner": {"name": "i"}}, {"UpSampling2D": {"name": "u"}},
+        {"reuse": {"layer": "i", "from": "input", "name": "again"}}, {"Add": {"from": ["u", "again"]}},
+    ]  # fmt: skip
+    shapes = {"input": {"shape": [None, None, 3]}}
+    blocks = {"inner": inner, "outer": {"nested": True, "inputs": shapes, "layers": outer}}
+    items = [
+        {"outer": {"name": "o"}}, {"MaxPooling2D": {"name": "half"}}, {"reuse": {"layer": "o", "from": "half"}},
+        {"UpSampling2D": {"name": "up"}}, {"Add": {"from": ["o", "up"]}},
+    ]  # fmt: skip
+    flat = written(items, input={"shape": [16, 16, 3]}, blocks=blocks)
+    ours, _ = assert_same(flat)
+
+    assert sum(row.parameters for row in measure(flat, ours)) == ours.count_params()
+
+
 def test_a_nested_chain_is_a_sequential_that_holds_its_layers():
     block = {"stem": {"nested": True, "layers": [{"Dense": 4}, "BatchNormalization"]}}
     flat = written([{"stem": {"name": "first"}}], blocks=block)

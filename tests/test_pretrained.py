@@ -251,6 +251,37 @@ def test_a_layer_that_begins_anew_is_not_frozen_and_a_body_is_not_left_out(tmp_p
             zoo.build(zoo.load(text, {"input.shape": [24, 24, 3]}))
 
 
+@pytest.mark.parametrize("ending", pretrained.FORMATS)
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("units: 8", "units: 20"), ("  - Conv2D: {name: c2, filters: 4, kernel_size: 3, padding: same}\n", "")],
+    ids=["another dense layer", "a shallower body"],
+)
+@pytest.mark.parametrize("top", [True, False])
+def test_a_file_of_another_network_is_refused_whatever_stands_behind_its_flatten(right, wrong, top, ending, tmp_path):
+    file, text = tmp_path / f"kept{ending}", tmp_path / "flattened.yaml"
+    flattened(file, top)
+    text.write_text(FLATTENED.replace("FILE", str(file)).replace(right, wrong))
+
+    if top or not wrong:
+        with pytest.raises(ZooError, match=r"holds (no weights of|\d weights? more than) `flattened`"):
+            zoo.build(zoo.load(text))
+    else:  # what is not in a file without a top may be any
+        assert zoo.build(zoo.load(text)).get_layer("fc1").units == 20
+
+
+def test_a_bias_of_the_head_goes_with_its_kernel(tmp_path):
+    file, text = tmp_path / "kept.h5", tmp_path / "flattened.yaml"
+    theirs = flattened(file, True)
+    lines = FLATTENED.replace("FILE", str(file)).split("  - layers:")[0] + "  - Flatten\n"
+    text.write_text(lines.replace("padding: same}", "padding: same, frozen: false}"))
+    file = tmp_path / "head.h5"
+    kept(zoo.build(zoo.load(text, {"weights": None}), seed=3), file)
+    ours = zoo.build(zoo.load(text, {"weights": str(file), "input.shape": [24, 24, 3]}), seed=1)
+
+    assert theirs and (ours.get_layer("predictions").bias.numpy() == 0).all()
+
+
 def test_weights_of_another_network_are_refused(reference, tmp_path):
     path = tmp_path / "other.weights.h5"
     reference.save_weights(path)

@@ -303,6 +303,28 @@ def test_another_wiring_beside_a_layer_that_one_side_alone_has_is_told(skip, row
     assert comparing.differences(other, one) == [("c3", "Conv2D 8 3", "-"), *((what, b, a) for what, a, b in rows)]
 
 
+def dense(*layers, end=()):
+    items = [{"Dense": {"name": name, "units": 8, "activation": activation}} for name, activation in layers]
+    usual = {"spec": 1, "name": "n", "family": "mlp", "classes": 3, "input": {"shape": [8]}}
+    return selection.load({**usual, "layers": [*items, *end]})
+
+
+def test_layers_of_one_name_are_set_beside_one_another():
+    one, other = dense(("a", "relu"), ("b", None)), dense(("new", "selu"), ("a", "tanh"), ("b", None))
+
+    assert comparing.differences(one, other) == [("new", "-", "Dense 8"), ("a.activation", "relu", "tanh")]
+
+
+def test_another_wiring_of_a_layer_that_is_of_another_class_now_is_told():
+    layers = ("a", "relu"), ("b", "tanh"), ("c", "selu")
+    ends = [[{layer: {"name": "s", "from": read}}, {"Add": {"from": ["s", "b"]}}]
+            for layer, read in (("Add", ["a", "c"]), ("Multiply", ["b", "c"]), ("Multiply", ["a", "c"]))]  # fmt: skip
+    add, other, same = (dense(*layers, end=end) for end in ends)
+
+    assert comparing.differences(add, other) == [("s", "Add", "Multiply"), ("s.from", "a, c", "b, c")]
+    assert comparing.differences(add, same) == [("s", "Add", "Multiply")]
+
+
 def test_specs_of_the_zoo_differ_in_what_their_variants_say():
     def rows(one, other):
         return comparing.differences(selection.load(one), selection.load(other))

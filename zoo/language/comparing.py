@@ -211,7 +211,18 @@ def _matched(before: list[Scoped], after: list[Scoped]) -> list[Opcode]:
             found.append((tag, first, end, other, stop))
             begin, start = end, stop
     found += _opcodes(keys[0][begin:], keys[1][start:], begin, start)
-    return found if _equal(found) >= _equal(plain) else plain
+    best = found if _equal(found) >= _equal(plain) else plain
+    return [part for one in best for part in _by_name(one, names)]
+
+
+def _by_name(found: Opcode, names: Sequence[Sequence[str]]) -> Iterator[Opcode]:
+    """A run that was replaced, cut so that layers of one name stand for one another."""
+    tag, begin, end, start, stop = found
+    if tag != "replace":
+        yield found
+        return
+    for inner, *ends in _opcodes(names[0][begin:end], names[1][start:stop], begin, start):
+        yield ("replace" if inner == "equal" else inner, *ends)  # type: ignore[misc]
 
 
 def _opcodes(left: Sequence[Any], right: Sequence[Any], begin: int, start: int) -> list[Opcode]:
@@ -282,7 +293,8 @@ def _rows(left: Network, right: Network, prefix: str) -> list[Row]:
             same.pairs[inside, node.name] = within, other.name
             if node.network and other.network:
                 same.pairs |= _inputs(node.network, other.network, (*inside, node.name), (*within, other.name))
-            alike = node.layer == other.layer and bool(node.reuses) == bool(other.reuses)
+            alike = (node.layer == other.layer or node.name == other.name) and bool(node.reuses) == bool(other.reuses)
+            alike = alike and len(_read(node)) == len(_read(other))  # else that is told as an argument
             rows += _calls(node, other, inside, within, same, prefix) if alike else []
             models.append((node, other, inside, within))
     for node, other, inside, within in models:  # now that what they hold is known

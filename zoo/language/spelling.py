@@ -132,7 +132,8 @@ class _Spelling:
             removes = path and close in self.data and close not in (*BODY, "input", "inputs")
             if data[key] is None and not removes:  # which may be to remove something else
                 return None
-            return (wrong, expected, close) if close in known and fits(data[key], known[close]) else None
+            sure = "train" not in known or isinstance(data[key], (dict, list)) or is_close(str(key), close)
+            return (wrong, expected, close) if close in known and sure and fits(data[key], known[close]) else None
 
         data = self._renamed(data, meant, path)
         elsewhere = INSIDE if "train" in known else {}
