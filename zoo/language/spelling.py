@@ -133,6 +133,7 @@ class _Spelling:
             if data[key] is None and not removes:  # which may be to remove something else
                 return None
             sure = "train" not in known or isinstance(data[key], (dict, list)) or is_close(str(key), close)
+            sure = sure or (len(str(key)) > 2 and close.startswith(str(key)))
             return (wrong, expected, close) if close in known and sure and fits(data[key], known[close]) else None
 
         data = self._renamed(data, meant, path)
@@ -243,16 +244,16 @@ class _Spelling:
             told = f"no block `{name}`", f"one of {listed(self.blocks)}", close
             return told if close and is_close(name, close) and not self._names_of(name) else None
         found = self._near_class(name)
-        given = {*body} if isinstance(body, dict) else set()
-        return found if found and given <= {*self._names_of(found[2])} else None
+        known = self._names_of(found[2]) if found else []
+        given = list(map(str, body)) if isinstance(body, dict) else []
+        return found if all(one in known or nearest(one, known) for one in given) else None
 
     def _near_class(self, name: str) -> Told | None:
         """The layer that is like a name but for a letter or two; of several, one that the file has elsewhere."""
         found, known = catalogue.entry("layers", name), catalogue.catalogue()["layers"]
         if not isinstance(found, tuple) or found[2] not in known or not is_close(name, found[2]):
             return None
-        best = likeness(name, found[2])
-        alike = [one for one in known if likeness(name, one) >= best]
+        alike = _alike(name, found[2])
         used = [one for one in alike if one in self._words()]
         close = used[0] if used else found[2] if len(alike) == 1 else ""
         return (*found[:2], close) if close else None
@@ -389,6 +390,13 @@ class _Spelling:
                 told = "no such key of a range", f"one of {', '.join(ranges.KEYS)}"
                 return self._renamed(value, lambda key: (*told, names[key]) if key in names else None, path)
         return self._values(value, path)
+
+
+@functools.lru_cache(maxsize=256)
+def _alike(name: str, close: str) -> list[str]:
+    """The layers that are as like a name as one is."""
+    best = likeness(name, close)
+    return [one for one in catalogue.catalogue()["layers"] if likeness(name, one) >= best]
 
 
 def of_several(item: Mapping[str, Any]) -> tuple[str, str, str]:
