@@ -654,6 +654,17 @@ def test_a_table_whose_keys_are_like_words_of_the_language_stays_what_it_is(tabl
     assert next(iter(found.data["let"]["t"])) == key
 
 
+def test_a_part_of_a_range_is_told_where_it_stands(tmp_path):
+    text = "spec: 1\nname: base\nfamily: mlp\nclasses: 3\ninput: {shape: [8]}\nlet: {w: {values: [1, 2], default: 1}}\n"
+    (tmp_path / "base.yaml").write_text(f"{text}layers: [Dense: $w]\n")
+    (tmp_path / "child.yaml").write_text("spec: 1\nname: child\nextends: base.yaml\nlet: {w: {default: 2}}\n")
+    with pytest.raises(ZooError) as caught:
+        selection.load(tmp_path / "child.yaml")
+
+    (wrong,) = caught.value.problems
+    assert (wrong.path, wrong.wrong, wrong.mark.line) == ("let.w", "a part of a range", 4)
+
+
 def test_a_tensor_whose_name_is_like_a_layer_s_or_a_block_s_is_a_tensor():
     text = """spec: 1
 name: t

@@ -325,6 +325,18 @@ def test_another_wiring_of_a_layer_that_is_of_another_class_now_is_told():
     assert comparing.differences(add, same) == [("s", "Add", "Multiply")]
 
 
+def test_the_shape_that_a_model_inside_states_is_told():
+    def stated(**inputs):
+        block = {"nested": True, "layers": [{"Dense": 4}], **inputs}
+        return selection.load({"spec": 1, "name": "n", "family": "mlp", "classes": 3, "input": {"shape": [8]},
+                               "blocks": {"b": block}, "layers": [{"b": {"name": "m"}}]})  # fmt: skip
+
+    open_ = stated(inputs={"input": {"shape": [None]}})
+
+    assert comparing.differences(open_, stated()) == [("m.shape", "[[null]]", "-")]
+    assert comparing.differences(open_, stated(inputs={"input": {"shape": [8]}})) == [("m.shape", "[[null]]", "[[8]]")]
+
+
 def test_specs_of_the_zoo_differ_in_what_their_variants_say():
     def rows(one, other):
         return comparing.differences(selection.load(one), selection.load(other))

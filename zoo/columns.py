@@ -17,7 +17,7 @@ from zoo.language.network import Network, Node
 READERS = {
     **dict.fromkeys(("Embedding", "ReversibleEmbedding"), "input_dim"), "CategoryEncoding": "num_tokens",
     **dict.fromkeys(("ops.one_hot", "ops.multi_hot"), "num_classes"), "IntegerLookup": "vocabulary",
-    **dict.fromkeys(("Discretization", "Hashing", "HashedCrossing"), ""),
+    **dict.fromkeys(("Discretization", "Hashing", "HashedCrossing", "ops.digitize"), ""),
 }  # fmt: skip
 """What reads numbers as they stand in the data, and which of its arguments says which ids there are."""
 

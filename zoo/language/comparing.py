@@ -351,7 +351,13 @@ def _key(node: Node) -> str:
     """What makes two layers the same: all but what they are called, and what they are called on."""
     outputs = len(node.network.outputs) if node.network else 0
     told = [node.layer, _stated(node), _spelt("l2", node.l2), _spelt("rate", node.dropout), node.frozen, _plain(node)]
-    return _text([*told, bool(node.reuses), outputs])
+    return _text([*told, bool(node.reuses), outputs, _shapes(node)])
+
+
+def _shapes(node: Node) -> list[list[int | None]] | None:
+    """The shapes that a model inside states for its inputs."""
+    stated = [list(one.shape) for one in node.network.inputs] if node.network and not node.reuses else []
+    return stated if any(stated) else None
 
 
 def _stated(node: Node) -> dict[str, Any]:
@@ -436,7 +442,7 @@ def _arguments(node: Node) -> dict[str, Any]:
     more: dict[str, Any] = {"l2": _spelt("l2", node.l2), "rate": _spelt("rate", node.dropout)}
     more |= {"frozen": node.frozen or None}
     more |= {"reuse": node.reuses or None}
-    more |= {"outputs": len(node.network.outputs) if node.network else None}
+    more |= {"outputs": len(node.network.outputs) if node.network else None, "shape": _shapes(node)}
     first = _first(node.layer)
     more |= {"inputs" if key == first else f"from.{key}": value for key, value in _plain(node).items()}
     return {**_stated(node), **{key: value for key, value in more.items() if value is not None}}

@@ -589,19 +589,19 @@ class _Reader:
             self._condition(own["if"], (*path, "if"), scope)
         for key in ("repeat", "l2", "frozen"):
             self._value(own.get(key), (*path, key), scope)
-        self._plain(own, "l2", objects.is_lambda, objects.LAMBDA, path)
-        self._plain(own, "repeat", objects.is_count, objects.COUNT, path)
-        self._plain(own, "frozen", lambda value: isinstance(value, bool), "true or false", path)
+        self._plain(own, "l2", objects.is_lambda, objects.LAMBDA, path, scope)
+        self._plain(own, "repeat", objects.is_count, objects.COUNT, path, scope)
+        self._plain(own, "frozen", lambda value: isinstance(value, bool), "true or false", path, scope)
         return {
             "source": self._source(own["from"], (*path, "from"), scope, call) if "from" in own else None,
             "condition": own.get("if", True), "repeat": own.get("repeat"), "l2": own.get("l2"),
             "frozen": own.get("frozen"),
         }  # fmt: skip
 
-    def _plain(self, own: Mapping[str, Any], key: str, accepts: Any, expected: str, path: Path) -> None:
+    def _plain(self, own: Mapping[str, Any], key: str, accepts: Any, expected: str, path: Path, scope: _Scope) -> None:
         value = own.get(key, 0)
         if key in own and not is_expression(value) and not isinstance(value, ranges.Range) and not accepts(value):
-            self._wrong((*path, key), f"{shown(value)} is not accepted", expected)
+            self._wrong((*path, key), f"{shown(value)} is not accepted", expected, self._dollars(value, scope))
 
     def _arguments(
         self, target: str, body: Any, entry: Mapping[str, Any], path: Path, scope: _Scope, block: bool
@@ -644,7 +644,7 @@ class _Reader:
         else:
             told = {**entry, "required": required}
             found = objects.arguments(target, arguments, told, path, ours=words, defaults=self.defaults)
-            self._told((*one[:3], self._dollars(one, body, path, scope) or one[3]) for one in found)
+            self._told((*one[:3], self._dollars(_at(body, one[0][len(path) :]), scope) or one[3]) for one in found)
             if {*objects.called_with(target)} & arguments.keys() - {*known}:
                 self.whole = False  # a tensor may stand there
         return arguments, own
@@ -674,6 +674,7 @@ class _Reader:
                     self.whole = False
             else:
                 self._value(one, here, scope)
+                scope.read |= {one} & {*scope.own}  # a name without its `$` is no tensor, which is told
                 parts.append(one)
         return Source(tuple(parts), listed=True)
 
@@ -732,12 +733,11 @@ class _Reader:
         scope.read |= {one.removeprefix("$") for one in expressions.words_of(text)}
         scope.read |= {word.group(1)} if word else set()
 
-    def _dollars(self, found: objects.Found, body: Any, path: Path, scope: _Scope) -> str:
+    def _dollars(self, text: Any, scope: _Scope) -> str:
         """A refused text with the `$` that its names lack, an empty text if they are none; they count as read."""
-        text = body
-        for key in found[0][len(path) :]:
-            inside = (isinstance(text, Mapping) and key in text) or (isinstance(text, list) and type(key) is int)
-            text = text[key] if inside else text
+        if isinstance(text, list):
+            each = [self._dollars(one, scope) or shown(one)[1:-1] for one in text]
+            return f"[{', '.join(each)}]" if any("$" in one for one in each) else ""
         names = {*scope.own, *scope.around} - {*BUILT_IN}
         words = _BARE.findall(text) if isinstance(text, str) and "$" not in text else []
         if not words or not names.issuperset(one for one in words if one not in _SAID):
@@ -839,6 +839,14 @@ class _Reader:
     def _wrong(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
         if not self.spec.is_told(path):
             self.problems.append(self.spec.problem(path, wrong, expected, hint))
+
+
+def _at(value: Any, path: Path) -> Any:
+    """What stands at a path in a value, as far as it leads."""
+    for key in path:
+        inside = (isinstance(value, Mapping) and key in value) or (isinstance(value, list) and type(key) is int)
+        value = value[key] if inside else value
+    return value
 
 
 def _looked_up(target: str) -> dict[str, Any] | tuple[str, str, str]:

@@ -226,6 +226,11 @@ def merged(base: Document, over: Document, at: Path, into: Path = (), level: int
         if not _mergeable(old, new, path) and not (len(into) > 2 and path == into[:2] and isinstance(old, dict)):
             taken.append(path)
             made.gone.append((level, old))
+            if ranges.looks_like(old) and isinstance(new, dict) and new and not ranges.looks_like(new):
+                part = {*new} <= {*ranges.KEYS}
+                where, place = written((*at, *path)), place_of(over.marks, (*at, *path))
+                expected = "all of it, which replaces the base's"
+                made.problems += [Problem("a part of a range", expected, "", where, place)] if part else []
             return new
         result = dict(old)
         for key, value in new.items():

@@ -154,7 +154,7 @@ def named(
     here = path if isinstance(value, str) else (*path, name)
     entry = catalogue.entry(module, name)
     if isinstance(entry, tuple):
-        yield (here, *entry)
+        yield here, *entry[:2], _with_arguments(module, name) or entry[2]
     elif isinstance(given, Mapping) or given is None:
         inner = {key: one for key, one in (given or {}).items() if module != "layers" or key != "name"}
         own = (given or {}).get("name", "name") if module == "layers" else "name"
@@ -312,7 +312,9 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
     if words and isinstance(value, str) and value in catalogue.UNABLE:
         return f"`{value}` cannot stand alone", catalogue.UNABLE[value], ""
     if words and value not in (*words, default):
-        close = _with_arguments(key, value) or catalogue.meant(value, words) if isinstance(value, str) else ""
+        module = "layers" if key.endswith("activation") else catalogue.module_of(key)
+        called = _with_arguments(module, value) if isinstance(value, str) else ""
+        close = called or catalogue.meant(value, words) if isinstance(value, str) else ""
         wrong = f"no {key.replace('_', ' ')} `{value}`" if isinstance(value, str) else wrong
         return wrong, f"one of {listed((one for one in words if one.islower()), 12 if close else 40)}", close
     if isinstance(default, bool) and not isinstance(value, bool):
@@ -331,17 +333,23 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
     return (wrong, "a plain value", "") if isinstance(value, Mapping) else None
 
 
-def _with_arguments(key: str, value: str) -> str:
+def _with_arguments(module: str, text: str) -> str:
     """A text that is a class, or Python's call of one, as the object that it means; else an empty text."""
-    if key.endswith("activation") and value in catalogue.SLOPED:
-        return f"{{{value}: {{}}}}"
-    module = catalogue.catalogue().get(catalogue.module_of(key), {})
-    call = re.fullmatch(r"(?:\w+\.)*(\w+)\((?:(\w+)=)?([^()=,]+)\)", value)
-    class_ = nearest(call[1], module) if call else ""
-    if not call or not class_:
+    known = catalogue.catalogue().get(module, {})
+    known = {name: known[name] for name in catalogue.SLOPED} if module == "layers" else known
+    if module == "layers" and text in known:
+        return f"{{{text}: {{}}}}"
+    call = re.fullmatch(r"(?:\w+\.)*(\w+)\(([^()]+)\)", text)
+    name = nearest(call[1], known) if call else ""
+    if not call or not name:
         return ""
-    first = call[2] or next(iter(module[class_]["arguments"]), "")
-    return f"{{{class_}: {{{first}: {call[3]}}}}}" if first in module[class_]["arguments"] else ""
+    order, made = list(known[name]["arguments"]), dict[str, str]()
+    for place, part in enumerate(call[2].split(",")):
+        key, sign, value = (one.strip() for one in part.partition("="))
+        made |= {key: value} if sign else {order[place] if place < len(order) else "": key}
+    return (
+        f"{{{name}: {{{', '.join(f'{key}: {value}' for key, value in made.items())}}}}}" if {*made} <= {*order} else ""
+    )
 
 
 def _unfit(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> str:
