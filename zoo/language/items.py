@@ -392,8 +392,7 @@ class _Reader:
         if not isinstance(raw, dict):
             self._wrong(path, f"{shown(raw)} is no item", _AN_ITEM)
             return None
-        bodies = [key for key, one in raw.items() if isinstance(one, list) and nearest(key, GROUP) == "layers"]
-        if "layers" in raw or {"for", "in"} & set(raw) or (len(raw) > 1 and bodies):
+        if objects.is_group(raw):
             return self._group(raw, path, scope)
         if len(raw) != 1:
             self._wrong(path, *spelling.of_several(raw))

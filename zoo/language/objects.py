@@ -115,13 +115,18 @@ def is_named(value: Any) -> bool:
     return isinstance(value, Mapping) and len(value) == 1 and next(iter(value))[:1].isupper()
 
 
+def is_group(item: Mapping[str, Any]) -> bool:
+    """Whether an item is a group of others, or would be one."""
+    return bool({"layers", "for", "in"} & {*item})
+
+
 def calls(items: Any) -> Iterator[str]:
     """What the items of a list call, layers and blocks, at any depth; what stands in no item is no call."""
     for one in items if isinstance(items, list) else ():
         if isinstance(one, str):
             yield one
         elif isinstance(one, Mapping):
-            whole = "layers" in one
+            whole = is_group(one)
             for key, body in one.items():
                 if not whole:
                     yield str(key)

@@ -220,7 +220,7 @@ class _Spelling:
         if not isinstance(value, dict):
             return value
         bodies = [key for key, one in value.items() if isinstance(one, list) and nearest(key, GROUP) == "layers"]
-        if "layers" in value or {"for", "in"} & set(value) or (len(value) > 1 and bodies):
+        if objects.is_group(value) or (len(value) > 1 and bodies):
             value = self._group(value, path)
             made = {key: self._branches(one, (*path, key)) for key, one in value.items() if key == "from"}
             made |= {"layers": self._items(value["layers"], (*path, "layers"))} if "layers" in value else {}
