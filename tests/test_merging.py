@@ -641,6 +641,32 @@ def test_a_block_that_a_variant_replaces_has_its_own_parameters(variant, tmp_pat
 
 @pytest.mark.parametrize(
     "table",
+    ["{default: 8, scales: [4, 2]}", "{stop: 8, min: 16}", "{minval: 3, default: 2}", "{default: 8, vals: [4]}"],
+)
+def test_a_table_that_a_block_is_given_stays_what_it_is(table):
+    text = f"""spec: 1
+name: t
+family: mlp
+classes: 3
+input: {{shape: [8]}}
+blocks: {{b: {{parameters: {{sizes}}, layers: [Dense: $sizes.{table[1:].partition(":")[0]}]}}}}
+layers: [b: {{sizes: {table}}}]
+"""
+    found, problems = reading.read(text.encode(), "t.yaml", {})
+
+    assert problems == []
+    assert list(found.data["layers"][0]["b"]["sizes"]) == re.findall(r"(\w+):", table)
+
+
+def test_a_table_with_a_default_whose_other_key_is_read_is_no_range():
+    text = "spec: 1\nname: t\nfamily: mlp\nclasses: 3\ninput: {shape: [8]}\nlet: {t: {default: 8, vals: [4, 2]}}\n"
+    found, problems = reading.read(f"{text}layers: [Dense: $t.default, Dense: $t.vals.0]\n".encode(), "t.yaml", {})
+
+    assert problems == [] and found.data["let"] == {"t": {"default": 8, "vals": [4, 2]}}
+
+
+@pytest.mark.parametrize(
+    "table",
     ["{max: 3, steps: 2}", "{zero: 3, value: [1, 2]}", "{step: 4, value: [5, 6]}", "{default: 1, steps: 2}",
      "{defaults: 3, vals: 2}", "{layer: 2, form: 3}", "{min: 2, max: 3, defaults: 4}", "{low: 2, steps: 3}",
      "{default: 1, scales: [1, 2]}", "{default: 1, max_values: 3}"],

@@ -529,7 +529,7 @@ class _Reader:
         if entry is None:
             given = dict(body) if isinstance(body, dict) else {}
             own = {key: given.pop(key) for key in OURS if key in given}
-            self._value(given, path, scope)
+            self._value(given if isinstance(body, dict) else body, path, scope)
             return self._made(target, None, {}, own, path, scope, (), known=False)
         given, own = self._arguments(target, body, entry, path, scope, block is not None)
         self._value(given, path, scope)

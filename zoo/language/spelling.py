@@ -59,6 +59,7 @@ class _Spelling:
         self.problems: list[Problem] = []
         self.blocks: dict[str, list[str]] = {}
         self.words: set[str] = set()
+        self.table = False  # whether what a block is given is looked at, which may be any table
 
     def outline(self, data: dict[str, Any], path: Path) -> dict[str, Any]:
         """The keys of a spec, of its variants and of their blocks; what the blocks are given, wherever they stand."""
@@ -318,7 +319,9 @@ class _Spelling:
         if target == "let":
             return self._values(body, path)
         body = self._renamed(body, functools.partial(self._argument, target), path)
+        self.table = target in self.blocks or not self._names_of(target)
         made = {key: self._value(one, (*path, key)) for key, one in body.items() if key != "from"}
+        self.table = False
         return {key: made[key] if key in made else self._branches(one, (*path, key)) for key, one in body.items()}
 
     def _argument(self, target: str, key: Any) -> Told | None:
@@ -380,10 +383,11 @@ class _Spelling:
         names = {key: nearest(key, lacks) for key in value if key not in (*ranges.KEYS, *ranges.MEANT)}
         words = [names.get(key, key) for key in value]
         known = len(names) < len(words) or {"values", "default"} <= {*words}
-        if {"let", "parameters"} & {*path}:  # where any table may stand
+        if self.table or {"let", "parameters"} & {*path}:  # where any table may stand
             near = all(is_close(str(key), close) for key, close in names.items())
             whole = "default" in words and ("values" in words or {"min_value", "max_value"} <= {*words})
-            known = known and near and whole and {*words} <= {*ranges.KEYS}
+            reached = any(f".{key}" in word for key in names for word in self._words())  # as no part of a range is
+            known = known and near and whole and not reached and {*words} <= {*ranges.KEYS}
         if names and known and len(words) == len({*words}) and {*words} <= {*ranges.KEYS, *ranges.MEANT}:
             made = {names.get(key, key): one for key, one in value.items()}
             if ranges.looks_like(made) and isinstance(made.get("values", []), list):
