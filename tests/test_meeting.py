@@ -546,6 +546,11 @@ def test_columns_that_are_read_inside_a_model_or_at_each_step_stay_what_they_are
     blocks = {"b": {"nested": True, "layers": [{"Take": {"indices": 1}}, embedding]}}
 
     assert unscaled(["b"], blocks=blocks) == {1}
+    picked = {"b": {"nested": True, "layers": [{"Take": {"indices": [0, 3]}}]}}
+    assert unscaled(["b", embedding], blocks=picked) == {0, 3}
+    twice = [{"Take": {"indices": [1]}}, {"b": {"name": "f"}}, {"Take": {"indices": [2], "from": "input"}},
+             {"reuse": {"layer": "f", "name": "g"}}, {"Concatenate": {"axis": 1, "from": ["f", "g"]}}]  # fmt: skip
+    assert unscaled(twice, blocks={"b": {"nested": True, "layers": [embedding]}}) == {1, 2}
     assert unscaled([{"Take": {"indices": [2]}}, "b"], blocks={"b": {"nested": True, "layers": [embedding]}}) == {2}
     assert unscaled(
         [{"Take": {"indices": [0, 3]}}, {"Reshape": [2, 1]}, {"TimeDistributed": {"layer": embedding}}]

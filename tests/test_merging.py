@@ -641,7 +641,7 @@ def test_a_block_that_a_variant_replaces_has_its_own_parameters(variant, tmp_pat
 
 @pytest.mark.parametrize(
     "table",
-    ["{default: 8, scales: [4, 2]}", "{stop: 8, min: 16}", "{minval: 3, default: 2}", "{default: 8, vals: [4]}"],
+    ["{default: 8, scales: [4, 2]}", "{stop: 8, min: 16}", "{minval: 3, default: 2}", "{tables: 8, zero: 4}"],
 )
 def test_a_table_that_a_block_is_given_stays_what_it_is(table):
     text = f"""spec: 1
@@ -678,6 +678,41 @@ def test_a_table_whose_keys_are_like_words_of_the_language_stays_what_it_is(tabl
 
     assert problems == []
     assert next(iter(found.data["let"]["t"])) == key
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{for: w, in: [1, $w], layers: [Dense: $w]}", "{for: w, in: $w, layers: [Dense: 3]}",
+        "{Dense: $w}, {let: {w: 5}}, {Dense: $w}", "{let: {w: $w}}, {Dense: $w}",
+    ],
+)  # fmt: skip
+def test_a_name_that_is_read_before_a_loop_or_a_let_gives_it_anew_is_read(body, tmp_path):
+    text = "spec: 1\nname: base\nfamily: mlp\nclasses: 3\ninput: {shape: [8]}\nlet: {w: 4}\n"
+    (tmp_path / "base.yaml").write_text(f"{text}blocks: {{b: {{layers: [{body}]}}}}\nlayers: [b, Dense: $w]\n")
+
+    assert selection.load(str(tmp_path / "base.yaml"), {"layers": ["b", {"Dense": 2}]}).data["let"] == {"w": 4}
+
+
+@pytest.mark.parametrize("call", ["lets: {width: 8}", "reduce: {layer: 8}", "layer: {sizes: [8, 4]}"])
+def test_a_block_of_the_base_may_be_called_nearly_as_a_word_of_items(call, tmp_path):
+    (tmp_path / "base.yaml").write_text("""spec: 1
+name: base
+family: mlp
+classes: 3
+input: {shape: [8]}
+blocks:
+  lets: {parameters: {width}, layers: [Dense: $width]}
+  reduce: {parameters: {layer}, layers: [Dense: $layer]}
+  layer: {parameters: {sizes}, layers: [Dense: $sizes.0, Dense: $sizes.1]}
+layers: [lets: 3, reduce: 4, layer: {sizes: [1, 2]}]
+""")
+    child = (
+        f"spec: 1\nname: child\nextends: base.yaml\nlayers: [lets: 3, reduce: 4, layer: {{sizes: [1, 2]}}, {call}]\n"
+    )
+    (tmp_path / "child.yaml").write_text(child)
+
+    assert len(selection.load(tmp_path / "child.yaml").data["layers"]) == 4
 
 
 def test_a_part_of_a_range_is_told_where_it_stands(tmp_path):

@@ -22,9 +22,9 @@ READERS = {
 """What reads numbers as they stand in the data, and which of its arguments says which ids there are."""
 
 _SAME = (
-    "Identity", "Masking", "ops.cast", "ops.round", "ops.floor", "ops.ceil", "ops.trunc", "ops.abs", "ops.clip",
-    "ops.maximum", "ops.minimum", "ops.add", "ops.subtract", "ops.multiply", "ops.divide", "ops.true_divide",
-    "ops.floor_divide", "ops.mod",
+    "Identity", "Masking", "ReLU", "ops.relu", "ops.stop_gradient", "ops.cast", "ops.round", "ops.floor", "ops.ceil",
+    "ops.trunc", "ops.abs", "ops.clip", "ops.maximum", "ops.minimum", "ops.add", "ops.subtract", "ops.multiply",
+    "ops.divide", "ops.true_divide", "ops.floor_divide", "ops.mod",
 )  # fmt: skip
 """What leaves every number in its place, and makes an id of one, where a plain number is its other operand."""
 
@@ -64,25 +64,32 @@ def read_as_ids(network: Network, features: int) -> Iterator[tuple[Any, list[int
     Of each reader the ids that it knows: how many there are, a list of them, or None. An `Embedding` of the input
     itself is not among them: it says what the input is.
     """
-    for node, row in _read(network, {network.input: np.arange(features)[None]}):
+    for node, row in _sent(network, {network.input: np.arange(features)[None]})[0]:
         layer, given = _reader(node)
         if layer != "Embedding" or network.input not in node.inputs:
             yield given.get(READERS[layer]), np.unique(row).tolist()
 
 
-def _read(network: Network, rows: dict[str, np.ndarray]) -> Iterator[tuple[Node, np.ndarray]]:
-    """The readers of a network that is given these rows, those of the models inside it too, each with what it reads."""
-    rows = dict(rows)
+def _sent(network: Network, rows: Mapping[str, np.ndarray]) -> tuple[list[tuple[Node, np.ndarray]], list[Any]]:
+    """What the readers of a network read that is given these rows, in models inside it too, and what it answers.
+
+    Of an answer that holds something else than numbers of the rows, None.
+    """
+    rows, found = dict(rows), list[tuple[Node, np.ndarray]]()
     for node in network.nodes:
-        given = [rows[one] for one in node.inputs if one in rows]
+        given, made = [rows[one] for one in node.inputs if one in rows], list[Any]()
         if _reader(node)[0] in READERS:
-            yield from ((node, row) for row in given)
-        elif node.network and not node.reuses:
+            found += [(node, row) for row in given]
+        elif node.network:
             pairs = zip(node.network.inputs, node.inputs, strict=True)
-            yield from _read(node.network, {one.name: rows[name] for one, name in pairs if name in rows})
+            inside, made = _sent(node.network, {one.name: rows[name] for one, name in pairs if name in rows})
+            found += inside
         elif given and len(given) == len(node.inputs):
-            for number, row in enumerate(_carried(node, given)):
+            made = _carried(node, given)
+        for number, row in enumerate(made):
+            if row is not None:
                 rows |= {f"{node.name}.{number}": row} | ({} if number else {node.name: row})
+    return found, [rows.get(one) for one in network.outputs]
 
 
 def _reader(node: Node) -> tuple[str, Mapping[str, Any]]:

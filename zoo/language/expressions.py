@@ -640,3 +640,19 @@ def words_of(value: Any) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for one in value:
             yield from words_of(one)
+
+
+def read(value: Any, bound: frozenset[str] = frozenset()) -> Iterator[str]:
+    """The names that a value reads, but for those that are bound around it, and those that its loops and `let` give."""
+    if isinstance(value, str):
+        yield from (one[1:] for one in words_of(value) if one[:1] == "$" and one[1:] not in bound)
+    elif isinstance(value, list):
+        for one in value:
+            yield from read(one, bound)
+            given = one.get("let") if isinstance(one, dict) and len(one) == 1 else None
+            bound |= {*map(str, given)} if isinstance(given, dict) else set()
+    elif isinstance(value, dict):
+        loop = value.get("for")
+        variables = {one for one in (loop if isinstance(loop, list) else [loop]) if isinstance(one, str)}
+        for key, one in value.items():
+            yield from read(one, bound | variables if key == "layers" else bound)

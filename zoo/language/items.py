@@ -290,6 +290,8 @@ class _Reader:
                     at = key if isinstance(fine[name]["inputs"], Mapping) else index
                     self._wrong(("blocks", name, "inputs", at), f"nothing reads `{key}`", expected)
             self.spec_scope.read |= {name for name in scope.read if name not in scope.own}
+            rest = {key: one for key, one in fine[name].items() if key not in ("parameters", "let")}
+            self.spec_scope.read |= {*expressions.read(rest, frozenset((*block.parameters, *block.let)))}
         self._recursive(fine)
 
     def _shapes(self, inputs: Mapping[str, Any], here: Path, nested: bool) -> dict[str, list[Any]]:

@@ -227,7 +227,7 @@ def merged(base: Document, over: Document, at: Path, into: Path = (), level: int
             taken.append(path)
             made.gone.append((level, old))
             if ranges.looks_like(old) and isinstance(new, dict) and new and not ranges.looks_like(new):
-                part = {*new} <= {*ranges.KEYS}
+                part = {"default"} <= {*new} <= {*ranges.KEYS}
                 where, place = written((*at, *path)), place_of(over.marks, (*at, *path))
                 expected = "all of it, which replaces the base's"
                 made.problems += [Problem("a part of a range", expected, "", where, place)] if part else []
@@ -285,32 +285,17 @@ def without_unread(
 
 def _read(data: dict[str, Any]) -> set[str]:
     """The names that a spec reads; a block's own are no others' business, but where their values read those around."""
-
-    def names(value: Any) -> set[str]:
-        return {one[1:] for one in expressions.words_of(value) if one.startswith("$")}
-
-    found = names({key: value for key, value in data.items() if key != "blocks" and key not in PROSE})
+    found = {*expressions.read({key: value for key, value in data.items() if key != "blocks" and key not in PROSE})}
     blocks = data.get("blocks")
     for block in blocks.values() if isinstance(blocks, dict) else ():
         held = [block.get(key) for key in ("parameters", "let")] if isinstance(block, dict) else []
         own = {name: value for one in held if isinstance(one, dict) for name, value in one.items()}
-        read = {name for name in names(block) if name not in own or name in names(own[name])}
-        found |= read - ({*_looped(block)} - own.keys())
+        found |= {
+            one for name, value in own.items() for one in expressions.read(value) if one not in own or one == name
+        }
+        rest = {key: one for key, one in block.items() if key not in ("parameters", "let")} if held else block
+        found |= {*expressions.read(rest, frozenset(own))}
     return found
-
-
-def _looped(value: Any) -> Iterator[str]:
-    """The names that loops and `let` in items give."""
-    if isinstance(value, list):
-        for one in value:
-            yield from _looped(one)
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            if key == "for":
-                yield from (name for name in (one if isinstance(one, list) else [one]) if isinstance(name, str))
-            elif key == "let" and isinstance(one, dict):
-                yield from map(str, one)
-            yield from _looped(one)
 
 
 def _called(data: dict[str, Any]) -> Iterator[str]:

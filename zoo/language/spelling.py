@@ -269,7 +269,8 @@ class _Spelling:
         """The word that is no layer and no block which the one key of an item is meant as."""
         key = next(iter(item), "")
         body: Any = item.get(key)
-        if len(item) != 1 or key in (*ALONE, *OURS) or not isinstance(key, str) or self._names_of(key):
+        known = key in (*ALONE, *OURS) or not isinstance(key, str) or self._names_of(key)
+        if len(item) != 1 or known or "extends" in self.data:  # it may be a block of the base
             return None
         if isinstance(body, list) and is_close(key, "layers"):
             return "no such key", f"a key of a group: {listed(GROUP)}", "layers"
