@@ -270,6 +270,17 @@ def test_a_file_of_another_network_is_refused_whatever_stands_behind_its_flatten
         assert zoo.build(zoo.load(text)).get_layer("fc1").units == 20
 
 
+def test_weights_of_a_run_of_a_deeper_network_without_this_top_are_refused(tmp_path):
+    file, text = tmp_path / "kept.npz", tmp_path / "flattened.yaml"
+    lines = FLATTENED.replace("weights: FILE\n", "").split("  - layers:")[0]
+    text.write_text(lines + "  - Conv2D: {name: c3, filters: 4, kernel_size: 3}\n  - GlobalAveragePooling2D\n")
+    kept(zoo.build(zoo.load(text), seed=1), file)
+    text.write_text(FLATTENED.replace("FILE", str(file)))
+
+    with pytest.raises(ZooError, match=r"holds 2 weights more than `flattened` has, the first `c3/kernel`"):
+        zoo.build(zoo.load(text))
+
+
 def test_a_bias_of_the_head_goes_with_its_kernel(tmp_path):
     file, text = tmp_path / "kept.h5", tmp_path / "flattened.yaml"
     theirs = flattened(file, True)

@@ -51,7 +51,10 @@ def weights(spec: Spec, flat: Network, model: Any) -> dict[str, np.ndarray]:
         if not path.is_file():
             raise ZooError(f"{source} is not there; expected a file of weights")
         found = read_arrays(path)
-        _refuse_more(_within(list(found), [one for one, _ in weights_by_path(model)]), source, spec.name)
+        theirs, ours = list(found), [one for one, _ in weights_by_path(model)]
+        without = not any(one.split("/")[0] in _top(flat) for one in theirs)  # a top of ours: nothing may stand there
+        left = [one for one in theirs if one not in ours] if _top(flat) and without else _within(theirs, ours)
+        _refuse_more(left, source, spec.name)
     elif is_published(source):
         found = _published(spec, source, flat, model)
     else:

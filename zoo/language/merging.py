@@ -138,7 +138,7 @@ def _extended(found: Document, file: str, find: Find | None, under: tuple[str, .
 
 def _varied(found: Document, name: str) -> Document:
     variants = found.data.pop("variants")
-    if not isinstance(variants, dict) or not variants:
+    if not isinstance(variants, dict) or not variants or "" in variants:
         found.problem(("variants",), f"{shown(variants)} is not accepted", "{name: {key: value}}")
         return found
     chain: list[str] = []
