@@ -274,7 +274,7 @@ class _Spelling:
             return None
         if isinstance(body, list) and is_close(key, "layers"):
             return "no such key", f"a key of a group: {listed(GROUP)}", "layers"
-        close = nearest(key, ALONE) if isinstance(body, dict) else ""
+        close = nearest(key, ALONE) if isinstance(body, dict) and key.islower() else ""
         names = [f"${one}" for one in body] if close == "let" else []
         meant = "layer" in body if close == "reuse" else any(one in self._words() for one in names)
         return ("no such item", ALONE[close], close) if close and meant else None
