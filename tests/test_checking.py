@@ -168,7 +168,33 @@ layers:
     assert (wrong.path, wrong.mark.line) == ("layers[1].LSTM", 8)
 
 
+def test_what_a_call_that_reuses_a_layer_cannot_compute_is_told_at_its_own_line(tmp_path):
+    text = """spec: 1
+name: again
+family: rnn
+classes: 3
+input: {shape: [8, 2]}
+layers:
+  - LSTM: {units: 4, name: l, return_state: true, return_sequences: true}
+  - LSTM: {units: 4, name: m, return_sequences: true, from: l}
+  - reuse: {layer: m, name: again, from: {sequences: l, initial_state: [l.1]}}
+  - Add: {from: [m, again]}
+  - GlobalAveragePooling1D
+"""
+    (tmp_path / "again.yaml").write_text(text)
+    (wrong,) = checking.problems(selection.load(tmp_path / "again.yaml"), None, build=True)
+
+    assert (wrong.path, wrong.mark.line) == ("layers[2].reuse", 9)
+
+
 RIGHT = {
+    "ids behind what cannot be followed": """
+        input: {shape: [4]}
+        layers:
+          - ops.pad: {pad_width: [[0, 0], [0, 1]]}
+          - Embedding: {input_dim: 5, output_dim: 2}
+          - Flatten
+""",
     "ids behind a cast": """
         input: {shape: [4]}
         layers: [ops.cast: {dtype: int32}, Embedding: {input_dim: 5, output_dim: 2}, Flatten]

@@ -157,6 +157,12 @@ def _first(flat: Network, node: Node) -> str:
     return name
 
 
+def call_of(model: Any, flat: Network, node: Node) -> Any:
+    """The call that a node of a network stands for in the model that was built from it."""
+    operation = next(one for one in model.operations if one.name == _first(flat, node))
+    return _call(operation, model, flat, node)
+
+
 def _call(layer: Any, model: Any, flat: Network, node: Node) -> Any:
     """The call of a layer that a node stands for: its first in this model, or the one that reuses it so often after."""
     calls = getattr(model, "_functional", model)._nodes  # a Sequential holds its graph in a model of its own

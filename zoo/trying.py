@@ -15,6 +15,7 @@ from zoo.errors import Problem, ZooError, first_sentence
 from zoo.language import catalogue
 from zoo.language.network import Network, Node
 from zoo.lowering import refused, weights_by_path, whole
+from zoo.measuring import call_of
 
 LARGEST_ROW = 20_000
 """Numbers of a row up to which a network is tried on rows before anything is trained: it takes less than a second."""
@@ -47,7 +48,8 @@ def tried(built: Built) -> None:
         except Exception as error:  # Keras and TensorFlow raise whatever a layer makes them stumble over
             wrong.append(error)
     else:
-        answers = [] if met else _computed_on_ids(built)
+        of_ids = not met and "is not in [" in str(wrong[0])  # ids that the rows do not hold; data may
+        answers = _computed_on_ids(built) if of_ids else []
         if not answers:
             raise _placed(wrong[0], built, rows) from wrong[0]
     _constrained(built)
@@ -63,27 +65,20 @@ def _placed(error: Exception, built: Built, rows: list[Any]) -> ZooError:
     import keras
 
     found = refused(error, built.unfolded)
-    tensors = [(node, _tensor_of(built.network, node)) for node in built.unfolded.nodes]
-    known = [(node, tensor) for node, tensor in tensors if tensor is not None]
-    if found.problems[0].path or not known or not rows:
+    if found.problems[0].path or not rows:
         return found
-    low, high = 0, len(known)  # the first `low` can be computed, the first `high` cannot
+    nodes = built.unfolded.nodes
+    tensors = [call_of(built.network, built.unfolded, node).output_tensors[0] for node in nodes]
+    low, high = 0, len(nodes)  # the first `low` can be computed, the first `high` cannot
     while high - low > 1:
         middle = (low + high) // 2
-        part = keras.Model(built.network.inputs, [tensor for _, tensor in known[:middle]])
+        part = keras.Model(built.network.inputs, tensors[:middle])
         try:
             _computed(part, rows)
             low = middle
         except Exception:
             high = middle
-    node = known[high - 1][0]
-    return ZooError(replace(found.problems[0], path=node.path, mark=node.mark))
-
-
-def _tensor_of(model: Any, node: Node) -> Any:
-    """What a layer of a model answers in its one call; None where it is called again, or is none of the model's."""
-    made = next((one for one in model.operations if one.name == node.name), None)
-    return made._inbound_nodes[0].output_tensors[0] if made and len(made._inbound_nodes) == 1 else None
+    return ZooError(replace(found.problems[0], path=nodes[high - 1].path, mark=nodes[high - 1].mark))
 
 
 def _computed_on_ids(built: Built) -> list[np.ndarray]:
