@@ -517,6 +517,7 @@ def test_the_head_of_an_autoencoder_has_the_activation_of_its_likelihood(name, l
         ([{"ops.stack": {"axis": 1, "from": [[{"Take": {"indices": 0, "from": "input"}}],
                                              [{"Take": {"indices": 2, "from": "input"}}]]}}], {0, 2}),
         ([{"ops.mod": {"x2": 16.0}}, {"Take": {"indices": [0, 2]}}], {0, 2}),
+        ([{"Masking": {"mask_value": 0.0}}, {"RepeatVector": 3}, {"ops.get_item": {"key": ":, :, 1"}}], {1}),
         ([{"Dense": {"units": 4}}, {"Take": {"indices": [0, 2]}}], set()),
         ([{"ops.multiply": {"from": ["input", "input"]}}, {"Take": {"indices": [0, 2]}}], set()),
     ],
@@ -532,6 +533,7 @@ def test_columns_that_are_read_as_ids_stay_what_they_are(first, ids):
     [
         {"CategoryEncoding": {"num_tokens": 30, "output_mode": "one_hot"}}, {"ops.one_hot": {"num_classes": 30}},
         {"IntegerLookup": {"vocabulary": [4, 5, 6]}}, {"Discretization": {"bin_boundaries": [4.0, 6.0]}},
+        {"ops.multi_hot": {"num_classes": 30}}, {"ops.digitize": {"bins": [4.0, 6.0]}},
         {"Hashing": {"num_bins": 3}}, {"ReversibleEmbedding": {"input_dim": 30, "output_dim": 2}},
     ],
     ids=lambda one: next(iter(one)),

@@ -282,15 +282,17 @@ def test_weights_of_a_run_of_a_deeper_network_without_this_top_are_refused(tmp_p
 
 
 def test_a_bias_of_the_head_goes_with_its_kernel(tmp_path):
-    file, text = tmp_path / "kept.h5", tmp_path / "flattened.yaml"
-    theirs = flattened(file, True)
-    lines = FLATTENED.replace("FILE", str(file)).split("  - layers:")[0] + "  - Flatten\n"
-    text.write_text(lines.replace("padding: same}", "padding: same, frozen: false}"))
-    file = tmp_path / "head.h5"
-    kept(zoo.build(zoo.load(text, {"weights": None}), seed=3), file)
-    ours = zoo.build(zoo.load(text, {"weights": str(file), "input.shape": [24, 24, 3]}), seed=1)
+    file, text = tmp_path / "kept.h5", tmp_path / "headed.yaml"
+    text.write_text(FLATTENED.replace("weights: FILE\n", "").split("  - layers:")[0] + "  - Flatten\n")
+    before = zoo.build(zoo.load(text), seed=1)
+    before.get_layer("predictions").bias.assign([1.0, 2.0, 3.0])
+    kept(before, file)
 
-    assert theirs and (ours.get_layer("predictions").bias.numpy() == 0).all()
+    same = zoo.build(zoo.load(text, {"weights": str(file)}), seed=2)
+    other = zoo.build(zoo.load(text, {"weights": str(file), "input.shape": [24, 24, 3]}), seed=2)
+    assert same.get_layer("predictions").bias.numpy().tolist() == [1, 2, 3]
+    assert other.get_layer("predictions").bias.numpy().tolist() == [0, 0, 0]
+    assert (other.get_layer("c2").kernel.numpy() == before.get_layer("c2").kernel.numpy()).all()
 
 
 def test_weights_of_another_network_are_refused(reference, tmp_path):

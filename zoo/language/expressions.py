@@ -656,3 +656,12 @@ def read(value: Any, bound: frozenset[str] = frozenset()) -> Iterator[str]:
         variables = {one for one in (loop if isinstance(loop, list) else [loop]) if isinstance(one, str)}
         for key, one in value.items():
             yield from read(one, bound | variables if key == "layers" else bound)
+
+
+def read_around(block: Mapping[str, Any]) -> set[str]:
+    """The names that a block reads of those around it: none of its own, but where a value of that name reads it."""
+    tables = [block.get(key) for key in ("parameters", "let")]
+    own = {name: value for table in tables if isinstance(table, dict) for name, value in table.items()}
+    found = {one for name, value in own.items() for one in read(value) if one not in own or one == name}
+    rest = {key: one for key, one in block.items() if key not in ("parameters", "let")}
+    return found | {*read(rest, frozenset(own))}

@@ -290,8 +290,7 @@ class _Reader:
                     at = key if isinstance(fine[name]["inputs"], Mapping) else index
                     self._wrong(("blocks", name, "inputs", at), f"nothing reads `{key}`", expected)
             self.spec_scope.read |= {name for name in scope.read if name not in scope.own}
-            rest = {key: one for key, one in fine[name].items() if key not in ("parameters", "let")}
-            self.spec_scope.read |= {*expressions.read(rest, frozenset((*block.parameters, *block.let)))}
+            self.spec_scope.read |= expressions.read_around(fine[name])
         self._recursive(fine)
 
     def _shapes(self, inputs: Mapping[str, Any], here: Path, nested: bool) -> dict[str, list[Any]]:
@@ -319,8 +318,6 @@ class _Reader:
             self._local(key, path, self.spec_scope.around)
         for kind, values in (("parameters", block.parameters), ("let", block.let)):
             for key, value in values.items():
-                if f"${key}" in expressions.words_of(value):  # the name around it
-                    self.spec_scope.read.add(key)
                 self._value(value, (*here, kind, key), scope, but=key)
         block.order = self._circles(block.let, lambda name: (*here, "let", name))
         self.under.append(_Under())

@@ -288,13 +288,7 @@ def _read(data: dict[str, Any]) -> set[str]:
     found = {*expressions.read({key: value for key, value in data.items() if key != "blocks" and key not in PROSE})}
     blocks = data.get("blocks")
     for block in blocks.values() if isinstance(blocks, dict) else ():
-        held = [block.get(key) for key in ("parameters", "let")] if isinstance(block, dict) else []
-        own = {name: value for one in held if isinstance(one, dict) for name, value in one.items()}
-        found |= {
-            one for name, value in own.items() for one in expressions.read(value) if one not in own or one == name
-        }
-        rest = {key: one for key, one in block.items() if key not in ("parameters", "let")} if held else block
-        found |= {*expressions.read(rest, frozenset(own))}
+        found |= expressions.read_around(block) if isinstance(block, dict) else set()
     return found
 
 
