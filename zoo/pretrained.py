@@ -51,9 +51,9 @@ def weights(spec: Spec, flat: Network, model: Any) -> dict[str, np.ndarray]:
         if not path.is_file():
             raise ZooError(f"{source} is not there; expected a file of weights")
         found = read_arrays(path)
-        theirs, ours = list(found), [one for one, _ in weights_by_path(model)]
-        without = not any(one.split("/")[0] in _top(flat) for one in theirs)  # a top of ours: nothing may stand there
-        left = [one for one in theirs if one not in ours] if _top(flat) and without else _within(theirs, ours)
+        theirs, ours, top = list(found), [one for one, _ in weights_by_path(model)], _top(flat)
+        without = bool(top) and not any(one.split("/")[0] in top for one in theirs)  # then nothing may stand there
+        left = [one for one in theirs if one not in ours] if without else _within(theirs, ours)
         _refuse_more(left, source, spec.name)
     elif is_published(source):
         found = _published(spec, source, flat, model)
@@ -371,11 +371,12 @@ def _adapted(
 ) -> dict[str, np.ndarray]:
     heads, stems = _heads(flat), _stems(flat, model)
     shapes = {path: tuple(variable.shape) for path, variable in weights_by_path(model)}
-    top = {path: shapes[path] for path in shapes if path.split("/")[0] in _top(flat)}
-    if top and _begins_anew(found, top) and any(path.split("/")[0] not in heads | _top(flat) for path in found):
-        heads |= _top(flat)
+    behind = _top(flat)
+    top = {path: shape for path, shape in shapes.items() if path.split("/")[0] in behind}
+    if top and _begins_anew(found, top) and any(path.split("/")[0] not in heads | behind for path in found):
+        heads |= behind
         found = {path: one for path, one in found.items() if path.split("/")[0] not in heads}
-        _refuse_frozen([one for one in flat.nodes if one.name in _top(flat) and one.still], model, source)
+        _refuse_frozen([one for one in flat.nodes if one.name in behind and one.still], model, source)
     odd = {path.split("/")[0] for path in shapes if path in found and found[path].shape != shapes[path]} & heads
     found = {path: one for path, one in found.items() if path.split("/")[0] not in odd}  # a bias goes with its kernel
     channels = {one.shape[-1] for one in flat.inputs if one.shape}
