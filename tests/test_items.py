@@ -137,7 +137,7 @@ def test_a_layer_is_called_by_the_names_of_its_calls_arguments():
     """
     found = {node.name: node for node in nodes(text, LSTMS)}
 
-    assert (found["b"].inputs, found["b"].call) == (("repeat_vector",), {"initial_state": ("encoder.1", "encoder.2")})
+    assert (found["b"].inputs, found["b"].call) == (("repeat_vector",), {"initial_state": ("encoder:1", "encoder:2")})
     assert (found["c"].inputs, found["c"].call) == (("b",), {"value": "sequence", "use_causal_mask": True})
     assert (found["d"].inputs, found["d"].call) == (("sequence",), {"value": "c"})
     assert (found["e"].inputs, found["e"].call) == (("c",), {"training": False})
@@ -156,7 +156,7 @@ def test_a_name_alone_and_previous_after_it_are_the_first_of_several_outputs():
     found = graph(text, LSTMS)
 
     assert (found["b"], found["c"]) == (["a"], ["a"])
-    assert (found["d"], found["e"]) == (["b", "a.1", "a.2", "c.1", "c.4"], ["d", "c", "a"])
+    assert (found["d"], found["e"]) == (["b", "a:1", "a:2", "c:1", "c:4"], ["d", "c", "a"])
     assert [node.outputs for node in nodes(text, LSTMS)] == [3, 1, 5, 1, 1]
 
 
@@ -888,7 +888,8 @@ def test_a_layer_or_an_input_that_leads_to_no_output_is_an_error_once_a_line():
         "blocks.wide.layers[0].Dense: `wide_lost` leads to no output; expected every layer to be used"
     ]
     assert refusal("layers: [Dense: 4]", TWO) == [
-        "inputs.right: `right` leads to no output; expected every input to be used"
+        "inputs.right: `right` leads to no output; expected every input to be used, or `unused: true` for one that is "
+        "not meant to be"
     ]
 
 

@@ -265,8 +265,8 @@ def test_a_gaussian_latent_stands_for_means_variances_a_sample_and_the_bound(lat
     ]  # fmt: skip
     assert (nodes["z_mean"].arguments, nodes["z_mean"].l2, nodes["z"].l2) == ({"units": 2}, 0.25, None)
     assert inputs(found)["z_mean"] == inputs(found)["z_log_var"] == ("dense",)
-    assert (inputs(found)["z"], inputs(found)["dense"]) == (("encoder", "encoder.1"), ("z",))
-    assert inputs(found)["evidence"] == ("table", "decoder", "encoder", "encoder.1", "z")
+    assert (inputs(found)["z"], inputs(found)["dense"]) == (("encoder", "encoder:1"), ("z",))
+    assert inputs(found)["evidence"] == ("table", "decoder", "encoder", "encoder:1", "z")
 
 
 # What may go wrong in the graph

@@ -27,18 +27,25 @@ VALUES = {
 
 TWO = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]
 
+CORNERS = [[[0.0, 0.0], [0.0, 5.0], [5.0, 0.0], [5.0, far]] for far in (5.0, 4.0)]
+
 OTHERS = {
     "transpose": {"axes": [0, 2, 1]}, "expand_dims": {"axis": 1}, "tile": {"repeats": [1, 1, 2]},
     "rot90": {"axes": [1, 2]}, "swapaxes": {"axis1": 1, "axis2": 2}, "diagonal": {"axis1": 1, "axis2": 2},
     "trace": {"axis1": 1, "axis2": 2}, "take": {"indices": [0, 2], "axis": 1}, "digitize": {"bins": [0.2, 0.5]},
     "ldexp": {"x2": 2}, "tensordot": {"x2": TWO, "axes": 1}, "dot": {"x2": TWO},
     **{key: {"q": 0.5, "axis": 1} for key in ("percentile", "quantile", "nanpercentile", "nanquantile")},
+    "image.crop_images": {"top_cropping": 1, "left_cropping": 2, "target_height": 4, "target_width": 3},
+    "image.pad_images": {"top_padding": 1, "left_padding": 2, "bottom_padding": 3, "right_padding": 4},
+    "image.resize": {"size": [5, 5]}, "image.extract_patches": {"size": [2, 2]}, "image.ssim": {"filter_size": 3},
+    "image.affine_transform": {"transform": [1.0, 0.0, 1.0, 0.0, 1.0, 2.0, 0.0, 0.0]},
+    "image.perspective_transform": {"start_points": CORNERS[0], "end_points": CORNERS[1]},
 }  # fmt: skip
 """Arguments of operations that take other values than most."""
 
 SHAPES = {
     "squeeze": (4, 1), "depth_to_space": (2, 2, 4), "space_to_depth": (4, 4, 2), "dot_product_attention": (4, 2, 4),
-    "cross": (4, 3),
+    "cross": (4, 3), **{name: (6, 8, 3) for name in OPERATIONS if name.startswith("image.")},
 }  # fmt: skip
 
 WHOLE = (

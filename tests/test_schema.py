@@ -116,7 +116,7 @@ def test_the_schema_beside_the_specs_is_fresh_and_goes_with_them():
 
 
 def test_the_schema_is_small_enough_for_an_editor():
-    assert len(text()) < 450_000
+    assert len(text()) < 500_000
 
 
 @pytest.mark.parametrize("path", [path for _, path in FILES], ids=[name for name, _ in FILES])
@@ -316,7 +316,7 @@ def test_a_spec_that_is_written_out_fits(name, validator):
         {"layers": [{"Dense": {"units": 4, "else": "input"}}]},
         {"layers": [{"Dense": 4}], "task": "binary"}, {"layers": [{"for": "i", "layers": ["Flatten"]}]},
         {"layers": [{"for": "if", "in": 2, "layers": ["Flatten"]}]},
-        {"layers": [{"Dense": {"name": "a.1", "units": 4}}]},
+        {"layers": [{"Dense": {"name": "a b", "units": 4}}]},
         {"layers": [{"Dropout": 1}]}, {"layers": [{"Dropout": -1}]}, {"layers": [{"Dense": 3.5}]},
         {"layers": [{"Dense": 0}]}, {"layers": [{"Dense": "relu"}]},
         {"layers": [{"Dense": {"units": 4, "activation": {"values": ["relu", "tahn"], "default": "relu"}}}]},

@@ -6,7 +6,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from zoo import layers as ours
@@ -22,12 +22,13 @@ UNFIT = (
     "adaptive_average_pool", "adaptive_max_pool", "allclose", "arange", "argpartition", "array", "array_equal",
     "array_split", "batch_normalization", "bincount", "broadcast_to", "cond", "conv", "conv_transpose",
     "convert_to_tensor", "corrcoef", "correlate", "ctc_decode", "ctc_loss", "custom_gradient", "depthwise_conv",
-    "diag", "diagflat", "dsplit", "eig", "flipud", "fold", "full", "geomspace", "histogram", "hsplit", "in_top_k",
-    "inner", "isclose", "kaiser", "kron", "linspace", "logspace", "lstsq", "lu_factor", "meshgrid", "moveaxis",
-    "ndim", "nonzero", "outer", "polar", "psnr", "ravel", "rearrange", "scatter", "scatter_update", "searchsorted",
-    "segment_max", "segment_min", "segment_prod", "segment_sum", "select", "separable_conv", "size", "slice",
-    "slice_update", "sparse_categorical_crossentropy", "trapezoid", "unfold", "unique", "unravel_index", "vander",
-    "vdot", "view", "view_as_complex", "view_as_real", "vsplit", "vstack",
+    "diag", "diagflat", "dsplit", "eig", "flipud", "fold", "full", "geomspace", "histogram", "hsplit",
+    "image.elastic_transform", "image.extract_patches_3d", "image.map_coordinates", "image.scale_and_translate",
+    "in_top_k", "inner", "isclose", "kaiser", "kron", "linspace", "logspace", "lstsq", "lu_factor", "meshgrid",
+    "moveaxis", "ndim", "nonzero", "outer", "polar", "psnr", "ravel", "rearrange", "scatter", "scatter_update",
+    "searchsorted", "segment_max", "segment_min", "segment_prod", "segment_sum", "select", "separable_conv", "size",
+    "slice", "slice_update", "sparse_categorical_crossentropy", "trapezoid", "unfold", "unique", "unravel_index",
+    "vander", "vdot", "view", "view_as_complex", "view_as_real", "vsplit", "vstack",
 )  # fmt: skip
 """Operations that are no function of each row alone, want what no row is, or whose answer a line could not state."""
 
@@ -111,11 +112,17 @@ def _words(module: Any, base: type) -> list[str]:
     return sorted(name for name in names if name[0].islower())
 
 
+def _functions(module: Any) -> Iterator[tuple[str, Any]]:
+    """The functions of `keras.ops` by name, `image.resize` among them; its other modules have none of their own."""
+    for within, where in (("", module), ("image.", module.image)):
+        yield from ((within + name, one) for name, one in sorted(vars(where).items()) if inspect.isfunction(one))
+
+
 def _operations(module: Any) -> dict[str, Any]:
     """The functions of `keras.ops` that are one operation of a graph each, by their names."""
     found: dict[str, Any] = {}
-    for name, function in sorted(vars(module).items()):
-        kind = _operation(function) if inspect.isfunction(function) and name not in UNFIT else None
+    for name, function in _functions(module):
+        kind = _operation(function) if name not in UNFIT else None
         parameters = inspect.signature(function).parameters if kind else {}
         if kind and not set(CODE) & set(parameters):
             found[name] = {**_parameters(parameters, kind), "kind": kind.__name__}
@@ -126,8 +133,8 @@ def _operations(module: Any) -> dict[str, Any]:
 def _refused(module: Any, known: Collection[str]) -> dict[str, str]:
     """The other functions of `keras.ops`, and why none is an item."""
     found = {}
-    for name, function in sorted(vars(module).items()):
-        if inspect.isfunction(function) and name not in known:
+    for name, function in _functions(module):
+        if name not in known:
             runs = set(CODE) & set(inspect.signature(function).parameters)
             found[name] = "it calls Python code, which a spec may not hold" if runs else UNFIT_SAYS
     return {name: why for name, why in found.items() if name != "abs"}  # which is ops.absolute under another name

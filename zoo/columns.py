@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo.language import catalogue
-from zoo.language.network import Network, Node
+from zoo.language.network import Network, Node, output
 
 READERS = {
     **dict.fromkeys(("Embedding", "ReversibleEmbedding"), "input_dim"), "CategoryEncoding": "num_tokens",
@@ -88,7 +88,7 @@ def _sent(network: Network, rows: Mapping[str, np.ndarray]) -> tuple[list[tuple[
             made = _carried(node, given)
         for number, row in enumerate(made):
             if row is not None:
-                rows |= {f"{node.name}.{number}": row} | ({} if number else {node.name: row})
+                rows[output(node.name, number)] = row
     return found, [rows.get(one) for one in network.outputs]
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from zoo.errors import ZooError
 from zoo.language import catalogue
-from zoo.language.network import Input, Network, Node, owner, snake_case
+from zoo.language.network import Input, Network, Node, output, snake_case
 from zoo.version import VERSION
 
 WIDTH = 120
@@ -337,7 +337,7 @@ class _File:
 
     def _laid_out(self, network: Network, names: _Names, lines: list[_Parts]) -> tuple[_Parts, _Parts]:
         """Add a line for each layer of a network; what a model of it takes, and what it answers."""
-        read = {_tensor(one) for node in network.nodes for one in node.read()} | set(map(_tensor, network.outputs))
+        read = {one for node in network.nodes for one in node.read()} | set(network.outputs)
         reused = {node.reuses for node in network.nodes}
         layers: dict[str, str] = {}
         for node in network.nodes:
@@ -358,11 +358,11 @@ class _File:
             if _is_stilled_late(node) and not node.reuses:
                 lines.append((f"{layers[node.name]}.trainable = False",))
         inputs = [names.give(one.name) for one in network.inputs]
-        return _one(inputs), _one([names.give(_tensor(one)) for one in network.outputs])
+        return _one(inputs), _one([names.give(one) for one in network.outputs])
 
     def _answers(self, node: Node, names: _Names, read: set[str]) -> str:
         """The variables that take what a layer answers."""
-        tensors = [node.name, *(f"{node.name}.{index}" for index in range(1, node.outputs))]
+        tensors = [output(node.name, index) for index in range(node.outputs)]
         found = [names.give(one) if one in read or one == node.name else "_" for one in tensors]
         kept = [*found]
         while len(kept) > 1 and kept[-1] == "_":
@@ -372,7 +372,7 @@ class _File:
 
     def _given(self, node: Node, names: _Names) -> list[_Parts]:
         """What a layer is called on: tensors, or one list of them, and what goes by the names of the call."""
-        inputs = [names.give(_tensor(one)) for one in node.inputs]
+        inputs = [names.give(one) for one in node.inputs]
         alone = node.operation and not node.many
         given = list[_Parts]((one,) for one in inputs)
         if inputs and not alone:
@@ -381,9 +381,9 @@ class _File:
             if isinstance(value, bool):
                 given.append(_keyword(key, (repr(value),)))
             elif isinstance(value, str):
-                given.append(_keyword(key, (names.give(_tensor(value)),)))
+                given.append(_keyword(key, (names.give(value),)))
             else:
-                given.append(_keyword(key, _listed([names.give(_tensor(one)) for one in value])))
+                given.append(_keyword(key, _listed([names.give(one) for one in value])))
         return given
 
     def _operation(self, node: Node, names: _Names) -> _Parts:
@@ -429,7 +429,7 @@ class _File:
         if self.lists and _is_list(node):
             return self._sequential(node.name, node.network.nodes)
         self._define_builder(node, node.network)
-        return _call(self.builders[id(node)], *((names.give(_tensor(one)),) for one in node.inputs))
+        return _call(self.builders[id(node)], *((names.give(one),) for one in node.inputs))
 
     def _sequential(self, name: str, nodes: Iterable[Node]) -> _Parts:
         layers = _bracket("[", (self._layer(node, _Names()) for node in nodes))
@@ -501,11 +501,6 @@ def _docstring(network: Network, command: str) -> str:
 
 def _name(name: Any) -> _Parts:
     return _keyword("name", _plain(name))
-
-
-def _tensor(name: str) -> str:
-    """A tensor by the one name that it has here: `lstm.0` is `lstm`."""
-    return owner(name) if name.endswith(".0") else name
 
 
 def _listed(names: Iterable[str]) -> _Parts:

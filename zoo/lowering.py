@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import Mark, Problem, ZooError, first_sentence
 from zoo.language import catalogue
-from zoo.language.network import Network, Node, snake_case
+from zoo.language.network import Network, Node, output, snake_case
 from zoo.language.ranges import Filled
 from zoo.seeding import derive, drawn, drawn_from
 
@@ -142,7 +143,7 @@ def _take_names(network: Network) -> None:
         one.layer == "Masking" for one in nodes
     ):
         for one in nodes:
-            keras.backend.get_uid(snake_case(one.operation or one.layer))
+            keras.backend.get_uid(snake_case(catalogue.bare(one.layer)))
             name, _, count = one.name.rpartition("_")
             if count.isdigit() and name in catalogue.catalogue()["ops"]:
                 for _ in range(min(int(count), 1_000)):
@@ -195,8 +196,7 @@ def _laid_out(
             continue
         layers[node.name] = made
         results = keras.tree.flatten(results)  # the states of several cells come in lists of their own
-        tensors.update({f"{node.name}.{index}": one for index, one in enumerate(results)})
-        tensors[node.name] = results[0]
+        tensors.update({output(node.name, index): one for index, one in enumerate(results)})
     if refused:
         raise ZooError(*refused.values())
     return [tensors[name] for name in network.outputs]
@@ -254,7 +254,7 @@ def _operation(node: Node) -> Callable[..., Any]:
     import keras
 
     name = node.operation
-    function = getattr(keras.ops, name)
+    function = operator.attrgetter(name)(keras.ops)
     constants = {key: _constant(node.layer, key, value) for key, value in node.arguments.items()}
     free = catalogue.operands(node.layer, {**constants, **node.call})[0]
 

@@ -38,9 +38,9 @@ from zoo.importing.graphs import (
 from zoo.importing.saying import PREVIOUS, layers_of, operation_said
 from zoo.language import catalogue, folding, network, reading, unfolding
 from zoo.language.families import DTYPES, KINDS, kinds
-from zoo.language.network import free, names_of, owner, snake_case
+from zoo.language.network import free, layer_named, names_of, snake_case
 from zoo.language.objects import FIRST, GROUP, OURS, WRAPPED, kernels
-from zoo.language.parsing import NAME, NAMES
+from zoo.language.parsing import LAYER, LAYERS, NAME, NAMES
 from zoo.lowering import Plain, lower, together
 
 if TYPE_CHECKING:
@@ -173,10 +173,8 @@ class _Import:
         outputs = body.run()
         if self.refused:
             raise ZooError(*self.refused)
-        if twice := [one for one in outputs if outputs.count(one) > 1]:
-            raise ZooError(f"`{model.name}` answers `{twice[0]}` twice; expected each tensor once")
-        if unread := [one for one in names if one not in body.read and one not in outputs]:
-            raise ZooError(f"the input `{unread[0]}` leads to no output; expected every input to be used")
+        for name, one in begun.get("inputs", {}).items():
+            one |= {} if name in body.read or name in outputs else {"unused": True}
         cut = _head(body.items) if begun["task"] and outputs == [body.previous] else 0
         layers, head = body.items[: cut or None], _sized(body.items[cut:], begun) if cut else []
         blocks = self.blocks.values()
@@ -204,7 +202,7 @@ def stated(model: keras.Model, name: str = "") -> tuple[dict[str, Any], list[str
     inputs = [_input(tensor, stateful) for tensor in model.inputs]
     kind = kinds(inputs[0])[0]  # what a single input is called, unless a layer is
     taken = {one.name for one in model.layers} - {operation_of(model.inputs[0]).name}
-    single = len(inputs) == 1 and kind not in taken
+    single = len(inputs) == 1 and not {kind, "input"} & taken
     names = ["input"] if single else _input_names(model)
     task, facts = _task(model)
     if "vocabulary" in facts:
@@ -236,6 +234,7 @@ class _Body:
         self.classes: list[str] = []
         self.names = {key_of(tensor): name for tensor, name in zip(model.inputs, inputs, strict=True)}
         self.unknown: dict[Key, str] = {}  # outputs that the language does not know, and whose
+        self.inputs = inputs
         self.used = {*inputs, *used}
         self.previous = inputs[0]
         self.read: set[str] = set()
@@ -329,7 +328,7 @@ class _Body:
     ) -> None:
         """Write an item: its name where it would not have it anyway, `from` where it is not called on `previous`."""
         name = name or self._new_name(snake_case(target))
-        if wrong := _no_name(name):
+        if wrong := self._no_name(name):
             raise Refused(f"cannot be called so in a spec{wrong}")
         source, begin = self._source(call, first)
         words = {} if self._is_usual(target, name) else {"name": name}
@@ -340,7 +339,10 @@ class _Body:
     def _write(self, item: Item, begin: str, name: str, call: Call, outputs: int) -> None:
         self.items.append({"from": begin, "layers": [item]} if begin else item)
         self.used.add(name)
-        self.names |= {key_of(one): f"{name}.{index}" if index else name for index, one in enumerate(call.outputs)}
+        texts = [name, *(f"{name}.{index}" for index in range(1, len(call.outputs)))]
+        if taken := {*texts[1:]} & (self.used | self.future):
+            raise Refused(f"has an output `{taken.pop()}` in a spec, as a layer is called; expected other names")
+        self.names |= {key_of(one): text for one, text in zip(call.outputs, texts, strict=True)}
         self.unknown |= {key_of(one): name for one in call.outputs[outputs:]}
         self.previous = name
 
@@ -372,16 +374,24 @@ class _Body:
         if value is PREVIOUS:
             return "previous"
         name = value if isinstance(value, str) else self._name_of(value)
-        self.read.add(owner(name))
+        self.read.add(name)
         return "previous" if name == self.previous else name
 
     def _new_name(self, base: str) -> str:
         """A name for what the model has no name for; no layer has it, before or after."""
         return free(base, self.used | self.future)
 
+    def _no_name(self, name: str) -> str:
+        """Why a layer cannot be called so in a spec, an empty text if it can."""
+        if not LAYER.fullmatch(name):
+            return f"; expected {LAYERS}, as TensorFlow does"
+        if name in self.names.values() and name not in self.inputs:
+            return f", where `{name}` is an output of `{layer_named(name)}`; expected other names"
+        return ", where it is a word of the language; expected another name" if name == "previous" else ""
+
     def _is_usual(self, target: str, name: str) -> bool:
         """Whether an item goes by this name without being given it."""
-        usual = snake_case(target.removeprefix(catalogue.OPERATIONS))
+        usual = snake_case(catalogue.bare(target))
         return name == free(usual, self.used)
 
     def _again(self, call: Call) -> None:
@@ -408,7 +418,7 @@ class _Body:
             raise Refused(f"is a model called with {listed(call.named)}; expected its inputs alone")
         if any(map(_is_optional, model.inputs)):
             raise Refused("is a model inside the model with an optional input; expected inputs that every row has")
-        inputs = ["input"] if len(model.inputs) == 1 else _input_names(model)
+        inputs = ["input"] if len(model.inputs) == 1 and not _has_input(model) else _input_names(model)
         frozen = self.frozen or is_frozen(model, self.whole.still)
         # A block has no `training`: what is said of the model is said of the layers in it.
         training, masked = call.named.get("training"), masked_inside(model, self.calls, self.masked)
@@ -423,11 +433,9 @@ class _Body:
         if len(given) > 1:  # on tensors of several sizes
             shapes = ({"shape": list(one.shape[1:])} for one in model.inputs)
             block = {"inputs": dict(zip(inputs, shapes, strict=True)), **block}
-        elif len(inputs) > 1:
+        elif inputs != ["input"]:
             block = {"inputs": inputs, **block}
         block |= {} if outputs == [inside.previous] else {"outputs": outputs}
-        if len(set(outputs)) < len(outputs):
-            raise Refused("is a model inside the model that answers a tensor twice")
         name = self._block_name(model.name, block)
         self.whole.blocks[name] = block
         self.classes += inside.classes
@@ -446,15 +454,6 @@ class _Body:
             if is_free or json.dumps(known.get(found)) == json.dumps(block):
                 return found
         raise AssertionError
-
-
-def _no_name(name: str) -> str:
-    """Why a layer cannot be called so in a spec, an empty text if it can."""
-    if not NAME.fullmatch(name):
-        return f"; expected {NAMES}"
-    if owner(name) != name:
-        return f", where `{name}` is an output of `{owner(name)}`; expected a name without a number behind a dot"
-    return ", where it is a word of the language; expected another name" if name in ("previous", "input") else ""
 
 
 # What stands around the layers
@@ -476,6 +475,11 @@ def _input(tensor: Any, stateful: bool) -> dict[str, Any]:
     if _is_optional(tensor):
         raise ZooError(f"the input `{name}` is optional; expected one that every row has")
     return {"shape": shape, **({"dtype": tensor.dtype} if tensor.dtype != "float32" else {})}
+
+
+def _has_input(model: Any) -> bool:
+    """Whether a layer of a model that is none of its inputs is called `input`."""
+    return any(one.name == "input" for one in model.layers if one not in set(map(operation_of, model.inputs)))
 
 
 def _is_optional(tensor: Any) -> bool:

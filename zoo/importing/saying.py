@@ -280,8 +280,8 @@ def _unnamed(value: Any) -> Any:
     return [_unnamed(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
-def _value(key: str, value: Any, twice: bool = False) -> Any:
-    """A value of a config as a spec writes it; `twice` in a layer that goes both ways."""
+def _value(key: str, value: Any, twice: bool = False, sized: bool = True) -> Any:
+    """A value of a config as a spec writes it; `twice` in a layer that goes both ways, `sized` if one size is all."""
     if isinstance(value, dict) and value.get("class_name") in ("__numpy__", "__tensor__"):
         return _constant(key, _array(value["config"]))
     if isinstance(value, dict) and "class_name" in value:
@@ -294,7 +294,7 @@ def _value(key: str, value: Any, twice: bool = False) -> Any:
         made = [_value(key, one) for one in value]
         if key == "axis" and len(made) == 1:
             return made[0]
-        return _sized_value(made) if key in SIZED else made
+        return _sized_value(made) if key in SIZED and sized else made
     if isinstance(value, str) and key.endswith("activation") and value not in catalogue.words("activation"):
         raise Refused(f"has the activation {value}, which is none of Keras's")
     if isinstance(value, str) and is_expression(value):
@@ -368,8 +368,10 @@ def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]
             tensors[key] = value
         elif f"*{key}" in entry["tensors"] or (key in entry["tensors"] and catalogue.takes_list(target)):
             several = list(value)
-        elif hasattr(value, "shape") or key in entry["required"] or value != entry["arguments"].get(key):
-            constants[key] = _index(value) if (kind, key) == ("GetItem", "key") else _constant(key, value)
+        elif hasattr(value, "shape") or key in entry["required"] or _unnamed(value) != entry["arguments"].get(key):
+            # Those of images take no number for equal ones, and tell by their count how many axes there are.
+            sized = not found[kind].startswith("image.")
+            constants[key] = _index(value) if (kind, key) == ("GetItem", "key") else _constant(key, value, sized)
     if kind == "Unstack":
         constants["num"] = len(call.outputs)
     if across := [key for key in entry["required"] if constants.get(key, 0) is None]:
@@ -412,7 +414,7 @@ def _odd_type(value: Any, beside: Collection[str]) -> str:
     return "" if kind in ("float32", "float64", "int32", "bool") else kind
 
 
-def _constant(key: str, value: Any) -> Any:
+def _constant(key: str, value: Any, sized: bool = True) -> Any:
     """A constant of an operation as a spec writes it."""
     import keras
     import numpy as np
@@ -422,7 +424,7 @@ def _constant(key: str, value: Any) -> Any:
         if value.size > MOST:
             raise Refused(f"holds {value.size:,} numbers under {key}; expected {MOST:,} at most")
         value = [_short(one) for one in value] if value.ndim else _short(value)
-    return _value(key, value)
+    return _value(key, value, sized=sized)
 
 
 def _short(value: Any) -> Any:

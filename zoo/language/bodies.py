@@ -6,7 +6,7 @@ The rules of the language that need values are here: conditions, loops, repeats,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,9 +14,9 @@ from zoo.errors import Mark, Problem, listed, nearest
 from zoo.language import catalogue, expressions, items, objects
 from zoo.language.expressions import LOST, Lost, Wrong
 from zoo.language.items import MOST, Block, Call, Group, Item, Let, Reuse, Source
-from zoo.language.network import Input, Network, Node, is_chain, owner, snake_case
+from zoo.language.network import Input, Network, Node, is_chain, layer_named, output, snake_case
 from zoo.language.objects import is_lambda
-from zoo.language.parsing import NAME, NAMES, Path, shown, written
+from zoo.language.parsing import LAYER, LAYERS, Path, shown, written
 from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, STATED, Spec
 
 MOST_LAYERS, MOST_STEPS, DEEPEST = 20_000, 200_000, 100
@@ -378,7 +378,7 @@ class Bodies:
         name = (
             self._given_name(item, frame, suffix)
             if item.name is not None
-            else self._default_name(layer.removeprefix(catalogue.OPERATIONS), frame)
+            else self._default_name(catalogue.bare(layer), frame)
         )
         if not name:
             return
@@ -486,11 +486,16 @@ class Bodies:
         """The tensors that a block answers: those that it names, or its last item's."""
         if not block.outputs:
             return (inside.previous,)
-        here = ("blocks", block.name, "outputs")
-        found = tuple(self._tensor(one, inside, (*here, index)) for index, one in enumerate(block.outputs))
+        return self._answers(block.outputs, inside, ("blocks", block.name, "outputs"))
+
+    def _answers(self, given: Sequence[Any], frame: Frame, path: Path) -> tuple[str, ...]:
+        """The tensors that `outputs` names. One that stands there under two names is a mistake, under one it is not."""
+        found = tuple(self._tensor(one, frame, (*path, index)) for index, one in enumerate(given))
         for index, one in enumerate(found):
-            if one in found[:index] and self.whole:
-                self._wrong((*here, index), f"{shown(block.outputs[index])} stands there twice", "each tensor once")
+            first = found.index(one)
+            if given[index] != given[first] and self.whole:
+                wrong = f"{shown(given[index])} is {shown(given[first])}, which stands there already"
+                self._wrong((*path, index), wrong, "each tensor once")
         return found
 
     def _block_inputs(
@@ -595,23 +600,27 @@ class Bodies:
             return ""
         if suffix and type(given) in (str, int) and given not in ("previous", "input"):
             given = f"{given}{suffix}"
-        name = self._name(given, path)
+        name = self._name(given, frame, path)
         if not name:
             frame.lost.append(re.escape(str(given)))
         return name
 
-    def _name(self, given: Any, path: Path) -> str:
+    def _name(self, given: Any, frame: Frame, path: Path) -> str:
         name = str(given)
-        if type(given) not in (str, int) or not NAME.fullmatch(name):
-            self._wrong(path, f"{shown(given)} is no name", NAMES)
-        elif owner(name) != name:
-            self._wrong(path, f"`{name}` means an output of `{owner(name)}`", "a name without a number behind a dot")
-        elif name in ("previous", "input"):
+        if type(given) not in (str, int) or not LAYER.fullmatch(name) or (type(given) is int and given < 0):
+            self._wrong(path, f"{shown(given)} is no name", LAYERS)
+        elif (base := layer_named(name)) != name and self._answers_several(base, frame):
+            self._wrong(path, f"`{name}` means an output of `{base}`", "a name without a number behind a dot")
+        elif name == "previous" or (name == "input" and name in frame.tensors):
             self._wrong(path, f"`{name}` is a word of the language", "another name")
         else:
             return name
         self.whole = False
         return ""
+
+    def _answers_several(self, name: str, frame: Frame) -> bool:
+        """Whether what goes by a name has several outputs, `name.0`, `name.1`, ..."""
+        return name in frame.tensors and (frame.outputs.get(frame.tensors[name], 1) > 1 or f"{name}.0" in frame.tensors)
 
     def _default_name(self, target: str, frame: Frame) -> str:
         """The class in Keras's snake case, counted within its body: `conv2d`, `conv2d_1`."""
@@ -644,12 +653,13 @@ class Bodies:
             return frame.previous
         if type(given) in (str, int) and name in frame.tensors:
             return frame.tensors[name]
-        base, number = owner(name), name.rpartition(".")[2]
+        base, number = layer_named(name), name.rpartition(".")[2]
         if type(given) is str and base != name and base in frame.tensors:
             tensor, count = frame.tensors[base], frame.outputs.get(frame.tensors[base], 1)
-            count = max(count, sum(owner(one) == base != one for one in frame.tensors))  # of a block that is not nested
+            # Those of a block that is not nested have names of their own.
+            count = max(count, sum(layer_named(one) == base != one for one in frame.tensors))
             if int(number) < count and count > 1:
-                return tensor if number == "0" else f"{tensor}.{number}"
+                return output(tensor, int(number))
             if tensor in self.unclear:
                 self.whole = False
                 return tensor

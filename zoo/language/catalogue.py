@@ -405,6 +405,11 @@ def is_operation(target: str) -> bool:
     return target.startswith(OPERATIONS)
 
 
+def bare(target: str) -> str:
+    """A class, or the function of an operation without the modules around it: `resize` for `ops.image.resize`."""
+    return target.rpartition(".")[2]
+
+
 def operation(target: str) -> dict[str, Any] | tuple[str, str, str]:
     """The arguments of an operation and which of them are tensors, or what is wrong with its name."""
     known, name = catalogue()["ops"], target.removeprefix(OPERATIONS)
@@ -413,7 +418,8 @@ def operation(target: str) -> dict[str, Any] | tuple[str, str, str]:
         return found
     if name in catalogue()["ops refused"]:
         return f"`{target}` is refused: {catalogue()['ops refused'][name]}", "another operation, or a layer", ""
-    close = "absolute" if name == "abs" else nearest(name, known)
+    elsewhere = [one for one in (bare(name), f"image.{bare(name)}") if one in known]
+    close = "absolute" if name == "abs" else elsewhere[0] if elsewhere else nearest(name, known)
     return f"no operation `{target}`", "a function of keras.ops that makes tensors of tensors", close and f"ops.{close}"
 
 

@@ -328,12 +328,12 @@ def _tensors(
 ) -> list[Row]:
     """A row where tensors do not stand for one another; that a layer came between them is told already."""
     if len(left) != len(right):
-        return [(what, _shown(", ".join(left)), _shown(", ".join(right)))]
+        return [(what, _shown(_said(left)), _shown(_said(right)))]
     for mine, its in zip(left, right, strict=True):
         here, there = (inside, network.owner(mine)), (within, network.owner(its))
         apart = here in same.pairs and _number(mine) != _number(its)
         if apart or not same.is_wired(here, there):
-            return [(what, _shown(", ".join(left)), _shown(", ".join(right)))]
+            return [(what, _shown(_said(left)), _shown(_said(right)))]
     return []
 
 
@@ -342,9 +342,13 @@ def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
+def _said(tensors: Iterable[str]) -> str:
+    return ", ".join(map(network.said, tensors))
+
+
 def _number(tensor: str) -> str:
     """Which output of its layer a tensor is."""
-    return tensor[len(network.owner(tensor)) :] or ".0"
+    return tensor[len(network.owner(tensor)) :]
 
 
 def _key(node: Node) -> str:

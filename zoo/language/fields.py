@@ -121,6 +121,7 @@ INPUT: dict[str, tuple[Test, str]] = {
     "vocabulary": (is_count, objects.COUNT),
     "classes": (is_count, objects.COUNT),
     "columns": (_is_texts, "a list of names"),
+    "unused": (lambda value: isinstance(value, bool), "true or false"),
 }
 
 TRAINING: dict[str, tuple[Test, str]] = {

@@ -18,9 +18,9 @@ from typing import Any
 from zoo.language import catalogue, dumping, expressions, network, reading, unfolding
 from zoo.language.fields import FIELDS
 from zoo.language.items import BUILT_IN
-from zoo.language.network import Network, owner
+from zoo.language.network import Network, layer_named
 from zoo.language.objects import GROUP, OURS, is_named
-from zoo.language.parsing import NAME
+from zoo.language.parsing import LAYER
 
 Data = dict[str, Any]
 Item = Any
@@ -231,7 +231,7 @@ def _read(items: Iterable[Item]) -> set[str]:
     """The layers whose tensors items read."""
     found: set[str] = set()
     for one in items:
-        _rerouted(one, lambda name: found.add(owner(name)))
+        _rerouted(one, lambda name: found.add(layer_named(name)))
     return found
 
 
@@ -441,7 +441,7 @@ def _chunks(data: Data, which: str, body: list[Item]) -> Iterator[_Chunk]:
     """Every run of items whose names begin with the same words, and whose last tensor alone is read elsewhere."""
     begin = list((data["blocks"][which] if which else data).get("inputs", ["input"]))
     made, kept = [_names(one) for one in body], {one["reuse"]["layer"] for one in body if "reuse" in one}
-    kept |= set(map(owner, (data["blocks"][which] if which else data).get("outputs") or []))
+    kept |= set(map(layer_named, (data["blocks"][which] if which else data).get("outputs") or []))
     kept |= set() if which else _read(data.get("head") or [])
     readers: dict[str, set[int]] = defaultdict(set)
     for index, one in enumerate(body):
@@ -460,7 +460,7 @@ def _chunks(data: Data, which: str, body: list[Item]) -> Iterator[_Chunk]:
             inside = [name for names in made[start:end] for name in names]
             open_ = any(readers[name] - set(range(start, end)) or name in kept for name in inside[:-1])
             reused = {one["reuse"]["layer"] for one in body if "reuse" in one} & set(inside)
-            free = NAME.fullmatch(prefix) and owner(prefix) == prefix and [prefix] not in made
+            free = LAYER.fullmatch(prefix) and layer_named(prefix) == prefix and [prefix] not in made
             if free and 2 <= end - start <= LONGEST and not open_ and not reused:
                 before = (made[start - 1][-1:] or ["previous"])[0] if start else next(iter(begin))
                 found = _chunk(body[start:end], prefix, set(inside), before)
@@ -475,7 +475,7 @@ def _chunk(items: list[Item], prefix: str, inside: set[str], before: str) -> tup
     sources: list[str] = []
 
     def tensor(name: str, first: bool) -> str:
-        if owner(name) in inside:
+        if layer_named(name) in inside:
             return name[len(prefix) + 1 :]
         if name == "previous" and not first:
             return name
@@ -491,7 +491,7 @@ def _chunk(items: list[Item], prefix: str, inside: set[str], before: str) -> tup
         source = "previous" if source == "input" and index == 0 else source
         made.append({target: {**body, "name": body["name"][len(prefix) + 1 :], "from": source}})
     names = {name for one in made for name in _names(one)}
-    fine = all(NAME.fullmatch(name) and owner(name) == name for name in names)
+    fine = all(LAYER.fullmatch(name) and layer_named(name) == name for name in names)
     taken = {"previous", *map(_input, range(len(sources)))} & names
     return (made, sources) if fine and not taken and 0 < len(sources) <= MOST_INPUTS else None
 
@@ -547,7 +547,7 @@ def _called(data: Data, chunks: list[_Chunk], calls: list[Item]) -> Data:
         renamed = {chunk.last: chunk.prefix for chunk, _ in starts.values()}
 
         def tensor(name: str, renamed: Mapping[str, str] = renamed) -> str:
-            return renamed.get(owner(name), owner(name)) + name[len(owner(name)) :]
+            return renamed.get(layer_named(name), layer_named(name)) + name[len(layer_named(name)) :]
 
         changed: list[Item] = []
         at = 0

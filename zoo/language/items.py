@@ -18,7 +18,7 @@ from zoo.language.expressions import Wrong, is_expression
 from zoo.language.families import head
 from zoo.language.fields import BODY, INPUT
 from zoo.language.objects import ALONE, BLOCK, GROUP, OURS, REUSE
-from zoo.language.parsing import NAME, NAMES, Path, shown, written
+from zoo.language.parsing import LAYERS, NAME, Path, shown, written
 from zoo.language.spec import STATED, Spec
 
 BUILT_IN = ("name", *STATED, "l2", "dropout", "input", "inputs")
@@ -269,8 +269,8 @@ class _Reader:
                     shapes = self._shapes(inputs, (*here, "inputs"), body.get("nested", False) is True)
                 outputs = body.get("outputs", [])
                 if "outputs" in body and not _are_outputs(outputs):
-                    self._wrong((*here, "outputs"), f"{shown(outputs)} is not accepted", "a list of tensors, each once")
-                    outputs = list(dict.fromkeys(map(str, outputs))) if isinstance(outputs, list) else []
+                    self._wrong((*here, "outputs"), f"{shown(outputs)} is not accepted", "a list of tensors")
+                    outputs = []
                     self.whole = False
                 nested = bool(body.get("nested", False))
                 self.blocks[name] = Block(
@@ -564,7 +564,7 @@ class _Reader:
     ) -> Item:  # fmt: skip
         self._value(own.get("name"), (*path, "name"), scope)
         if "name" in own and own["name"] is None:
-            self._wrong((*path, "name"), "`null` is no name", NAMES)
+            self._wrong((*path, "name"), "`null` is no name", LAYERS)
         if "else" in own:
             self._value(own["else"], (*path, "else"), scope)
             if "if" not in own:
@@ -911,10 +911,8 @@ def _tensors(raw: Any, named: bool = False) -> Iterator[str]:
 
 
 def _are_outputs(value: Any) -> bool:
-    """Whether a value can be the outputs of a block: names of tensors, each once."""
-    if not isinstance(value, list) or not value or not all(type(one) in (str, int) for one in value):
-        return False
-    return len(set(map(str, value))) == len(value)
+    """Whether a value can be the outputs of a block: names of tensors."""
+    return isinstance(value, list) and value != [] and all(type(one) in (str, int) for one in value)
 
 
 def _is_size(value: Any) -> bool:

@@ -21,7 +21,7 @@ from zoo.language.ranges import Filled
 class Node:
     """One layer of a network: what it is called, what it is, what it is called on, and how it is regularised.
 
-    `inputs` are names of nodes and inputs of the same network, `name.1` for a second output; `many` says that they are
+    `inputs` are names of nodes and inputs of the same network, `name:1` for a second output; `many` says that they are
     handed over as a list, `call` what the layer is given by the names of its call's arguments. `l2` is lambda for its
     kernels (None where it has none); `dropout` is p (None where it is no dropout layer). `part` is the section it
     stands in: layers, encoder, latent, decoder, criterion or head. `network` is what a model inside the model holds;
@@ -130,10 +130,25 @@ class Network:
         return {value.name for value in values if isinstance(value, Filled)}
 
 
+def output(name: str, number: int) -> str:
+    """The tensor that is an output of a node: the name of the node for the first. No layer's name has a colon."""
+    return f"{name}:{number}" if number else name
+
+
 def owner(tensor: str) -> str:
-    """The node or input of a tensor: `lstm` for `lstm.1`."""
-    name, dot, number = tensor.rpartition(".")
-    return name if dot and number.isdigit() else tensor
+    """The node or input of a tensor: `lstm` for `lstm:1`."""
+    return tensor.partition(":")[0]
+
+
+def said(tensor: str) -> str:
+    """A tensor as a spec names it: `lstm.1` for `lstm:1`."""
+    return tensor.replace(":", ".")
+
+
+def layer_named(text: str) -> str:
+    """The layer that a tensor's text in a spec names, unless a layer is called so itself: `lstm` for `lstm.1`."""
+    name, dot, number = text.rpartition(".")
+    return name if dot and number.isdigit() else text
 
 
 def names_of(base: str) -> Iterator[str]:

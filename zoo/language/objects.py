@@ -10,7 +10,7 @@ from typing import Any
 from zoo.errors import listed, nearest
 from zoo.language import catalogue
 from zoo.language.expressions import holds, is_expression
-from zoo.language.parsing import NAME, NAMES, Path, shown
+from zoo.language.parsing import LAYER, LAYERS, Path, shown
 from zoo.language.ranges import Range, is_number
 
 Found = tuple[Path, str, str, str]
@@ -163,8 +163,8 @@ def named(
     elif isinstance(given, Mapping) or given is None:
         inner = {key: one for key, one in (given or {}).items() if module != "layers" or key != "name"}
         own = (given or {}).get("name", "name") if module == "layers" else "name"
-        if not is_expression(own) and not (type(own) in (str, int) and NAME.fullmatch(str(own))):
-            yield (*here, "name"), f"{shown(own)} is no name", NAMES, ""
+        if not is_expression(own) and not (type(own) in (str, int) and LAYER.fullmatch(str(own))):
+            yield (*here, "name"), f"{shown(own)} is no name", LAYERS, ""
         usual = (defaults or {}).get(name) or () if module == "layers" else ()
         required = [key for key in entry["required"] if key not in usual]
         yield from arguments(name, inner, {**entry, "required": required}, here, defaults=defaults)

@@ -40,7 +40,11 @@ _TAGS = "tag:yaml.org,2002:"
 _DEEP = f"nested deeper than {DEEPEST} levels"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 NAMES = "letters a to z or A to Z, digits, `_`, `-` and `.`"
-"""What specs and layers may be called: what Keras, TensorFlow and file systems take."""
+"""What specs may be called: what Keras, TensorFlow and file systems take."""
+
+LAYER = re.compile(r"[A-Za-z0-9_.>-]*[A-Za-z0-9_][A-Za-z0-9_.>-]*")
+LAYERS = f"{NAMES.replace(' and', ',')} and `>`"
+"""What layers may be called: what TensorFlow takes as the name of a scope inside another."""
 
 MOST = 1_000_000
 """So many values may a mapping of Python hold that is read as a spec."""

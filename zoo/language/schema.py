@@ -10,7 +10,7 @@ from zoo.language import catalogue, expressions, items, objects
 from zoo.language.bodies import MOST_LAYERS
 from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS, losses
 from zoo.language.fields import BODY
-from zoo.language.parsing import FARTHEST
+from zoo.language.parsing import FARTHEST, LAYER
 from zoo.language.spec import STATED
 
 Schema = dict[str, Any]
@@ -38,9 +38,9 @@ CALLED = "^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 NAME: Schema = {
     "type": ["string", "integer"],
-    "pattern": rf"\$|^[A-Za-z0-9][A-Za-z0-9_.-]*$|{_ARITHMETIC}",
+    "pattern": rf"\$|^{LAYER.pattern}$|{_ARITHMETIC}",
     "minimum": 0,
-    "not": {"anyOf": [{"enum": ["previous", "input"]}, {"type": "string", "pattern": r"^[^$ ]*\.[0-9]+$"}]},
+    "not": {"const": "previous"},
 }
 """The name of a layer, as it stands or as it is computed."""
 
@@ -321,7 +321,7 @@ def _keys() -> dict[str, Schema]:
         "head": _described("The last layers, in place of those that the task brings.", body),
         "outputs": _described(
             "The tensors that the network answers.",
-            {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 1, "uniqueItems": True},
+            {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 1},
         ),
         "weights": _described(
             "Where its weights begin: imagenet, keras:NAME, run:NAME, or a file.",
@@ -416,6 +416,7 @@ def _definitions() -> dict[str, Schema]:
                     "uniqueItems": True,
                     "minItems": 1,
                 },
+                "unused": _described("Whether it leads to no output, on purpose.", {"type": "boolean"}),
             },
             "additionalProperties": False,
             "required": ["shape"],
@@ -509,13 +510,13 @@ def _definitions() -> dict[str, Schema]:
                     _either(
                         {
                             "type": "array",
-                            "items": {**NAME, "type": "string", "not": {"const": "previous"}},
+                            "items": {"type": "string", "pattern": CALLED, "not": {"const": "previous"}},
                             "minItems": 1,
                             "uniqueItems": True,
                         },
                         {
                             "type": "object",
-                            "propertyNames": {**NAME, "not": {"const": "previous"}},
+                            "propertyNames": {"pattern": CALLED, "not": {"const": "previous"}},
                             "additionalProperties": {
                                 "type": "object",
                                 "properties": {
@@ -535,7 +536,7 @@ def _definitions() -> dict[str, Schema]:
                 "layers": _ref("items"),
                 "outputs": _described(
                     "The tensors that it answers; without it that of its last item.",
-                    {"type": "array", "items": tensor, "minItems": 1, "uniqueItems": True},
+                    {"type": "array", "items": tensor, "minItems": 1},
                 ),
             },
             "required": ["layers"],

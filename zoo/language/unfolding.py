@@ -12,7 +12,19 @@ from zoo.language.bodies import Bodies, Frame, as_computed
 from zoo.language.expressions import LOST, Wrong
 from zoo.language.families import FACTS, LIKELIHOODS, head, uneven
 from zoo.language.items import Call
-from zoo.language.network import WITHOUT_NOISE, Input, Network, Node, activation, answering, free, is_chain, owner
+from zoo.language.network import (
+    WITHOUT_NOISE,
+    Input,
+    Network,
+    Node,
+    activation,
+    answering,
+    free,
+    is_chain,
+    output,
+    owner,
+    said,
+)  # fmt: skip
 from zoo.language.objects import is_count, is_lambda
 from zoo.language.parsing import Path, shown
 from zoo.language.ranges import Filled
@@ -95,11 +107,7 @@ class _Unfolding(Bodies):
         given = self.spec.data.get("outputs")
         if given is None:
             return (frame.previous,)
-        found = tuple(self._tensor(one, frame, ("outputs", index)) for index, one in enumerate(given))
-        for index, one in enumerate(found):
-            if one in found[:index] and self.whole:
-                self._wrong(("outputs", index), f"{shown(given[index])} stands there twice", "each tensor once")
-        return found
+        return self._answers(given, frame, ("outputs",))
 
     def _prepare(self) -> tuple[Node, ...]:
         """The chain of `prepare`, on names of its own."""
@@ -310,7 +318,7 @@ class _Unfolding(Bodies):
         frame.part = name
         inputs = tuple(given.values())
         self._place(frame, (name,), name, "Functional", {}, inputs, network=network, outputs=len(outputs))
-        return (name, *(f"{name}.{index}" for index in range(1, len(outputs))))
+        return tuple(output(name, index) for index in range(len(outputs)))
 
     def _head(self, frame: Frame) -> None:
         spec = self.spec
@@ -377,9 +385,9 @@ class _Unfolding(Bodies):
         read = {name for node in network.nodes for name in node.read()} | set(network.outputs)
         for node in network.nodes:
             apart = node.layer == "Bidirectional" and node.arguments.get("merge_mode", "") is None
-            if apart and not node.reuses and f"{node.name}.1" not in read and node.path not in self.loose:
+            if apart and not node.reuses and output(node.name, 1) not in read and node.path not in self.loose:
                 self.loose.add(node.path)
-                wrong = f"`{node.name}.1`, what it read backward, leads to no output"
+                wrong = f"`{said(output(node.name, 1))}`, what it read backward, leads to no output"
                 expected = f"`from: [{node.name}.0, {node.name}.1]`, or another `merge_mode`"
                 self.problems.append(Problem(wrong, expected, "", node.path, node.mark))
             if node.name not in used and node.path not in self.loose:  # a line that is gone through often says it once
@@ -387,10 +395,13 @@ class _Unfolding(Bodies):
                 wrong = f"`{node.name}` leads to no output"
                 self.problems.append(Problem(wrong, "every layer to be used", "", node.path, node.mark))
         if network.inputs == self.inputs:
-            for name in network.inputs:
-                if name.name not in used:
-                    path = ("inputs", name.name) if "inputs" in self.spec.data else ("input",)
-                    self._wrong(path, f"`{name.name}` leads to no output", "every input to be used")
+            for name, given in self.spec.inputs.items():
+                path: Path = ("inputs", name) if "inputs" in self.spec.data else ("input",)
+                if name not in used and not given.get("unused"):
+                    expected = "every input to be used, or `unused: true` for one that is not meant to be"
+                    self._wrong(path, f"`{name}` leads to no output", expected)
+                elif name in used and given.get("unused"):
+                    self._wrong((*path, "unused"), f"`{name}` leads to an output", "an input without it")
 
     def _idle(self, network: Network) -> None:
         """Say where lambda is searched and every kernel that it reaches is frozen: all its values are one network."""

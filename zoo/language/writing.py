@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from zoo.language import catalogue, expressions
 from zoo.language.families import FACTS
-from zoo.language.network import Network, Node
+from zoo.language.network import Network, Node, said
 from zoo.language.objects import called_with
 from zoo.language.spec import STATED, Spec
 
@@ -60,7 +60,7 @@ def written_out(spec: Spec, network: Network, names: Mapping[str, Any]) -> dict[
         body["layers"] = items[:split]
         body |= {"head": items[split:]} if split < len(items) else {}
         if "outputs" in spec.data:
-            body["outputs"] = list(network.outputs)
+            body["outputs"] = _said(network.outputs)
     told.pop("train", None)
     train = {"train": _plain(spec.train)}
     told |= _read_by(train, spec, names)
@@ -136,16 +136,16 @@ class _Written:
         words: dict[str, Any] = {"name": node.name}
         if node.call:
             words["from"] = {
-                key: list(value) if isinstance(value, tuple) else value for key, value in node.call.items()
+                key: value if isinstance(value, bool) else _said(value) for key, value in node.call.items()
             }  # fmt: skip
             if node.operation:
                 free = catalogue.operands(node.layer, {**node.arguments, **node.call})[0]
-                words["from"] = {**dict(zip(free, node.inputs, strict=False)), **words["from"]}
+                words["from"] = {**dict(zip(free, map(said, node.inputs), strict=False)), **words["from"]}
             elif node.inputs and (node.many or node.inputs != (previous,)):
-                first = list(node.inputs) if node.many else node.inputs[0]
+                first = _said(node.inputs if node.many else node.inputs[0])
                 words["from"] = {called_with(node.layer)[0]: first, **words["from"]}
         elif node.many or node.inputs != (previous,):
-            words["from"] = list(node.inputs) if node.many or len(node.inputs) > 1 else node.inputs[0]
+            words["from"] = _said(node.inputs if node.many or len(node.inputs) > 1 else node.inputs[0])
         if node.reuses:
             return {"reuse": {"layer": node.reuses, **words}}
         words |= {"frozen": True} if node.frozen and not node.operation else {}
@@ -158,7 +158,7 @@ class _Written:
             inputs = shapes or [one.name for one in inside.inputs]
             self.blocks[name] = {"inputs": inputs, "nested": True, "layers": layers}
             last = inside.nodes[-1].name if inside.nodes else inside.input
-            self.blocks[name] |= {} if inside.outputs == (last,) else {"outputs": list(inside.outputs)}
+            self.blocks[name] |= {} if inside.outputs == (last,) else {"outputs": _said(inside.outputs)}
             return {name: words}
         if node.l2 is not None and self.l2 is not None and node.l2 == self.l2:
             self.l2_used = True
@@ -169,6 +169,11 @@ class _Written:
         elif node.dropout is not None:
             words["rate"] = float(node.dropout)
         return {node.layer: {**words, **_plain(node.arguments)}}
+
+
+def _said(value: str | Sequence[str]) -> str | list[str]:
+    """A tensor, or some, as a spec names them."""
+    return said(value) if isinstance(value, str) else list(map(said, value))
 
 
 def _plain(value: Any) -> Any:
