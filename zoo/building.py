@@ -117,7 +117,7 @@ def build(
     if "loss" in trained:
         compiled["loss"] = plan.works.trained_on(loss(trained["loss"], plan.spec.place(("train", "loss"))))
     model.compile(
-        optimizer=optimizer(trained["optimizer"], plan.spec.place(("train", "optimizer"))),
+        optimizer=_scaled(optimizer(trained["optimizer"], plan.spec.place(("train", "optimizer"))), model),
         jit_compile=False if adjustable else "auto",  # the engine's own loop is compiled as a whole
         **compiled,
     )
@@ -179,6 +179,17 @@ def _answers(plan: Plan, flat: Network, shape: tuple[int | None, ...]) -> None:
     if final and stated and works.activation not in ("", stated):
         wrong, expected = f"the last activation is {stated}", f"{works.activation} for {plan.task}"
         raise ZooError(Problem(wrong, expected, "", final.path, final.mark))
+
+
+def _scaled(optimizer: Any, model: Any) -> Any:
+    """The optimizer, with the loss scaled where a layer computes in float16, as gradients are too small for that.
+
+    Keras does so itself if that is the policy of the whole model, not of some layers (Micikevicius et al. 2018, 3.2).
+    """
+    import keras
+
+    half = any(layer.compute_dtype == "float16" for layer in model._flatten_layers())
+    return keras.optimizers.LossScaleOptimizer(optimizer) if half else optimizer
 
 
 def _begin(model: Any, begin: Mapping[str, np.ndarray]) -> None:

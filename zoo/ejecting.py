@@ -274,7 +274,7 @@ class _File:
     def written(self, network: Network, command: str) -> str:
         """The whole text."""
         # A list of layers is built for float32, in which large ids are no longer themselves.
-        self.lists = all(one.dtype.startswith("float") for one in network.inputs)
+        self.lists = all("float" in one.dtype for one in network.inputs)
         self._name_builders(network)
         names = _Names(set(self.names.taken))
         inputs = [*_taken_names(network), *(self._input(one, names) for one in network.inputs)]
@@ -320,7 +320,7 @@ class _File:
         name = _name(node.name)
         model = _call("keras.Model", *self._laid_out(network, names, inputs), name)
         if node.layer == "Sequential":
-            bare = "1:" if self.lists else f'{parameters[0]}.dtype.startswith("float") :'
+            bare = "1:" if self.lists else f'"float" in {parameters[0]}.dtype :'
             bare = ":" if network.inputs[0].shape else bare
             model = _call("keras.Sequential", (*model, f".layers[{bare}]"), name)
         says = f"Build the model `{node.name}` for inputs like these."

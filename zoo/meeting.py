@@ -281,8 +281,20 @@ def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, lis
 
 
 def _scaling(found: Spec, description: Description) -> list[Mapping[str, Any]]:
-    """The first steps: images to 0..1; changes, sequences and tables standardised, by the training part alone."""
-    x = description.x
+    """The first steps: images to 0..1; changes, sequences and tables standardised, by the training part alone.
+
+    What is read as whole numbers stays as it is.
+    """
+    x, dtype = description.x, str(next(iter(found.inputs.values())).get("dtype", "float32"))
+    if "int" in dtype:
+        if np.dtype(x.dtype).kind not in "iu":
+            wrong = f"`{found.name}` reads whole numbers ({dtype}), and {description.name} holds {x.dtype}"
+            raise ZooError(f"{wrong}; expected whole numbers, or an input of float32: --set input.dtype=float32")
+        limits = np.iinfo(dtype)
+        if x.minimum < limits.min or x.maximum > limits.max:
+            wrong = f"`{found.name}` reads {dtype}, and {description.name} holds {x.minimum:.12g} to {x.maximum:.12g}"
+            raise ZooError(f"{wrong}; expected a type that holds these: --set input.dtype={x.dtype}")
+        return []
     if found.likelihood == "categorical" and found.coded:
         along = found.shape[-1] or len(x.mean)  # an axis of one channel may stand behind it
         total = sum(x.mean) * along / len(x.mean)

@@ -46,7 +46,7 @@ def export(run: Run, target: Path) -> dict[str, Any]:
     with new_folder(target, ARTIFACT, BESIDE) as folder:
         _write(built, endpoints, folder)
         np.savez_compressed(folder / "probes.npz", **probes)
-        verdict = _verified(folder)
+        verdict = _verified(folder, _tolerance(built))
         artifact = _artifact(run, endpoints, probes, verdict)
         write_json(folder / ARTIFACT, artifact)
     run.append("exported", {"to": str(target.resolve()), "trial": best.trial, **verdict})
@@ -58,7 +58,7 @@ def _same_model(run: Run, built: Built, evidence: Mapping[str, np.ndarray]) -> N
     judged = {key.removeprefix("probe_"): value for key, value in evidence.items() if key.startswith("probe_")}
     found = run.plan.works.evidence(built.pieces, Part(evidence["x"], evidence.get("y")))
     for key, value in judged.items():
-        if verify.compare(found[key], value) > 10 * verify.TOLERANCE:
+        if verify.compare(found[key], value) > 10 * _tolerance(built):
             raise ZooError(
                 f"{run.folder}: the kept weights do not give the judged answers ({key}); nothing was written"
             )
@@ -117,9 +117,15 @@ def _probes(
     return probes
 
 
-def _verified(folder: Path) -> dict[str, Any]:
+def _tolerance(built: Built) -> float:
+    """How far answers may be from those of other kernels: farther where a layer computes in half precision."""
+    half = {"float16", "bfloat16"} & {layer.compute_dtype for layer in built.network._flatten_layers()}
+    return verify.HALF if half else verify.TOLERANCE
+
+
+def _verified(folder: Path, tolerance: float) -> dict[str, Any]:
     """What a fresh process says of the export; it can import neither zoo nor Keras."""
-    command = [sys.executable, "-I", verify.__file__, str(folder), str(folder / "probes.npz")]
+    command = [sys.executable, "-I", verify.__file__, str(folder), str(folder / "probes.npz"), str(tolerance)]
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     ended = subprocess.run(command, capture_output=True, text=True, env=quiet, check=False)
     try:

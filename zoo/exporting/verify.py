@@ -1,6 +1,6 @@
 """Whether an exported SavedModel answers as the model did: a script, imported for its path alone.
 
-    python -I verify.py FOLDER PROBES.npz
+    python -I verify.py FOLDER PROBES.npz [TOLERANCE]
 
 Runs where neither zoo nor Keras can be imported. Calls each signature with the probes' inputs and compares row by row
 with the answers stored beside them. Prints one line of JSON: rows compared, largest difference, what falls short.
@@ -12,6 +12,9 @@ from typing import Any
 
 TOLERANCE = 1e-4
 """Largest difference allowed, relative to the largest answer; other kernels round the last digits otherwise."""
+
+HALF = 2e-2
+"""The same where layers compute in half precision."""
 
 
 def compare(given: Any, wanted: Any) -> float:
@@ -27,7 +30,7 @@ def compare(given: Any, wanted: Any) -> float:
     return float(gap.max(initial=0.0)) if np.isfinite(gap).all() else float("inf")
 
 
-def main(folder: str, probes: str) -> int:
+def main(folder: str, probes: str, tolerance: str = str(TOLERANCE)) -> int:
     """Compare every probe; exit code 1 if any falls short."""
     for blocked in ("zoo", "keras", "keras_tuner"):
         sys.modules[blocked] = None  # type: ignore[assignment]
@@ -51,7 +54,7 @@ def main(folder: str, probes: str) -> int:
         for key, value in wanted.items():
             gap = compare(answers[key].numpy(), value)
             rows, largest = rows + (len(value) if value.ndim else 1), max(largest, gap)
-            if gap > TOLERANCE:
+            if gap > float(tolerance):
                 short.append(f"{name}, a batch of {size}: {key} differs by {gap:.2g}")
     if "serving_default" not in model.signatures:
         short.append("there is no serving_default")
@@ -62,4 +65,4 @@ def main(folder: str, probes: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:3]))
+    sys.exit(main(*sys.argv[1:4]))

@@ -293,6 +293,8 @@ class _Body:
                 told = keras.tree.map_structure(lambda one, names=names: names[one] if type(one) is int else one, first)
                 self._item(target, {**arguments, **({"frozen": True} if frozen else {})}, name, call, told)
                 names.append(self.previous)
+            if len(made) == 2 and made[1][3] is PREVIOUS:  # its activation, whose weights come after its own
+                self.whole.unrolled[operation.name] = names
             if len(made) > 1 and isinstance(operation, keras.layers.TimeDistributed):
                 called = {id(one.operation): name for one, name in zip(calls_of(operation.layer), names, strict=True)}
                 parts = [called[id(one)] for one in operation.layer.layers if one.weights]

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from zoo import layers as ours
+from zoo.errors import listed
 from zoo.importing.graphs import (
     JOINED,
     Call,
@@ -116,10 +117,9 @@ def _behind(layer: Any) -> Any:
     kind = type(layer).__name__
     if kind not in ("Activation", "Dense", "EinsumDense") and ("Conv" not in kind or "LSTM" in kind):
         raise Refused(f"has the layer {name} as its activation, which no layer behind it can be")
-    weighty = held.weights or not held.built  # what has none is built from its beginning
-    if weighty or layer.activity_regularizer:
-        what = "weights" if weighty else "an activity regularizer before it"
-        raise Refused(f"has the layer {name} as its activation, with {what}; expected {name} as a layer behind it")
+    if layer.activity_regularizer:
+        what = "with an activity regularizer before it"
+        raise Refused(f"has the layer {name} as its activation, {what}; expected {name} as a layer behind it")
     return held
 
 
@@ -128,15 +128,14 @@ def _published(call: Call) -> list[tuple[str, dict[str, Any], str, Any]] | None:
     layer, first = call.operation, call.first
     if not type(layer).__module__.startswith("keras.src.applications"):
         return None
-    _float32(layer)
-    kind, name = type(layer).__name__, layer.name
+    kind, name, more = type(layer).__name__, layer.name, _policy(layer)
     if kind == "LayerScale":
-        return [("LayerScale", {"init_values": layer.init_values}, name, first)]
+        return [("LayerScale", {"init_values": layer.init_values, **more}, name, first)]
     if kind == "StochasticDepth":
         noise = [None, *[1] * (len(first.shape) - 1)]
-        return [("Dropout", {"rate": layer.drop_path_rate, "noise_shape": noise}, name, first)]
+        return [("Dropout", {"rate": layer.drop_path_rate, "noise_shape": noise, **more}, name, first)]
     if kind == "CustomScaleLayer":
-        return [("Rescaling", {"scale": layer.scale}, "", first[1]), ("Add", {}, name, [first[0], PREVIOUS])]
+        return [("Rescaling", {"scale": layer.scale, **more}, "", first[1]), ("Add", more, name, [first[0], PREVIOUS])]
     return None
 
 
@@ -159,16 +158,17 @@ def _entry(kind: type, layer: Any) -> Mapping[str, Any]:
     known = getattr(keras.layers, name, None) or (ours.find(name) if name in ours.PUBLIC else None)
     if isinstance(entry, tuple) or kind is not known:
         raise Refused(f"is a {name}, which is no layer of Keras; expected layers that everybody has", Foreign)
-    _float32(layer, catalogue.types(name))
     if getattr(layer, "stateful", False):
         raise Refused("keeps its state from batch to batch; expected `stateful` to be false")
     return entry
 
 
-def _float32(layer: Any, types: Collection[str] = ("float32",)) -> None:
+def _policy(layer: Any, known: Collection[str] = catalogue.POLICIES, usual: str = "float32") -> dict[str, str]:
+    """What a layer computes in, if that is not the usual. Raises for what no spec can say."""
     policy = layer.dtype_policy.name
-    if policy not in types:
-        raise Refused(f"computes in {policy}; expected float32, the type that every spec is built in")
+    if policy not in known:
+        raise Refused(f"computes in {policy}; expected one of {listed(known)}")
+    return {} if policy == usual else {"dtype": policy}
 
 
 def _arguments(layer: Any, entry: Mapping[str, Any], twice: bool = False, behind: bool = False) -> dict[str, Any]:
@@ -197,8 +197,7 @@ def _arguments(layer: Any, entry: Mapping[str, Any], twice: bool = False, behind
             raise Refused(f"has {key}={config[key]!r}, which is no argument of {kind.__name__}")
         take(key)
         usual = _usual(kind, given, usual)
-    if len(catalogue.types(kind.__name__)) > 1 and layer.dtype_policy.name != kind(**given).dtype_policy.name:
-        found["dtype"] = layer.dtype_policy.name  # other than what its class takes by itself
+    found |= _policy(layer, catalogue.types(_public(kind)), kind(**given).dtype_policy.name)
     return {key: found[key] for key in order if key in found}
 
 

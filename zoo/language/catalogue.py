@@ -36,7 +36,7 @@ REFUSED = {
 
 REFUSED_OPTIMIZERS = {
     "MultiOptimizer": "it holds other optimizers by the variables that they train, which a spec cannot name",
-    "LossScaleOptimizer": "it is for mixed precision, and every spec is built in float32",
+    "LossScaleOptimizer": "it is put around the optimizer by itself where a layer computes in float16",
 }
 
 KERNELS = ("kernel_regularizer", "recurrent_regularizer", "depthwise_regularizer", "pointwise_regularizer")
@@ -108,8 +108,7 @@ def odd(layer: str, argument: str, value: Any) -> tuple[str, str] | None:
     if argument == "dtype" and is_operation(layer):
         return None if value in (None, *TYPES) else (f"{shown(value)} is not accepted", f"one of {listed(TYPES)}")
     if argument == "dtype" and value is not None and value not in types(layer):
-        whole = "int32 or int64 for whole numbers, or " if len(types(layer)) > 1 else ""
-        return f"{shown(value)} is not accepted", f"{whole}float32, the type that every spec is built in"
+        return f"{shown(value)} is not accepted", f"one of {listed(types(layer))}"
     return None
 
 
@@ -239,7 +238,10 @@ def index(text: str) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-TYPES = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32")
+TYPES = (
+    "bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float16", "bfloat16", "float32",
+    "float64",
+)  # fmt: skip
 """The types that an operation may answer."""
 
 
@@ -249,9 +251,13 @@ def _is_first(value: Any) -> bool:
     return any(not isinstance(one, bool) and one == 0 for one in several)
 
 
+POLICIES = ("float32", "mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
+"""What a layer may compute in, and keep its weights in: Keras's policies of dtypes, but for quantized ones."""
+
+
 def types(layer: str) -> tuple[str, ...]:
-    """The types that a layer may compute in."""
-    return ("float32", "int32", "int64") if layer in _OF_WHOLE_NUMBERS else ("float32",)
+    """The types that a layer may compute in, the usual one first."""
+    return (*POLICIES, "int32", "int64") if layer in _OF_WHOLE_NUMBERS else POLICIES
 
 
 def rank(layer: str) -> int:

@@ -135,7 +135,10 @@ def uneven(loss: Any, classes: int | None) -> tuple[tuple[str, str], str, str] |
 LIKELIHOODS = {"bernoulli": "sigmoid", "gaussian": "linear", "categorical": "softmax"}
 """How an autoencoder reads its output, and the activation that the output then needs."""
 
-DTYPES = ("float32", "int32", "int64", "uint8", "bool", "string")
+DTYPES = (
+    "float32", "int32", "int64", "uint8", "bool", "string", "float16", "bfloat16", "float64", "int8", "int16", "uint16",
+    "uint32", "uint64",
+)  # fmt: skip
 """The types that an input may have."""
 
 KINDS = {

@@ -98,8 +98,8 @@ _PLAIN: dict[str, Schema] = {
     "optimizer": {"enum": sorted(catalogue.catalogue()["optimizers"])},
     "loss": {"enum": sorted(catalogue.catalogue()["losses"])},
     "type": {"enum": [*catalogue.TYPES, None]},
-    "type of a layer": {"enum": ["float32", None]},
-    "type of whole numbers": {"enum": ["float32", "int32", "int64", None]},
+    "type of a layer": {"enum": [*catalogue.POLICIES, None]},
+    "type of whole numbers": {"enum": [*catalogue.POLICIES, "int32", "int64", None]},
     **{says: _bounded(given) for some in catalogue.BOUNDS.values() for given, says in some.values()},
 }
 """What arguments hold where no expression and no range stands."""
@@ -788,7 +788,7 @@ def argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
         several = "axis or null" if (name, key) in catalogue.NULL else "axis"
         return _ref(several if operation or of_layer else "axis of a weight")
     if of_layer and key == "dtype":
-        return _ref("type of a layer" if len(catalogue.types(name)) == 1 else "type of whole numbers")
+        return _ref("type of a layer" if catalogue.types(name) == catalogue.POLICIES else "type of whole numbers")
     if catalogue.takes_text(key, default):
         never = key in catalogue.WORDED and default is not None
         return _ref("text" if required else "anything but null" if never else "anything")

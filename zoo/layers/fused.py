@@ -43,6 +43,7 @@ class FusedLSTM(keras.layers.LSTM):
         """Whether the operation computes this layer: it knows one activation for each place, and biases."""
         activations = self.activation, self.recurrent_activation
         plain = activations == (keras.activations.tanh, keras.activations.sigmoid)
+        plain = plain and self.compute_dtype == "float32"
         return plain and self.use_bias and not self.recurrent_dropout and self.cell.implementation == 2
 
 
