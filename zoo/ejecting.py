@@ -465,7 +465,8 @@ class _File:
         module = catalogue.module_of(key)
         if isinstance(value, Mapping) and len(value) == 1 and module:
             name, inner = next(iter(value.items()))
-            given = (_keyword(k, self._value(k, v, l2)) for k, v in (inner or {}).items())
+            floated = catalogue.with_floats(name, inner or {})
+            given = (_keyword(k, self._value(k, v, l2)) for k, v in floated.items())
             return _call(f"keras.{'optimizers.schedules' if module == 'schedules' else module}.{name}", *given)
         if key in catalogue.TUPLES and isinstance(value, list):
             return _plain(tuple(value))

@@ -503,7 +503,8 @@ def _value(key: str, value: Any, l2: float | None, how: Plain, seed: int | None,
     if isinstance(value, Mapping) and len(value) == 1 and module:
         name, inner = next(iter(value.items()))
         where: Any = keras.optimizers.schedules if module == "schedules" else getattr(keras, module)
-        return getattr(where, name)(**{k: _value(k, v, l2, how, seed, portable) for k, v in (inner or {}).items()})
+        floated = catalogue.with_floats(name, inner or {})
+        return getattr(where, name)(**{k: _value(k, v, l2, how, seed, portable) for k, v in floated.items()})
     if isinstance(value, list):
         several = [_value(key, one, l2, how, seed, portable) for one in value]
         return tuple(several) if key in catalogue.TUPLES else several
@@ -525,13 +526,8 @@ def loss(value: Any, place: Mark | None = None) -> keras.losses.Loss:
 
 def _of_training(key: str, value: Any, place: Mark | None) -> Any:
     name, arguments = (value, {}) if isinstance(value, str) else next(iter(value.items()))
-    usual = catalogue.catalogue()[catalogue.module_of(key)][name]["arguments"]
-    given = {
-        key: float(one) if type(one) is int and isinstance(usual.get(key), float) else one
-        for key, one in (arguments or {}).items()
-    }
     try:
-        return _value(key, {name: given}, None, Plain(), None, False)
+        return _value(key, {name: arguments or {}}, None, Plain(), None, False)
     except Exception as error:
         wrong = f"Keras refuses {name}: {first_sentence(error)}"
         raise ZooError(Problem(wrong, "", "", f"train.{key}.{name}", place)) from error

@@ -6,7 +6,7 @@ import fnmatch
 import functools
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -235,7 +235,7 @@ def load(source: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, An
         problems = problems + body_problems(found)
         found = replace(found, data=found.held()) if changes else found
     if problems or found is None:
-        raise ZooError(*problems)
+        raise ZooError(*(problems if isinstance(source, Mapping) else _extending(problems, shown)))
     return found
 
 
@@ -254,8 +254,18 @@ def all_in(source: str, changes: Mapping[str, Any] | None = None) -> tuple[list[
         if made is not None:
             wrong = wrong + body_problems(made)
             found.append(made)
-        problems[one] = wrong
+        problems[one] = _extending(wrong, file)
     return found, by_variant(problems)
+
+
+def _extending(problems: Iterable[Problem], file: str) -> list[Problem]:
+    """The problems of a file; one that stands in another, which it extends, says whose it is."""
+
+    def told(problem: Problem) -> Problem:
+        elsewhere = problem.mark and problem.mark.line and problem.mark.file != file
+        return replace(problem, wrong=f"{problem.wrong}, as {file} extends it") if elsewhere else problem
+
+    return list(map(told, problems))
 
 
 def by_variant(problems: Mapping[str, Sequence[Problem]]) -> list[Problem]:

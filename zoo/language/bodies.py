@@ -64,6 +64,7 @@ class Bodies:
     places: dict[Path, tuple[Mark | None, str]] = field(default_factory=dict)  # where each path was written, and how
     told: set[Path] = field(default_factory=set)  # the paths of what was found wrong here
     said: dict[Path, set[Any]] = field(default_factory=dict)
+    words: set[str] = field(default_factory=set)  # names that a text without its `$` may mean
     unclear: set[str] = field(default_factory=set)  # layers of which something is told, so that they may answer more
 
     def __post_init__(self) -> None:
@@ -74,6 +75,9 @@ class Bodies:
         self.whole = self.program.whole and not self.spec.is_told(("extends",))
         self.table = self._table()
         self.defaults = {layer: self._defaults(layer, given) for layer, given in self.program.defaults.items()}
+        around = [self.spec.data, *(self.spec.data.get("blocks") or {}).values()]
+        tables = [one.get(key) for one in around if isinstance(one, Mapping) for key in ("let", "parameters")]
+        self.words = {str(name) for one in tables if isinstance(one, Mapping) for name in one}
         self.inputs = tuple(
             Input(name, tuple(one["shape"]), one.get("dtype", "float32")) for name, one in self.spec.inputs.items()
         )
@@ -136,7 +140,7 @@ class Bodies:
             whole = isinstance(value, float) and value.is_integer() and expected.startswith("a whole number")
             if isinstance(given, str) and whole:
                 hint = given.replace(" / ", " // ") if " / " in given else f"int({given})"
-            if not hint and isinstance(value, str) and value in (self.spec.data.get("let") or {}):
+            if not hint and isinstance(value, str) and value in self.words:
                 hint = f"${value}"
             self._wrong(where, wrong, expected, hint)
 
@@ -776,7 +780,8 @@ class Bodies:
         if path not in self.places:
             self.places[path] = self.spec.place(path), written(path)
         mark, where = self.places[path]
-        more = {"frozen": frame.frozen and not more.get("network"), **more}  # the layers inside say it themselves
+        weighs = not more.get("network") and not catalogue.is_operation(layer)  # the layers inside say it themselves
+        more = {"frozen": frame.frozen and weighs, **more}
         node = Node(full, layer, arguments, inputs, frame.part, mark=mark, path=where, **more)
         frame.nodes.append(node)
         self.layers += 1
@@ -792,13 +797,14 @@ class Bodies:
 
     def _wrong(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
         """Note a problem; of a line that is gone through often, the first; in a block what is new in a call too."""
-        call = self.calls[0] if self.calls and path[:1] == ("blocks",) else ()
-        place = self.spec.place(call) if call else None
+        call = tuple(self.calls) if path[:1] == ("blocks",) else ()
+        places = map(self.spec.place, reversed(self.calls)) if call else ()  # the innermost call first
+        lines = [str(place.line) for place in places if place and place.line]
         once = self.said.setdefault(path, set()) if call else set()  # what was said of it, and for which calls
         again = path in self.told and bool(path) and (not call or not once or bool({wrong, call} & once))
         once |= {wrong, call}
-        if place and place.line:
-            wrong += f" when called in line {place.line}"
+        if lines:
+            wrong += f" when called in line {', from line '.join(lines)}"
         if not self.spec.is_told(path) and not again:
             self.told.add(path)
             self.problems.append(self.spec.problem(path, wrong, expected, hint))

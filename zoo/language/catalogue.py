@@ -138,6 +138,13 @@ _FROM_0_TO_1: Bounds = {"minimum": 0, "maximum": 1}, "a number from 0 to 1"
 _BELOW_1: Bounds = {"minimum": 0, "exclusiveMaximum": 1}, "a number of at least 0 and below 1"
 _ANY: Bounds = {"type": "integer"}, "a whole number"
 _COUNT: Bounds = {"type": "integer", "minimum": 1}, "a whole number above 0"
+_RISING: Bounds = (
+    {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}},
+    "a list of whole numbers, each above the one before it",
+)
+_LISTED: Bounds = (
+    {"type": "array", "minItems": 1, "items": {"type": "number", "minimum": 0}}, "a list of numbers of 0 or above",
+)  # fmt: skip
 _EACH: Bounds = (
     {"type": ["number", "array"], "minimum": 0, "minItems": 1, "items": {"type": "number", "minimum": 0}},
     "a number of 0 or above, or a list of them",
@@ -177,6 +184,7 @@ BOUNDS: dict[str, dict[str, Bounds]] = {
         **dict.fromkeys(("end_learning_rate", "alpha", "power", "warmup_steps", "decay_rate"), _FROM_0),
     },
     "CosineDecay": {"initial_learning_rate": _FROM_0},
+    "PiecewiseConstantDecay": {"boundaries": _RISING, "values": _LISTED},
     "GroupNormalization": {"groups": _GROUPS, "epsilon": _FROM_0},
     "LayerNormalization": {"epsilon": _FROM_0},
     "RMSNormalization": {"epsilon": _FROM_0},
@@ -205,7 +213,10 @@ def bounds(owner: str, argument: str) -> Bounds | None:
 def is_bounded(value: Any, given: Mapping[str, Any]) -> bool:
     """Whether a value is a number within bounds, or a list of such where that may be."""
     if isinstance(value, list) and "items" in given:
-        return value != [] and all(is_bounded(one, given["items"]) for one in value)
+        fits = value != [] and all(is_bounded(one, given["items"]) for one in value)
+        return fits and (given["items"]["type"] != "integer" or value == sorted({*value}))
+    if given.get("type") == "array":
+        return False
     low, high = given.get("minimum", -math.inf), given.get("maximum", math.inf)
     above, below = given.get("exclusiveMinimum", -math.inf), given.get("exclusiveMaximum", math.inf)
     number = type(value) is int or (isinstance(value, float) and given.get("type") != "integer")
@@ -298,6 +309,23 @@ def catalogue() -> dict[str, Any]:
 def module_of(argument: str) -> str:
     """The Keras module in which the value of an argument is looked up by name, or an empty text."""
     return OBJECTS.get(argument) or OBJECTS.get(argument.rpartition("_")[2], "")
+
+
+_RATES = ("initial_learning_rate", "warmup_target", "values")
+"""Arguments of schedules that are rates, and whose defaults do not tell."""
+
+
+def with_floats(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of an optimizer, a schedule, a loss or a regularizer, 1 as 1.0 where Keras computes with floats."""
+    modules = ("optimizers", "schedules", "losses", "regularizers")
+    known: dict[str, Any] = next((catalogue()[one] for one in modules if name in catalogue()[one]), {})
+    usual: dict[str, Any] = known[name]["arguments"] if known else {}
+
+    def floated(value: Any) -> Any:
+        return list(map(floated, value)) if isinstance(value, list) else float(value) if type(value) is int else value
+
+    floats = {key for key in given if isinstance(usual.get(key), float) or (key in _RATES and key in usual)}
+    return {key: floated(value) if key in floats else value for key, value in given.items()}
 
 
 def holds_layers(argument: str, value: Any) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from zoo.errors import ZooError, plainly
-from zoo.language import catalogue, network, ranges, unfolding
+from zoo.language import catalogue, expressions, network, ranges, unfolding
 from zoo.language.families import OWN_LOSSES, kinds
 from zoo.language.network import Network, Node
 from zoo.language.objects import called_with, is_named
@@ -42,8 +42,14 @@ def differences(one: Spec, other: Spec) -> list[Row]:
     layers += _ranges(unnamed[0], unnamed[1], _aligned(sides[0], sides[1]))
     rows: list[Row] = []
     left, right = map(_told, (one, other))
+    meant = [_trained(spec) for spec in (one, other)]
     for key in dict.fromkeys((*left, *right)):
         said = [side.get(key, UNSAID) for side in (left, right)]
+        computed = [side.get(key, UNSAID) for side in meant]
+        plain = not any(name.startswith(key) for spec in (one, other) for name in spec.ranges())
+        alike = _text(said[0]) == _text(said[1]) or _text(computed[0]) == _text(computed[1])
+        if plain and alike and any(map(expressions.holds, said)):  # whose names may have other values
+            said = computed
         spelt = [_spelt(key.removeprefix("train."), value) for value in said]
         ordered = [list(value.items()) if key == "inputs" and isinstance(value, dict) else value for value in spelt]
         acts = layers or key not in ("l2", "dropout") or any(isinstance(value, dict) for value in said)
@@ -120,6 +126,16 @@ def _told(spec: Spec) -> dict[str, Any]:
     if _spelt("loss", trained.get("loss")) in OWN_LOSSES.get(spec.task, ()):
         del trained["loss"]
     return {**told, **{f"train.{key}": value for key, value in trained.items()}}
+
+
+ROWS = 99_991
+"""So many rows are trained on where two specs are compared; no number that one writes follows from it by chance."""
+
+
+def _trained(spec: Spec) -> dict[str, Any]:
+    """How a spec is trained, key by key, its expressions computed."""
+    found = unfolding.training(spec.fill(), ROWS)
+    return {f"train.{key}": value for key, value in found.items()}
 
 
 def _weighed(given: Any) -> Any:

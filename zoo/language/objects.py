@@ -195,11 +195,22 @@ def arguments(
             yield (here, *found)
         else:
             yield from _value(name, key, value, entry, here, defaults)
+    if name == "PiecewiseConstantDecay":
+        yield from _pieces(given, path)
     spared = ("rate",) if ours and name in catalogue.DROPOUTS else ()
     missing = [key for key in entry["required"] if key not in {*given, *meant, *spared}]
     if missing and not part:
         says = " and ".join(f"`{key}`" for key in missing)
         yield path, f"{says} {'is' if len(missing) == 1 else 'are'} missing", called(name, entry["required"]), ""
+
+
+def _pieces(given: Mapping[str, Any], path: Path) -> Iterator[Found]:
+    """Whether there is a value before each boundary, and one behind the last."""
+    cuts, values = given.get("boundaries"), given.get("values")
+    if not isinstance(cuts, list) or not isinstance(values, list):
+        return
+    if len(values) != len(cuts) + 1:
+        yield (*path, "values"), f"{len(values)} for {len(cuts)} boundaries", f"{len(cuts) + 1}, one more", ""
 
 
 def unknown(name: str, key: str, entry: Mapping[str, Any], ours: Sequence[str]) -> tuple[str, str, str]:
@@ -243,8 +254,28 @@ def _value(
             yield from named(one, module, (*path, index), defaults)
             if isinstance(one, (str, Mapping)):
                 yield from _wrapped(name, key, one, (*path, index))
+    elif isinstance(value, list) and (texts := list(_texts(value, path))) and not _takes_texts(name, key, entry):
+        for here, text in texts:
+            yield here, f"{shown(text)} is not accepted", "a number", ""
     elif refused := refusal(name, key, value, entry):
         yield (path, *refused)
+
+
+def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """The texts in a list that are no expressions, and where each stands."""
+    if isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from _texts(one, (*path, index))
+    elif isinstance(value, str) and not is_expression(value):
+        yield path, value
+
+
+def _takes_texts(name: str, key: str, entry: Mapping[str, Any]) -> bool:
+    """Whether texts may stand in a list that an argument is, or what is said of the list tells of them."""
+    numbers = key in entry["arguments"] and not catalogue.takes_text(key, entry["arguments"][key])
+    sizes = key in (*catalogue.SIZES, *catalogue.WHOLE, *catalogue.COUNTS)
+    words = catalogue.words(key) or catalogue.choices(name, key) or catalogue.module_of(key)
+    return not numbers or sizes or bool(catalogue.bounds(name, key) or words)
 
 
 def _number_in(text: str) -> float | None:
