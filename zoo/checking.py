@@ -45,11 +45,17 @@ def built(spec: Spec, plan: Plan | None, counted: bool) -> list[Problem]:
 
 
 def _built(spec: Spec, plan: Plan | None, values: Mapping[str, Any]) -> list[Problem]:
+    found: list[Problem] = []
     try:
-        trying.tried(building.build(plan or alone(api.with_weights(spec)), values, None))
+        made = building.build(plan or alone(api.with_weights(spec)), values, None)
     except ZooError as error:
         return list(error.problems)
-    return []
+    for one in (trying.prepared, trying.tried):
+        try:
+            one(made)
+        except ZooError as error:
+            found += error.problems
+    return found
 
 
 def _miscounted(spec: Spec) -> list[Problem]:

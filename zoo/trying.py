@@ -14,7 +14,7 @@ from zoo.datasets.dataset import Part
 from zoo.errors import Problem, ZooError, first_sentence
 from zoo.language import catalogue
 from zoo.language.network import Network, Node
-from zoo.lowering import refused, weights_by_path, whole
+from zoo.lowering import Plain, make, refused, weights_by_path, whole
 from zoo.measuring import call_of
 
 LARGEST_ROW = 20_000
@@ -58,6 +58,28 @@ def tried(built: Built) -> None:
         raise ZooError(
             Problem(f"the network answers NaN for {where}", "layers that answer numbers", mark=whole(built.unfolded))
         )
+
+
+def prepared(built: Built) -> None:
+    """Go through `prepare` with a row of the shape that the network reads. Raises `ZooError` at a step that refuses it.
+
+    Nothing is tried where the plan has met data, as these are prepared, nor where a size is open.
+    """
+    wanted, inside = built.plan.spec.shape, built.unfolded
+    if built.plan.description.rows or None in wanted or built.plan.spec.kind != "image":
+        return
+    row: Any = np.random.default_rng(0).uniform(0, 255, (1, *(size or 1 for size in wanted))).astype("float32")
+    for node in inside.prepare:
+        given = row.shape[1:]
+        try:
+            row = np.asarray(make(node.layer, node.arguments, None, None, Plain())(row))
+        except Exception as error:  # whatever a layer stumbles over
+            wrong = f"Keras refuses {node.layer} on a row of {given}: {first_sentence(error)}"
+            raise ZooError(Problem(wrong, "", "", node.path, node.mark)) from error
+    if inside.prepare and row.shape[1:] != wanted:
+        last = inside.prepare[-1]
+        wrong = f"`prepare` makes {row.shape[1:]} of a row of {wanted}"
+        raise ZooError(Problem(wrong, f"{wanted}, which the network reads", "", last.path, last.mark))
 
 
 def _placed(error: Exception, built: Built, rows: list[Any]) -> ZooError:

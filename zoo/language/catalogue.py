@@ -401,6 +401,9 @@ def entry(module: str, name: str) -> dict[str, Any] | tuple[str, str, str]:
     if module == "layers" and alias:
         return f"`{name}` is an alias", "Keras's own name", alias
     close = meant(name, classes)
+    short = f"{OPERATIONS}{bare(name)}"
+    if module == "layers" and name == f"keras.{short}" and bare(name) in catalogue()["ops"]:
+        return f"no layer `{name}`", "an operation by its short name", short
     what = {"layers": "layer", "schedules": "learning-rate schedule", "losses": "loss"}.get(module, module.rstrip("s"))
     around = [one for one, known in classes.items() if module != "layers" and name in known["arguments"]]
     if around:  # an argument where its class should stand
@@ -414,6 +417,9 @@ ELSEWHERE = {
     "Linear": "Dense", "View": "Reshape", "Upsample": "UpSampling2D", "Sigmoid": "Activation", "Tanh": "Activation",
     "GELU": "Activation", "SiLU": "Activation", "CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU",
     "xavier_uniform": "glorot_uniform",
+    "normal": "random_normal", "uniform": "random_uniform", "glorot": "glorot_uniform", "xavier": "glorot_uniform",
+    "he": "he_normal", "kaiming": "he_normal", "lecun": "lecun_normal", "Swish": "Activation", "Mish": "Activation",
+    "LogSoftmax": "Activation", "Merge": "Add",
     "xavier_normal": "glorot_normal", "kaiming_uniform": "he_uniform", "kaiming_normal": "he_normal",
     "AvgPool2d": "AveragePooling2D", "MaxPool2d": "MaxPooling2D", "BatchNorm1d": "BatchNormalization",
     "BatchNorm2d": "BatchNormalization", "LayerNorm": "LayerNormalization", "Conv1d": "Conv1D", "Conv2d": "Conv2D",

@@ -79,7 +79,9 @@ FORMER = {
     "kernel": "kernel_size", "stride": "strides", "out_features": "units", "out_channels": "filters",
     "kernel_init": "kernel_initializer", "init": "kernel_initializer", "bias": "use_bias", "max": "max_value",
     "min": "min_value", "num_embeddings": "input_dim", "embedding_dim": "output_dim", "hidden_size": "units",
-    "out_dim": "units",
+    "out_dim": "units", "output_dim": "units", "n": "units", "neurons": "units", "act": "activation", "prob": "rate",
+    "vocab_size": "input_dim", "embed_dim": "output_dim", "W_regularizer": "kernel_regularizer", "dim": "axis",
+    "b_regularizer": "bias_regularizer", "keepdim": "keepdims", "merge": "merge_mode",
 }  # fmt: skip
 """What arguments were called in older Kerases and are called elsewhere."""
 
@@ -220,6 +222,7 @@ def unknown(name: str, key: str, entry: Mapping[str, Any], ours: Sequence[str]) 
     expected = f"one of {listed(words)}" if len(words) > 1 else words[0] if words else f"{name} alone"
     close = FORMER.get(key, "")
     close = close if close in known else nearest(key, words)
+    close = "pool_size" if key == "kernel_size" and "pool_size" in known else close
     if key[:1].isupper() and "layer" in known:
         expected, close = f"{name}: {{layer: {{{key}: {{...}}}}}}", ""
     if key in called_with(name) and ours:

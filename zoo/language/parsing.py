@@ -63,6 +63,7 @@ _SAID = {
     ),
     "did not find expected <document start>": ("a second document begins", "one spec in a file"),
     "did not find expected whitespace": ("a `!` that begins a tag", "`not` for the opposite of a condition"),
+    "found unexpected ':'": ("a colon with nothing behind it", "a value, or the name without its colon"),
     "unknown escape": ("a backslash that means nothing in double quotes", "single quotes, or two backslashes"),
     "maximum nesting depth": (_DEEP, ""),
 }
@@ -76,6 +77,9 @@ _OPENED = {
     "unexpected end of stream": ("a quote that is not closed", "the same quote at its end"),
 }
 """The same of slips that are best shown where they begin."""
+
+_GLUED = re.compile(r"([A-Za-z_]\w*)(:| *[=;] *| +)([^\s:=;].*)")
+"""An entry between braces whose colon has no space behind it, or that has none: `units:4`, `units 4`, `units=4`."""
 
 _COMPUTED = re.compile(r"\$(\{|[A-Za-z_][^,{}\[\]]*\[)(?=$)")
 """An expression up to its bracket, which between brackets is one of YAML's own."""
@@ -300,9 +304,11 @@ class _Reader:
                 self._wrong(here, f"written twice, first in line {first}", "each key once", event)
                 self._skip(inner)
             elif start.flow_style and self._is_glued(event, inner, path):
-                glued = key.partition(":")[0].strip()
-                result[glued] = None
-                self.marks.setdefault((*path, glued), self._mark(event))
+                found = _GLUED.fullmatch(key)
+                assert found is not None
+                glued = (*path, found[1])
+                self.marks.setdefault(glued, self._mark(event))
+                result[found[1]] = self._scalar(found[3], glued)
             else:
                 self.marks[here] = self._mark(event)
                 cut = bool(start.flow_style) and self._is_cut(event, inner, here)
@@ -312,11 +318,12 @@ class _Reader:
         return result
 
     def _is_glued(self, key: yaml.ScalarEvent, value: yaml.Event, path: Path) -> bool:
-        name, colon, rest = key.value.partition(":")
-        name = name.strip()
-        if not (name and colon and rest) or key.style or getattr(value, "value", "?"):
+        found = _GLUED.fullmatch(key.value)
+        if not found or key.style or getattr(value, "value", "?"):
             return False
-        self._wrong((*path, name), f"`{key.value}` has no space after its colon", f"`{name}: {rest}`", key)
+        name, sign, rest = found.groups()
+        lacks = "no space after its colon" if sign == ":" else "no colon between its key and its value"
+        self._wrong((*path, name), f"`{key.value}` has {lacks}", f"`{name}: {rest}`", key)
         return True
 
     def _is_cut(self, key: yaml.ScalarEvent, value: yaml.Event, path: Path) -> bool:
@@ -354,6 +361,7 @@ class _Reader:
             meant = _REFUSED.get(lower, lower)
             expected = "null" if meant == "null" else "true or false"
             self._wrong(path, f"`{text}` is no word of the language", f"{expected}, or quotes around text", hint=meant)
+            return _WORDS[meant]
         elif _NUMBER.fullmatch(text):
             number = float(text)
             if abs(number) <= FARTHEST:

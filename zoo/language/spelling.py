@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from zoo.errors import Problem, is_close, likeness, listed, nearest
+from zoo.errors import Problem, is_close, likeness, listed, nearest, plainly
 from zoo.language import catalogue, expressions, objects, parsing, ranges
 from zoo.language.fields import (
     BODY,
@@ -240,10 +240,16 @@ class _Spelling:
         """The layer that a misspelt one surely is: but for a letter or two, and with such arguments."""
         if not isinstance(name, str) or name in self.blocks or path[0] == "latent":
             return None
+        letters = plainly(name)
         if not name[:1].isupper():
+            classes = [one for one in catalogue.catalogue()["layers"] if plainly(one) == letters]
+            if classes and "extends" not in self.data and name not in (*ALONE, *OURS):
+                return f"no layer `{name}`", "the name of a Keras layer", classes[0]
             close = nearest(name, self.blocks) if "extends" not in self.data and name not in (*ALONE, *OURS) else ""
             told = f"no block `{name}`", f"one of {listed(self.blocks)}", close
             return told if close and is_close(name, close) and not self._names_of(name) else None
+        if blocks := [one for one in self.blocks if plainly(one) in (letters, letters.removesuffix("block"))]:
+            return f"no layer `{name}`", "the name of a Keras layer, or of a block", blocks[0]
         found = self._near_class(name)
         known = self._names_of(found[2]) if found else []
         given = list(map(str, body)) if isinstance(body, dict) else []
