@@ -58,16 +58,23 @@ _JOINING: dict[str, Callable[..., Any]] = {
 }
 
 
-def read_as_ids(network: Network, features: int) -> Iterator[tuple[Any, list[int]]]:
+_COMPUTING = (
+    "abs", "clip", "maximum", "minimum", "add", "subtract", "multiply", "divide", "true_divide", "floor_divide", "mod",
+)  # fmt: skip
+ARITHMETIC = tuple(f"ops.{one}" for one in _COMPUTING)
+"""Those of them that make other numbers of the ids."""
+
+
+def read_as_ids(network: Network, features: int) -> Iterator[tuple[Node, Any, list[int]]]:
     """What reads some columns of the first input, a table of so many, as they are, and the places of those columns.
 
-    Of each reader the ids that it knows: how many there are, a list of them, or None. An `Embedding` of the input
-    itself is not among them: it says what the input is.
+    Of each reader, its node and the ids that it knows: how many there are, a list of them, or None. An `Embedding` of
+    the input itself is not among them: it says what the input is.
     """
     for node, row in _sent(network, {network.input: np.arange(features)[None]})[0]:
         layer, given = _reader(node)
         if layer != "Embedding" or network.input not in node.inputs:
-            yield given.get(READERS[layer]), np.unique(row).tolist()
+            yield node, given.get(READERS[layer]), np.unique(row).tolist()
 
 
 def _sent(network: Network, rows: Mapping[str, np.ndarray]) -> tuple[list[tuple[Node, np.ndarray]], list[Any]]:

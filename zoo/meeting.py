@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo import selection
-from zoo.columns import read_as_ids
+from zoo.columns import ARITHMETIC, read_as_ids
 from zoo.datasets import description as descriptions
 from zoo.datasets.dataset import views
 from zoo.datasets.description import Description, Field
@@ -333,24 +333,38 @@ def _ids(
     reading = ("Embedding", "Function") if known else ("Embedding",)
     reader = next((node for node in unfolded.walk() if node.layer in reading and unfolded.input in node.inputs), None)
     if reader is None:
-        return _without_ids(unfolded, found, steps)
+        return _without_ids(unfolded, found, description, steps)
     x, size = description.x, reader.arguments.get("input_dim") or int(known or 0)
-    if np.dtype(x.dtype).kind not in "iu" or x.minimum < 0 or x.maximum >= size:
-        wrong = f"the ids of {description.name} are {x.dtype} from {x.minimum:g} to {x.maximum:g}"
+    least, most = min(x.lowest or (x.minimum,)), max(x.highest or (x.maximum,))
+    if np.dtype(x.dtype).kind not in "iu" or least < 0 or most >= size:
+        wrong = f"the ids of {description.name} are {x.dtype} from {least:g} to {most:g}"
         expected = f"whole numbers from 0 to {size - 1}"
-        if x.maximum >= size:
-            more = int(x.maximum) + 1
+        if most >= size:
+            more = int(most) + 1
             stated = [one.get("vocabulary") for one in found.inputs.values()]
             expected += f", or room for more: {'--set input.vocabulary=' if size in stated else 'input_dim: '}{more}"
         raise ZooError(Problem(wrong, expected, "", reader.path, reader.mark))
     return [step for step in steps if not {"Normalization", "Rescaling"} & set(step)]
 
 
-def _without_ids(unfolded: network.Network, found: Spec, steps: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The steps, with the columns of a table left as they are that are read as ids, or looked up."""
+def _without_ids(
+    unfolded: network.Network, found: Spec, description: Description, steps: list[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """The steps, with the columns of a table left as they are that are read as ids, or looked up.
+
+    Raises `ZooError` for a column of ids that its reader does not know, unless something computes with ids before.
+    """
     if found.kind != "table" or len(found.shape) != 1 or not found.shape[0]:
         return steps
-    ids = {place for _, columns in read_as_ids(unfolded, found.shape[0]) for place in columns}
+    x, ids = description.x, set[int]()
+    as_they_are = not any(node.layer in ARITHMETIC for node in unfolded.walk())
+    for node, known, columns in read_as_ids(unfolded, found.shape[0]):
+        ids |= {*columns}
+        for column in columns if type(known) is int and as_they_are and x.highest else ():
+            if x.lowest[column] < 0 or x.highest[column] >= known:
+                held = f"{x.lowest[column]:g} to {x.highest[column]:g}"
+                wrong = f"it reads column {column} of {description.name}, which holds {held}, as ids"
+                raise ZooError(Problem(wrong, f"ids from 0 to {known - 1}, or room for more", "", node.path, node.mark))
 
     def left(step: Mapping[str, Any]) -> Mapping[str, Any]:
         if not ids or "Normalization" not in step:

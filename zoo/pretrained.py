@@ -341,9 +341,14 @@ def _heads(flat: Network) -> set[str]:
     return {node.name for node in flat.walk() if node.part == "head"}
 
 
+ENDS = ("Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D")
+"""Layers behind which a network of images has no images any more."""
+
+
 def _top(flat: Network) -> set[str]:
-    """The layers of the body from its last `Flatten` on, unless something leads around it."""
-    start = max((index for index, node in enumerate(flat.nodes) if node.layer == "Flatten"), default=0)
+    """The layers of the body from where its images end (`Flatten`, a global pool), unless something leads around it."""
+    ends = [index for index, node in enumerate(flat.nodes) if node.layer in ENDS and node.part != "head"]
+    start = max(ends, default=0)
     behind = {node.name for node in flat.nodes[start:]}
     around = {owner(one) for node in flat.nodes[start + 1 :] for one in node.read()} - behind
     return behind - _heads(flat) if start and not around else set()

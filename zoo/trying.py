@@ -182,7 +182,7 @@ def _rows_of_data(built: Built, size: int) -> Any:
 
 def _ids_in(built: Built, rows: np.ndarray, dice: np.random.Generator) -> None:
     """Put ids into the columns of a table that are read as such."""
-    for known, columns in read_as_ids(built.unfolded, rows.shape[-1]) if rows.ndim == 2 else ():
+    for _, known, columns in read_as_ids(built.unfolded, rows.shape[-1]) if rows.ndim == 2 else ():
         if isinstance(known, (int, list)):
             rows[:, columns] = dice.choice(known, (len(rows), len(columns)))
 

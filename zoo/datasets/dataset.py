@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo.datasets import sources, splitting, streamed
-from zoo.datasets.description import KINDS, Description, Field, field, field_of, fingerprint, not_finite
+from zoo.datasets.description import KINDS, Description, Field, field, field_of, fingerprint, not_finite, spanned
 from zoo.datasets.mapped import Array, each, joined, mapped, pieces, some
 from zoo.datasets.sources import ARRAYS, Rows
 from zoo.errors import ZooError
@@ -259,7 +259,7 @@ def _described(
     for part, rows in parts.items():
         _finite(rows, name, part)
     kind = KINDS[train.x.ndim - 1]
-    x = field(train.x, kind)
+    x = spanned(field(train.x, kind), [part.x for part in parts.values()])
     y = field(train.y, "target") if train.y is not None else None
     x_change = y_change = None
     if task == "forecasting" and train.y is not None and train.x.shape[-1] == train.y.shape[-1]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ class Field:
     """One array of the data, described: its kind, the shape of a row, its type, and statistics of the training part.
 
     `mean` and `variance` are per feature (the last axis), over rows and steps; `minimum` and `maximum` over all.
+    `lowest` and `highest` are those of all parts of the data, for each column of a table, else one for all.
     """
 
     kind: str
@@ -30,6 +31,8 @@ class Field:
     maximum: float
     mean: tuple[float, ...]
     variance: tuple[float, ...]
+    lowest: tuple[float, ...] = ()
+    highest: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def read(written: Mapping[str, Any]) -> Description:
 
 
 def _field(written: Mapping[str, Any]) -> Field:
-    lists = {key: tuple(written[key]) for key in ("shape", "mean", "variance")}
+    lists = {key: tuple(written[key]) for key in ("shape", "mean", "variance", "lowest", "highest")}
     return Field(**{**written, **lists})
 
 
@@ -114,6 +117,19 @@ def field_of(found: Iterable[np.ndarray], kind: str) -> Field:
         raise ZooError(f"{bad:,} of {rows:,} rows hold NaN or infinity; expected numbers: fill or drop them first")
     by_feature = [tuple(np.atleast_1d(one).tolist()) for one in (mean, squares)]
     return Field(kind, shape, dtype, min(lows), max(highs), *by_feature)
+
+
+def spanned(found: Field, parts: Iterable[Array]) -> Field:
+    """A field with what lies lowest and highest in all parts of the data: ids, which are no statistics."""
+    axis = 0 if found.kind == "table" and len(found.shape) == 1 else None
+    ends = [
+        [np.atleast_1d(piece.min(axis=axis)), np.atleast_1d(piece.max(axis=axis))]
+        for part in parts
+        for (piece,) in pieces(part)
+    ]
+    lows, highs = zip(*ends, strict=True)
+    lowest, highest = np.min(lows, axis=0).tolist(), np.max(highs, axis=0).tolist()
+    return replace(found, lowest=tuple(map(float, lowest)), highest=tuple(map(float, highest)))
 
 
 def _moments(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
