@@ -389,6 +389,9 @@ class Bodies:
         if not item.known or self.spec.is_told_in(path):
             self.unclear.add(self._full(name, frame))
         arguments = objects.with_defaults(arguments, self.defaults)
+        within = list(objects.walked(layer, arguments))[1:]
+        if any(one in catalogue.DROPOUTS and "rate" not in body for one, body in within):
+            arguments = objects.with_rate(arguments, self._of_spec("dropout", DEFAULT_DROPOUT))
         outputs = catalogue.outputs(layer, arguments, call)
         self._add(frame, layer, arguments, path, name, inputs, many=many, call=call, outputs=outputs)
 
@@ -601,6 +604,8 @@ class Bodies:
         path = (*item.path, "name")
         given = self._evaluated(item.name, frame.table, path)
         if given is None and not self._is_computed(path):
+            text = str(item.name)  # `$enc` may be meant as `enc`
+            frame.lost.append(re.escape(text[1:]) if re.fullmatch(r"\$\w+", text) else _pattern(text))
             return ""
         if suffix and type(given) in (str, int) and given not in ("previous", "input"):
             given = f"{given}{suffix}"

@@ -50,7 +50,7 @@ def _is_shape(value: Any) -> bool:
 
 
 def _is_inputs(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value) and all(isinstance(one, dict) for one in value.values())
+    return isinstance(value, dict) and bool(value)
 
 
 def _or_expression(test: Test) -> Test:

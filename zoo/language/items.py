@@ -277,6 +277,12 @@ class _Reader:
                     name, dict(parameters), required, dict(let), tuple(inputs), nested, outputs=tuple(outputs),
                     shapes=shapes,
                 )  # fmt: skip
+        for name, body in raw.items():  # what one that is none reads and calls is read and called
+            if name not in fine:
+                around_it = expressions.read_around(body) if isinstance(body, Mapping) else expressions.read(body)
+                self.spec_scope.read |= {*around_it}
+                for one in objects.calls(body.get("layers") if isinstance(body, Mapping) else body):
+                    self._may_be(one)
         around = (*(self.data.get("let") or {}), *self.spec_scope.around)
         scopes = {name: self._block(name, body, around) for name, body in fine.items()}
         for name, scope in scopes.items():
@@ -415,6 +421,9 @@ class _Reader:
         if odd and ("layers" in lacks or len(lacks) == 1):
             return self._left(raw, path, scope)
         if not isinstance(body, list) or not body:
+            if body:
+                self._wrong((*path, "layers"), f"{shown(body)} is not accepted", "a list of layers")
+                return self._left({**raw, "layers": [body]}, path, scope)
             missing = "is empty" if "layers" in raw else "is missing"
             where = (*path, "layers") if "layers" in raw else path
             braces = "" if "layers" in raw else ", or braces around it all: {for: i, in: 3, layers: [...]}"
@@ -535,7 +544,7 @@ class _Reader:
         if block is None:
             arguments = objects.with_defaults({**(self.defaults.get(target) or {}), **given}, self.defaults)
             self._inner_classes(arguments)
-            if target in catalogue.DROPOUTS and "rate" not in arguments:
+            if any(one in catalogue.DROPOUTS and "rate" not in body for one, body in objects.walked(target, arguments)):
                 self.reads.add("dropout")
             if "l2" not in own and objects.kernels(target, arguments):
                 self.reads.add("l2")

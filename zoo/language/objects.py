@@ -168,7 +168,8 @@ def named(
         if not is_expression(own) and not (type(own) in (str, int) and LAYER.fullmatch(str(own))):
             yield (*here, "name"), f"{shown(own)} is no name", LAYERS, ""
         usual = (defaults or {}).get(name) or () if module == "layers" else ()
-        required = [key for key in entry["required"] if key not in usual]
+        spared = ("rate",) if module == "layers" and name in catalogue.DROPOUTS else ()
+        required = [key for key in entry["required"] if key not in (*usual, *spared)]
         yield from arguments(name, inner, {**entry, "required": required}, here, defaults=defaults)
     else:
         yield (
@@ -455,6 +456,22 @@ def draws(layer: str, arguments: Mapping[str, Any]) -> bool:
 def kernels(layer: str, arguments: Mapping[str, Any]) -> list[str]:
     """The regularisers of a layer through which lambda acts, those of the layers it wraps included."""
     return [key for one, body in walked(layer, arguments) for key in _kernels(one) if key not in body]
+
+
+def with_rate(arguments: Mapping[str, Any], rate: float) -> dict[str, Any]:
+    """The arguments of a wrapper, the spec's p as the rate of each dropout layer in it that states none."""
+
+    def wrapped(value: Any) -> Any:
+        if isinstance(value, list):
+            return list(map(wrapped, value))
+        name, body = next(iter(value.items())) if isinstance(value, Mapping) and len(value) == 1 else (value, None)
+        if not isinstance(name, str) or not isinstance(body, Mapping | None):
+            return value
+        usual = {"rate": rate} if name in catalogue.DROPOUTS else {}
+        made = {**usual, **with_rate(body or {}, rate)}
+        return {name: made} if made else value
+
+    return {key: wrapped(value) if key in WRAPPED else value for key, value in arguments.items()}
 
 
 def with_defaults(arguments: dict[str, Any], defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

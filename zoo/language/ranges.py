@@ -215,7 +215,8 @@ def _list(value: dict[str, Any]) -> list[tuple[str, str, str]]:
         return [("values", f"{shown(values)} is no list of plain values", "a list such as [16, 32, 64]"), *wrong]
     if len(values) > MOST:
         return [("values", f"{len(values):,} values", f"{MOST:,} at most"), *wrong]
-    twice = next((one for index, one in enumerate(values) if one in values[:index]), wrong)
+    typed = [(isinstance(one, bool), one) for one in values]  # 1 is not true
+    twice = next((one for index, one in enumerate(values) if typed[index] in typed[:index]), wrong)
     return wrong if twice is wrong else [("values", f"{shown(twice)} stands there twice", "each value once"), *wrong]
 
 

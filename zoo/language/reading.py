@@ -162,7 +162,8 @@ _LOOKED_AT = ("family", "task", "likelihood", "outputs", "input", "inputs", "let
 """Keys that a look at the body reads, and can do without."""
 
 
-def _usable_input(one: dict[str, Any]) -> dict[str, Any]:
+def _usable_input(one: Any) -> dict[str, Any]:
+    one = one if isinstance(one, dict) else {}
     kept = {key: value for key, value in one.items() if key not in INPUT or _accepts(INPUT, one, key)}
     return {"shape": [None]} | kept
 
@@ -335,7 +336,10 @@ def _check(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Prob
             wrong, expected = _refused_as_input(name)
             if wrong:
                 yield problem_at(marks, ("inputs", name), wrong, expected)
-            yield from _input(one, ("inputs", name), marks)
+            if isinstance(one, dict):
+                yield from _input(one, ("inputs", name), marks)
+            else:
+                yield problem_at(marks, ("inputs", name), f"{shown(one)} is not accepted", FIELDS["input"][1])
     if _accepts(FIELDS, data, "penalties") and "penalties" in data:
         yield from _penalties(data["penalties"], marks, names)
     if isinstance(data.get("train"), dict):
@@ -493,7 +497,8 @@ def _family(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Pro
         if family.gaussian:
             expected = "Gaussian: {units: 20}, or VectorQuantizer: {codes: 512}"
         yield problem_at(marks, ("latent",), wrong, expected)
-    yield from _unread_penalties(data, coded, name, marks)
+    if fits or not coded or "latent" not in data:  # else what the latent is to be is told
+        yield from _unread_penalties(data, coded, name, marks)
     if "outputs" in data and coded:
         yield problem_at(marks, ("outputs",), f"{family} answers what its decoder does", "a spec without it")
     if "train" in data and isinstance(data.get("outputs"), list) and len(data["outputs"]) > 1:

@@ -6,6 +6,7 @@ many places. A word is put right where one is near that is not there, and what i
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -422,6 +423,8 @@ def of_several(item: Mapping[str, Any]) -> tuple[str, str, str]:
 def parameters_listed(given: Any) -> dict[str, Any]:
     """Parameters of a block that are written as a list: names alone, or with their defaults."""
     made: dict[str, Any] = {}
-    for one in given if isinstance(given, list) else ():
-        made |= one if isinstance(one, dict) else {one: None} if isinstance(one, str) else {}
+    for one in given if isinstance(given, list) else [given] if isinstance(given, str) else ():
+        name, sign, value = str(one).partition("=")
+        with contextlib.suppress(ValueError):
+            made |= one if isinstance(one, dict) else {name.strip(): parsing.plain(value) if sign else None}
     return made

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zoo.errors import Problem, ZooError
-from zoo.language import expressions, merging, objects
+from zoo.language import catalogue, expressions, merging, objects
 from zoo.language.bodies import Bodies, Frame, as_computed
 from zoo.language.expressions import LOST, Wrong
 from zoo.language.families import FACTS, LIKELIHOODS, head, uneven
@@ -119,7 +119,8 @@ class _Unfolding(Bodies):
         if frame.nodes and self.whole and not is_chain(chain):
             self._wrong(("prepare",), "these are not one layer after another", "a chain of layers, without `from`")
         for node in frame.nodes:
-            if node.l2 is not None:
+            takes = catalogue.catalogue()["layers"].get(node.layer, {"arguments": ()})["arguments"]
+            if node.l2 is not None or any(key.endswith("_initializer") for key in takes):
                 wrong = f"{node.layer} has weights"
                 self.problems.append(Problem(wrong, "layers without any", "", node.path, node.mark))
             if node.layer == "Normalization" and node.arguments.get("mean") is None:
@@ -174,7 +175,8 @@ class _Unfolding(Bodies):
             if samples != 1 and len(self.inputs) > 1:
                 self._wrong((*latent.path, "samples"), f"{samples} draws beside several inputs", "`samples: 1`")
             penalties = spec.data.get("penalties")
-            if samples != 1 and isinstance(penalties, Mapping) and "kl" in penalties:
+            often = is_count(samples) and samples != 1
+            if often and isinstance(penalties, Mapping) and "kl" in penalties:
                 wrong = f"nothing reads it, as the bound of {samples} draws has no divergence to weigh"
                 self._wrong(("penalties", "kl"), wrong, "`samples: 1`, or penalties without `kl`")
             encoder.l2 = None
@@ -328,7 +330,8 @@ class _Unfolding(Bodies):
             return
         elif spec.task == "language" and "vocabulary" not in spec.facts:
             where = ("inputs", self.inputs[0].name) if "inputs" in spec.data else ("input",)
-            self._wrong(where, "`vocabulary` is missing", "a whole number above 0, for language without `head`")
+            if not self.spec.is_told_in(where):
+                self._wrong(where, "`vocabulary` is missing", "a whole number above 0, for language without `head`")
             self.whole = False
         elif all(key in spec.facts for key in FACTS[spec.task]):
             for item in head(spec.task, spec.facts):
