@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import pretrained
+from zoo import selection
 from zoo.errors import ZooError
 from zoo.lowering import weights_by_path
 
@@ -170,7 +170,7 @@ def test_weights_that_are_not_there_are_refused_in_a_sentence(weights, says):
         zoo.build("mobilenet", weights=weights)
 
 
-@pytest.mark.parametrize("ending", pretrained.FORMATS)
+@pytest.mark.parametrize("ending", selection.WEIGHTS[:3])
 def test_a_file_without_a_top_gives_its_body_whatever_its_format(tmp_path, ending):
     body = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3), pooling="avg")
     path = tmp_path / f"body{ending}"
@@ -221,7 +221,7 @@ def flattened(path, top):
     return {f"{one.name}/{each.name}": each.numpy() for one in model.layers for each in one.weights}
 
 
-@pytest.mark.parametrize("ending", pretrained.FORMATS)
+@pytest.mark.parametrize("ending", selection.WEIGHTS[:3])
 @pytest.mark.parametrize(("top", "size", "classes"), [(True, 16, 5), (True, 24, 3), (False, 16, 3), (False, 24, 5)])
 def test_what_stands_behind_a_flatten_begins_anew_where_it_does_not_fit(top, size, classes, ending, tmp_path):
     file, text = tmp_path / f"kept{ending}", tmp_path / "flattened.yaml"
@@ -251,7 +251,7 @@ def test_a_layer_that_begins_anew_is_not_frozen_and_a_body_is_not_left_out(tmp_p
             zoo.build(zoo.load(text, {"input.shape": [24, 24, 3]}))
 
 
-@pytest.mark.parametrize("ending", pretrained.FORMATS)
+@pytest.mark.parametrize("ending", selection.WEIGHTS[:3])
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [("units: 8", "units: 20"), ("  - Conv2D: {name: c2, filters: 4, kernel_size: 3, padding: same}\n", "")],
@@ -590,5 +590,5 @@ def test_weights_that_are_not_there_are_said_at_their_line(tmp_path):
     )
     with pytest.raises(ZooError, match=r"mine\.yaml:6:\d+: weights: no\.keras is not there"):
         zoo.build(path)
-    with pytest.raises(ZooError, match=r"^no\.keras is not there"):
+    with pytest.raises(ZooError, match=r"^weights: no\.keras is not there"):
         zoo.build("mlp", weights="no.keras")

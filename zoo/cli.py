@@ -346,6 +346,7 @@ def check(given: tuple[str, ...], changes: dict[str, Any], build: bool, data: st
         before = len(problems)
         try:
             found, wrong = selection.all_in(spec, changes)
+            wrong = wrong or selection.by_variant({one.name: selection.unreachable(one) for one in found})
             if not wrong and (build or description is not None):
                 if build:
                     console.quiet_tensorflow()

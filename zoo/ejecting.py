@@ -491,11 +491,9 @@ def _taken_names(network: Network) -> list[_Parts]:
 
 def _docstring(network: Network, command: str) -> str:
     """What the file is and where it comes from."""
-    mark = next((node.mark for node in network.walk() if node.mark), None)
-    source = f"`{_said(mark.file)}`" if mark else "a spec"
     return (
         f'"""The network `{_said(network.name)}` in plain Keras.\n\n'
-        f"Written by zoo {VERSION} from {source}:\n\n    {_said(command)}\n"
+        f"Written by zoo {VERSION}:\n\n    {_said(command)}\n"
         '"""'
     )
 

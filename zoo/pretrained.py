@@ -32,9 +32,6 @@ KERAS = "keras:"
 IMAGENET = "imagenet"
 """The word for what Keras publishes for the spec's own network; a `let` of this name is true where weights are such."""
 
-FORMATS = (".weights.h5", ".h5", ".keras")
-"""Files of Keras's; an `.npz` holds weights by path, as a run keeps them."""
-
 
 def weights(spec: Spec, flat: Network, model: Any) -> dict[str, np.ndarray]:
     """What a model of a filled spec starts from, by the paths of its weights; nothing for layers that begin anew.
@@ -46,11 +43,10 @@ def weights(spec: Spec, flat: Network, model: Any) -> dict[str, np.ndarray]:
     Raises `ZooError` for weights that are not there, or are another network's.
     """
     source = source_of(spec)
+    if absent := selection.unreachable(spec):
+        raise ZooError(*absent)
     if source.endswith(".npz"):
-        path = Path(source)
-        if not path.is_file():
-            raise ZooError(f"{source} is not there; expected a file of weights")
-        found = read_arrays(path)
+        found = read_arrays(Path(source))
         theirs, ours, top = list(found), [one for one, _ in weights_by_path(model)], _top(flat)
         without = bool(top) and not any(one.split("/")[0] in top for one in theirs)  # then nothing may stand there
         left = [one for one in theirs if one not in ours] if without else _within(theirs, ours)
@@ -175,11 +171,6 @@ def _refuse_more(names: list[str], source: str, name: str) -> None:
 def _in_file(spec: Spec, source: str, flat: Network) -> dict[str, np.ndarray]:
     """The weights that a file of Keras's holds, by the paths of the same network's."""
     path = Path(source)
-    if not path.is_file():
-        formats, says = ", ".join((*FORMATS, ".npz")), "is a folder" if path.is_dir() else "is not there"
-        raise ZooError(f"{source} {says}; expected imagenet, {KERAS}NAME, run:NAME or a file: {formats}")
-    if not source.endswith(FORMATS):
-        raise ZooError(f"{source} is no file of weights; expected one of {', '.join((*FORMATS, '.npz'))}")
     model = lower(flat, Plain())  # one to throw away: Keras reads a file only into a model
     model.trainable = True  # frozen layers would stand in another order
     body = {name for name, _ in weights_by_path(model) if name.split("/")[0] not in _heads(flat) | _top(flat)}

@@ -258,6 +258,25 @@ def all_in(source: str, changes: Mapping[str, Any] | None = None) -> tuple[list[
     return found, by_variant(problems)
 
 
+WEIGHTS = (".weights.h5", ".h5", ".keras", ".npz")
+"""What the names of files of weights end in: three formats of Keras's, and one by the paths of weights."""
+
+
+def unreachable(spec: Spec) -> list[Problem]:
+    """What is wrong with the file that a spec's `weights` name, as far as looking for it tells."""
+    source = spec.data.get("weights")
+    if not isinstance(source, str) or source == "imagenet" or "$" in source or re.match(r"(keras|run):", source):
+        return []
+    path, beside = Path(source), Path(spec.source).parent / source
+    if path.is_file() and source.endswith(WEIGHTS):
+        return []
+    wrong = f"{source} is no file of weights" if path.is_file() else f"{source} is not there"
+    wrong = f"{source} is a folder" if path.is_dir() else wrong
+    hint = str(beside) if not path.exists() and beside.is_file() else ""
+    found = spec.problem(("weights",), wrong, f"imagenet, keras:NAME, run:NAME or a file: {', '.join(WEIGHTS)}", hint)
+    return [found if ("weights",) in spec.marks else replace(found, mark=None)]  # asked for beside the spec
+
+
 def _extending(problems: Iterable[Problem], file: str) -> list[Problem]:
     """The problems of a file; one that stands in another, which it extends, says whose it is."""
 

@@ -116,6 +116,7 @@ def _told(spec: Spec) -> dict[str, Any]:
     """The keys of a spec, and how it is trained, key by key, what it does not say included."""
     usual = {"task": spec.task, "l2": DEFAULT_L2, "dropout": DEFAULT_DROPOUT, "frozen": False, "penalties": {}}
     usual |= {"likelihood": spec.likelihood} if spec.coded else {}
+    usual |= {key: spec.facts[key] for key in ("targets", "features") if key in spec.facts}
     told_penalties = _weighed(spec.written().get("penalties", {}))
     unsaid = {key: value for key, value in usual.items() if key not in spec.data}
     told = replace(spec, data={**spec.data, **unsaid, "train": spec.train}).written()

@@ -49,6 +49,9 @@ _AMONG_ROWS: Schema = {"anyOf": [{"const": 0}, {"type": "array", "contains": {"c
 
 _TEXT_IS_COMPUTED: Schema = {"if": {"type": "string"}, "then": EXPRESSION}
 
+_WITHOUT_TEXTS: Schema = {"items": {**_TEXT_IS_COMPUTED, "items": {**_TEXT_IS_COMPUTED, "items": _TEXT_IS_COMPUTED}}}
+"""What is said of the parts of a list of numbers, and of lists in it."""
+
 _AXIS: Schema = {
     "type": ["integer", "array"],
     "minItems": 1,
@@ -70,8 +73,8 @@ _PLAIN: dict[str, Schema] = {
     "count": COUNT,
     "boolean": {"type": "boolean"},
     "seed": {"type": ["integer", "null"]},
-    "number": {"type": ["number", "array"], "minimum": -FARTHEST, "maximum": FARTHEST},
-    "optional": {"type": ["number", "array", "boolean", "null"]},
+    "number": {"type": ["number", "array"], "minimum": -FARTHEST, "maximum": FARTHEST, **_WITHOUT_TEXTS},
+    "optional": {"type": ["number", "array", "boolean", "null"], **_WITHOUT_TEXTS},
     "text": {"type": ["string", "number", "array"]},
     "anything": {"type": ["string", "number", "array", "boolean", "null"]},
     "anything but null": {"type": ["string", "number", "array", "boolean"]},
@@ -127,10 +130,9 @@ def schema() -> Schema:
             "variants": _variants(definitions),
         },
         "additionalProperties": False,
-        "required": ["spec"],
         "anyOf": [
             {"required": ["extends"]},
-            {"required": ["family"], **_either({"required": ["name"]}, {"required": ["variants"]})},
+            {"required": ["spec", "family"], **_either({"required": ["name"]}, {"required": ["variants"]})},
         ],
         "allOf": [
             *map(_family, FAMILIES),
@@ -297,7 +299,15 @@ def _keys() -> dict[str, Schema]:
         "input": _described("What the network is given.", _ref("input")),
         "inputs": _described(
             "The same by name, where there are several.",
-            {"type": "object", "additionalProperties": _ref("input"), "minProperties": 1},
+            {
+                "type": "object",
+                "propertyNames": {
+                    "pattern": CALLED,
+                    "not": _either({"enum": ["previous", "input"]}, {"pattern": r"\.[0-9]+$"}),
+                },
+                "additionalProperties": _ref("input"),
+                "minProperties": 1,
+            },
         ),
         "likelihood": _described("How an autoencoder's output is read.", {"enum": list(LIKELIHOODS)}),
         "l2": _described("lambda: the loss gains lambda * sum(w^2) for every kernel. Default 0.001.", _ref("lambda")),
