@@ -402,6 +402,9 @@ def _raw(
     return [*begin, *kept, *_for_channels(unfolded.prepare, x.shape[-1], description.name)]
 
 
+WITHOUT = "no preparation: --set prepare=null"
+
+
 def _for_channels(prepare: tuple[network.Node, ...], channels: int, data: str) -> list[Mapping[str, Any]]:
     """The steps of `prepare` for images of so many channels: of one, a mean over the colours, and no order of them.
 
@@ -421,11 +424,14 @@ def _for_channels(prepare: tuple[network.Node, ...], channels: int, data: str) -
             if channels == 1:
                 continue
             if sorted(indices) != list(range(channels)):  # the network reads as many channels as the data have
-                raise refused(node, f"Take puts the channels {indices} in order", f"an order of {channels}")
+                wrong, expected = f"Take puts the channels {indices} in order", f"an order of {channels}, or {WITHOUT}"
+                raise refused(node, wrong, expected)
         for key, value in arguments.items():
             if isinstance(value, list) and key in ("scale", "offset", "mean", "variance") and len(value) != channels:
                 if channels > 1 and len(value) > 1:
-                    raise refused(node, f"`{key}` is for {len(value)} channels", f"a list of {channels}, or one number")
+                    raise refused(
+                        node, f"`{key}` is for {len(value)} channels", f"a list of {channels}, one number, or {WITHOUT}"
+                    )
                 arguments[key] = sum(value) / len(value)
         steps.append({node.layer: arguments})
     return steps

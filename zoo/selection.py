@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import Problem, ZooError, joined, listed, nearest, plainly
-from zoo.language import merging, network, parsing, ranges, reading, unfolding
+from zoo.language import dumping, merging, network, parsing, ranges, reading, unfolding
 from zoo.language.families import FACTS, FAMILIES, kinds
 from zoo.language.fields import BODY
 from zoo.language.spec import Spec, held
@@ -318,7 +318,20 @@ def copied(source: str, name: str, folder: Path) -> str:
         there = os.path.relpath((path.parent / below[2]).resolve(), folder.resolve())
         text = text[: below.start(2)] + Path(there).as_posix() + text[below.end(2) :]
     quoted = name if parsing.parse(name.encode(), "")[::2] == (name, []) else f'"{name}"'
-    return re.sub(r"(?m)^name:[ \t]+[^#\n]*?(?=([ \t]+#.*)?$)", f"name: {quoted}", text, count=1)
+    text = re.sub(r"(?m)^name:[ \t]+[^#\n]*?(?=([ \t]+#.*)?$)", f"name: {quoted}", text, count=1)
+    known, made = (parsing.parse(one, "")[0] for one in (_content(path, source), text.encode()))
+    if isinstance(known, dict) and (not isinstance(made, dict) or made.get("name") != name):  # in another style
+        return dumping.dump({**_moved(known, path.parent, folder), "name": name})
+    return text
+
+
+def _moved(data: dict[str, Any], here: Path, folder: Path) -> dict[str, Any]:
+    """The data of a spec for another folder: the file that it extends stays where it is."""
+    file, colon, variant = str(data.get("extends", "")).partition(":")
+    if not file.endswith((".yaml", ".yml")) or Path(file).is_absolute():
+        return data
+    there = Path(os.path.relpath((here / file).resolve(), folder.resolve())).as_posix()
+    return {**data, "extends": there + colon + variant}
 
 
 _EXTENDS = re.compile(r"""(?m)^extends:[ \t]+(["']?)([^"'#\n]+?\.ya?ml)(:[^"'#\s]+)?\1[ \t]*(#.*)?$""")

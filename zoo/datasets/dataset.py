@@ -173,8 +173,10 @@ def _checked(rows: Rows, name: str) -> Rows:
                 f"{name}: a row of x_test has the shape {array.shape[1:]}, one of x_train {rows.x.shape[1:]}"
             )
         if targets is not None and (targets.dtype.kind not in "biufUS" or targets.ndim not in (1, 2, 3)):
+            maps = targets.ndim == 4 and targets.shape[-1] == 1
             raise ZooError(
                 f"{name}: y_{part} has the shape {targets.shape} of {targets.dtype}; expected labels or numbers"
+                + (f", as y_{part}[..., 0] are for maps of classes" if maps else "")
             )
         if targets is not None and len(targets) != len(array):
             raise ZooError(f"{name}: x_{part} has {len(array):,} rows, y_{part} {len(targets):,}; expected as many")

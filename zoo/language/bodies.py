@@ -164,6 +164,8 @@ class Bodies:
 
     def _of_name(self, value: Any, table: Mapping[str, Any], path: Path) -> Any:
         """What a name means; what cannot be computed is told once, not where the name is used."""
+        if isinstance(value, str) and self.spec.is_told(path):
+            return LOST
         found = self._evaluated(value, table, path)
         return LOST if found is None and not self._is_computed(path) else found
 
@@ -374,6 +376,7 @@ class Bodies:
             self._wrong((*path, "from"), f"{len(inputs)} tensors for `{layer}`, which takes one", expected)
         if alone and sound:
             self._wrong(path, f"1 tensor for `{layer}`", "a list of them, such as `from: [NAME, previous]`")
+            self.whole = False  # what leads to no output may lead here
         unnamed = item.source is None or item.source.named is None
         if layer in catalogue.ASKING and len(inputs) == 1 and not many and unnamed and sound:
             named = {"query", "value"} <= {*objects.called_with(layer)}
@@ -649,6 +652,7 @@ class Bodies:
             if name in ("z_mean", "z_log_var", "z", "evidence", "code"):
                 wrong, expected = f"`{name}` is the name of a layer that `latent` stands for", "another name"
             self._wrong((*frame.given[name], "name"), wrong, expected)
+            self.whole = False
         return name
 
     def _full(self, name: str, frame: Frame) -> str:

@@ -13,7 +13,7 @@ import itertools
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -626,6 +626,30 @@ _COMPARISONS: dict[type, Callable[[Any, Any], bool]] = {
 _WORD = rf"(?:{'|'.join(FUNCTIONS)})\("
 _CALLS = re.compile(rf"(?=.*{_WORD})(?:{_WORD}|[-+*/%()\[\],.0-9eE ])+")
 """Functions of plain numbers: no text of anything else is written so."""
+
+
+_BARE = re.compile(r"(?<![\w.'\"])[A-Za-z_]\w*")
+
+
+def with_dollars(text: str, names: Collection[str]) -> str:
+    """A text with the `$` that its names lack, an empty text if it holds other words, or none of these."""
+    if (template := _TEMPLATE.fullmatch(text)) and template[1] in names:
+        return f"${template[1]}"
+    words = [] if "$" in text else [one for one in _BARE.findall(text) if one not in (*FUNCTIONS, *RESERVED)]
+    if not words or not {*words} <= {*names}:
+        return ""
+    return _BARE.sub(lambda word: f"${word[0]}" if word[0] in words else word[0], text)
+
+
+_TEMPLATE = re.compile(r"(?:\$\{|\{\{|%|<|@) *([A-Za-z_]\w*) *(?:\}\}|\}|%|>)?")
+"""How other languages write a name in a text: `${w}`, `{{ w }}`, `%w`, `<w>`."""
+
+_SIGNED = re.compile(r"\S (\*\*|//|[-+*/%<>]|[=!<>]=) \S")
+
+
+def is_arithmetic(text: Any) -> bool:
+    """Whether a text has a sign of arithmetic in it, or one that compares."""
+    return isinstance(text, str) and bool(_SIGNED.search(text))
 
 
 def words_of(value: Any) -> Iterator[str]:

@@ -33,10 +33,6 @@ LOCALS = "letters a to z or A to Z, digits and `_`, no digit first"
 MOST = 100
 """After so many problems the items that follow are not looked at."""
 
-_BARE = re.compile(r"(?<![\w.'\"])[A-Za-z_]\w*")
-_SAID = (*expressions.FUNCTIONS, *expressions.RESERVED)
-"""What a bare word in an expression may be."""
-
 _AN_ITEM = "a layer, such as Flatten or Dense: {units: 64}"
 _HOLD_NAMES = re.compile(r"(let|defaults|blocks|prepare|layers|encoder|latent|decoder|head)\b")
 
@@ -190,6 +186,7 @@ class _Reader:
             self._local(name, path, built_in)
         for name, value in raw.items():
             self._value(value, ("let", name), scope, but=name)
+            self._forgotten(value, ("let", name), scope)
         of_spec = {key: self.data[key] for key in ("l2", "dropout") if key in self.data}
         self._circles({**of_spec, **raw}, lambda name: ("let", name) if name in raw else (name,))
         self._told(_of_one_class(self.spec))
@@ -325,6 +322,7 @@ class _Reader:
         for kind, values in (("parameters", block.parameters), ("let", block.let)):
             for key, value in values.items():
                 self._value(value, (*here, kind, key), scope, but=key)
+                self._forgotten(value, (*here, kind, key), scope)
         block.order = self._circles(block.let, lambda name: (*here, "let", name))
         self.under.append(_Under())
         block.items = self._items(body["layers"], (*here, "layers"), scope)
@@ -474,6 +472,7 @@ class _Reader:
             return None
         for name, value in body.items():
             self._value(value, (*path, name), scope, but=name)
+            self._forgotten(value, (*path, name), scope)
         return Let(path, values=body)
 
     def _reuse(self, body: Any, path: Path, scope: _Scope) -> Item | None:
@@ -647,6 +646,8 @@ class _Reader:
             self._wrong(path, "a range stands where the arguments do", "it as the value of an argument", hint)
         elif block:
             scope.read |= {one for one in arguments.values() if isinstance(one, str) and one in scope.own}  # for `$one`
+            for key, value in arguments.items():
+                self._forgotten(value, (*path, key), scope)
             self._told(_of_block(target, arguments, known, required, path))
         else:
             told = {**entry, "required": required}
@@ -735,6 +736,7 @@ class _Reader:
         if word:  # a name without its `$`, or text without its quotes
             known = word.group(1) in scope.own or word.group(1) in scope.around
             hint = f"${word.group(1)}" if known else hint
+        hint = self._dollars(text, scope) or hint
         self._wrong(path, wrong, expected, hint)
         self.whole = False
         scope.read |= {one.removeprefix("$") for one in expressions.words_of(text)}
@@ -745,12 +747,16 @@ class _Reader:
         if isinstance(text, list):
             each = [self._dollars(one, scope) or shown(one)[1:-1] for one in text]
             return f"[{', '.join(each)}]" if any("$" in one for one in each) else ""
-        names = {*scope.own, *scope.around} - {*BUILT_IN}
-        words = _BARE.findall(text) if isinstance(text, str) and "$" not in text else []
-        if not words or not names.issuperset(one for one in words if one not in _SAID):
-            return ""
-        scope.read |= names & {*words}
-        return _BARE.sub(lambda word: word[0] if word[0] in _SAID else f"${word[0]}", text)
+        computed = expressions.is_arithmetic(text)  # in which every word is a name
+        names = {*scope.own, *scope.around} - ({*BUILT_IN} if not computed else set())
+        made = expressions.with_dollars(text, names) if isinstance(text, str) else ""
+        scope.read |= {*re.findall(r"\w+", made)} & names
+        return made
+
+    def _forgotten(self, value: Any, path: Path, scope: _Scope) -> None:
+        """Say of arithmetic where any text may stand that its names lack their `$`."""
+        if expressions.is_arithmetic(value) and not is_expression(value) and (meant := self._dollars(value, scope)):
+            self._wrong(path, f"`{value}` is text", "a `$` before each name", meant)
 
     def _ask(self, names: Iterable[str], path: Path, scope: _Scope, but: str = "") -> None:
         for name in sorted(names):
@@ -808,7 +814,9 @@ class _Reader:
                 self._wrong(path, "nothing reads it", "a layer with a kernel under it, without a lambda of its own")
         used = self.classes | self._of_the_head()
         for name in self.defaults:
-            if name not in used:
+            place = self.spec.place(("defaults", name))
+            inherited = place and place.line and place.file != self.spec.source  # what it was for may be replaced
+            if name not in used and not inherited:
                 close = nearest(name, used)
                 self._wrong(("defaults", name), "no layer of this class is here", "a class that the spec uses", close)
 

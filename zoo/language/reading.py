@@ -355,13 +355,16 @@ OBJECTS = {"optimizer": "optimizers", "loss": "losses"}
 
 def _objects(data: dict[str, Any], marks: Marks) -> Iterator[Problem]:
     """What is wrong with the optimizer and the loss."""
+    names = ["epochs", "steps", "classes", *(data["let"] if isinstance(data.get("let"), dict) else ())]
     for key, module in OBJECTS.items():
         chosen, here = data["train"].get(key), ("train", key)
         for one in chosen.values if isinstance(chosen, Range) else [chosen]:
             if isinstance(one, (str, dict)):
                 found = list(objects.named(one, module, here))
                 for path, wrong, expected, hint in _of_task(data, one, found) if key == "loss" else found:
-                    yield problem_at(marks, path, wrong, expected, hint)
+                    text = re.match(r'`"(.*)"` is not accepted', wrong)
+                    meant = expressions.with_dollars(text[1], names) if text else ""
+                    yield problem_at(marks, path, wrong, expected, hint or meant)
 
 
 def _of_task(data: dict[str, Any], chosen: Any, found: list[objects.Found]) -> Iterator[objects.Found]:

@@ -362,6 +362,15 @@ class _Unfolding(Bodies):
         size = self.spec.shape[-1] if self.spec.shape else 1
         if size is None:  # the data will say
             return
+        end = frame.nodes[-1] if frame.nodes and frame.previous == frame.nodes[-1].name else None
+        ends = activation(end.layer, end.arguments) if end else ""
+        sized = end is not None and size in (end.arguments.get("units"), end.arguments.get("filters"))
+        if end and sized and ends in ("sigmoid", "softmax") and ends == LIKELIHOODS[self.spec.likelihood]:
+            wrong = f"the decoder ends in `{ends}`, and the layer that gives back the input comes after it"
+            expected = "this layer under `head`, or none of it: the family brings its own"
+            self.problems.append(Problem(wrong, expected, "", end.path, end.mark))
+            self.whole = False
+            return
         named = {"name": "reconstruction", "activation": LIKELIHOODS[self.spec.likelihood]}
         if self.spec.kind == "image":
             last: dict[str, Any] = {"Conv2D": {"filters": size, "kernel_size": 3, "padding": "same", **named}}
