@@ -119,6 +119,25 @@ TOLD_WHEN_COMPUTED = {
 }
 
 
+@pytest.mark.parametrize(
+    ("steps", "says"),
+    [
+        ("[Rescaling: 0.5, CenterCrop: {height: 16, width: 16}]", ""),
+        (
+            "[Rescaling: 0.5, CenterCrop: {height: 20, width: 20}]",
+            "`prepare` makes (20, 20, 1) of a row of (16, 16, 1)",
+        ),
+        ("[Rescaling: 0.5, Reshape: [3, 3]]", "Keras refuses Reshape on a row of (16, 16, 1)"),
+    ],
+    ids=["fine", "another size", "refused"],
+)
+def test_prepare_is_tried_on_what_the_network_reads(steps, says, tmp_path):
+    (tmp_path / "spec.yaml").write_text(CONV + f"prepare: {steps}\n")
+    found = checking.problems(selection.load(tmp_path / "spec.yaml"), None, build=True)
+
+    assert [one.wrong.startswith(says) and one.mark.line == 8 for one in found] == [True] * bool(says)
+
+
 @pytest.mark.parametrize("item", TOLD_WHEN_COMPUTED)
 def test_what_only_computing_shows_is_a_problem_of_the_spec_and_of_a_training(item, tmp_path):
     rows = np.random.default_rng(0).integers(0, 256, (120, 8, 8, 3)).astype("uint8")

@@ -370,6 +370,25 @@ def test_a_copy_of_ones_own_file_keeps_what_its_first_line_means(before, after, 
     assert (tmp_path / "other.yaml").read_text(encoding="utf-8").splitlines()[0] == after.format(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{spec: 1, extends: base.yaml, name: h}\n", "spec: 1\nextends: base.yaml\n",
+        '"spec": 1\n"name": "old"\nextends: base.yaml\n', "spec: 1\nname:\n  old\nextends: base.yaml\n",
+    ],
+    ids=["braces", "no name", "quotes", "two lines"],
+)  # fmt: skip
+def test_a_copy_of_any_style_is_called_as_its_file_and_extends_the_same(text, say, tmp_path):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "base.yaml").write_text(f"{SMALL}{LAYERS}", encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+
+    assert say("copy", tmp_path / "mine.yaml", tmp_path / "inner" / "other.yaml")[0] == 0
+    found = selection.load(str(tmp_path / "inner" / "other.yaml"))
+    assert found.name == "other"
+    assert found.data["layers"] == selection.load(str(tmp_path / "base.yaml")).data["layers"]
+
+
 def test_two_specs_are_compared_as_a_table(say):
     code, told, _ = say("diff", "resnet20", "resnet32", "--json")
     rows = json.loads(told)

@@ -80,6 +80,34 @@ def served(request, folder):
     return request.param, study, target, rows, json.loads(ended.stdout.splitlines()[-1])
 
 
+HALF = """\
+spec: 1
+name: half
+family: cnn
+input: {shape: [8, 8, 1]}
+dropout: 0.1
+dtype: KIND
+layers: [Conv2D: {filters: 8, kernel_size: 3}, BatchNormalization, ReLU, Dropout, Flatten]
+train: {optimizer: {Adam: {learning_rate: 0.01}}, batch_size: 64, epochs: 3}
+"""
+
+
+@pytest.mark.parametrize("kind", ["mixed_float16", "mixed_bfloat16"])
+def test_layers_in_half_precision_are_searched_trained_and_exported(kind, folder):
+    import keras
+
+    path = folder / f"{kind}.yaml"
+    path.write_text(HALF.replace("half", kind).replace("KIND", kind))
+    study = zoo.tune(path, "digits", trials=2, run=folder / "runs" / kind)
+    built = build(meet(selection.load(path), zoo.data("digits").description), {}, 1)
+
+    assert study.run.best.score > 0.6
+    assert {one.compute_dtype for one in built.network.layers[1:]} == {"float32", kind.removeprefix("mixed_")}
+    scaled = isinstance(built.network.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaled == (kind == "mixed_float16")  # the other has the exponents of float32
+    assert json.loads((study.export(folder / "served" / kind) / "artifact.json").read_text())["format"] == "saved_model"
+
+
 @pytest.mark.parametrize("road", sorted(ROADS))
 def test_a_model_is_three_models_prepare_network_and_answer(road):
     import keras

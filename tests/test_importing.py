@@ -6,6 +6,7 @@ import functools
 import json
 import warnings
 import zipfile
+from collections import Counter
 
 import keras
 import numpy as np
@@ -662,6 +663,21 @@ def test_an_activation_that_is_a_layer_stays_in_its_layer_or_stands_behind():
         {"Dense": {"units": "$classes", "activation": {"Softmax": {}}}}
     ]
     assert_same(model, zoo.build(spec), exact=False)
+
+
+def test_what_most_layers_compute_in_is_the_specs_and_reaches_all_that_they_hold():
+    keras.backend.clear_session()
+    model = in_half_precision()
+    spec = importing.spec_of(model)
+    made = built(model, spec)
+    kinds = [[one.dtype_policy.name for one in side._flatten_layers() if one.name != "image"] for side in (model, made)]
+
+    assert spec["dtype"] == "mixed_float16"
+    assert [one for one in map(str, (*spec["layers"], *spec["head"])) if "dtype" in one] == [
+        "{'Activation': {'name': 'answers', 'activation': 'softmax', 'dtype': 'float32'}}"
+    ]
+    assert Counter(kinds[0]) == Counter(kinds[1])
+    assert "dtype" not in importing.spec_of(residual())
 
 
 @pytest.mark.parametrize("reloaded", [False, True])

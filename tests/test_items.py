@@ -876,6 +876,31 @@ def test_a_frozen_spec_keeps_all_but_its_head():
 # What leads nowhere
 
 
+def test_a_wrapped_dropout_takes_the_specs_p_and_every_layer_its_dtype_but_those_of_the_task():
+    found = laid_out(
+        """
+        dropout: 0.2
+        dtype: mixed_bfloat16
+        layers:
+          - Reshape: [4, 1]
+          - TimeDistributed: {layer: Dropout}
+          - TimeDistributed: {layer: {Dropout: {rate: 0.5}}}
+          - Bidirectional: {layer: {LSTM: {units: 2, activation: {LeakyReLU: {negative_slope: 0.1}}, dtype: float32}}}
+          - ops.tanh
+          - GlobalMaxPooling1D
+        """,
+        HEAD.replace("head: [Flatten]\n", ""),
+    )
+    found = {node.name: node for node in found.nodes}
+    first, other, both = (found[name].arguments for name in ("time_distributed", "time_distributed_1", "bidirectional"))
+
+    assert first == {"layer": {"Dropout": {"rate": 0.2, "dtype": "mixed_bfloat16"}}, "dtype": "mixed_bfloat16"}
+    assert other["layer"]["Dropout"]["rate"] == 0.5
+    assert both["layer"]["LSTM"]["dtype"] == "float32"
+    assert both["layer"]["LSTM"]["activation"]["LeakyReLU"]["dtype"] == "mixed_bfloat16"
+    assert "dtype" not in found["tanh"].arguments and "dtype" not in found["predictions"].arguments
+
+
 def test_a_layer_or_an_input_that_leads_to_no_output_is_an_error_once_a_line():
     text = """
         blocks: {wide: {layers: [Dense: {name: lost, units: 4}, Dense: {from: input, units: 4}]}}

@@ -529,6 +529,70 @@ def test_columns_that_are_read_as_ids_stay_what_they_are(first, ids):
 
 
 @pytest.mark.parametrize(
+    ("reader", "last", "refused"),
+    [
+        ({"Embedding": {"input_dim": 6, "output_dim": 2}}, 5, False),
+        ({"Embedding": {"input_dim": 6, "output_dim": 2}}, 6, True),
+        ({"Embedding": {"input_dim": 6, "output_dim": 2}}, -1, True),
+        ({"CategoryEncoding": {"num_tokens": 6, "output_mode": "one_hot"}}, 6, True),
+        ({"ops.one_hot": {"num_classes": 6}}, 6, True), ({"IntegerLookup": {"vocabulary": [1, 2]}}, 6, False),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_ids_of_a_column_that_its_reader_does_not_know_are_told_wherever_the_row_stands(reader, last, refused):
+    dice = np.random.default_rng(0)
+    x = np.concatenate([dice.normal(size=(90, 3)), dice.integers(0, 6, (90, 1))], axis=1).astype("float32")
+    rows = {"x_train": x, "y_train": dice.integers(0, 2, 90), "x_test": x[:9].copy(), "y_test": np.arange(9) % 2}
+    rows["x_test"][3, 3] = last
+    description = dataset.load(rows, "bank").description
+    layers = [{"Take": {"indices": [3]}}, reader, "Flatten", {"Dense": 4}]
+    spec = selection.load(
+        {"spec": 1, "name": "bank", "family": "mlp", "l2": 0, "classes": 2, "input": {"shape": [4]}, "layers": layers}
+    )
+
+    if refused:
+        says = (
+            f"it reads column 3 of bank, which holds {min(last, 0)} to {max(last, 5)}, as ids; expected ids from 0 to 5"
+        )
+        with pytest.raises(ZooError, match=says):
+            meet(spec, description)
+    else:
+        assert meet(spec, description).description is description
+    added = [layers[0], {"ops.clip": {"x_min": 0, "x_max": 5}}, *layers[1:]]  # whatever computes knows better
+    assert meet(selection.load({**spec.data, "layers": added}), description)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "says"),
+    [
+        ("uint8", ""),
+        ("int64", ""),
+        ("int8", "reads int8, and whole holds 0 to 200"),
+        ("float64", ""),
+    ],
+)
+def test_what_is_read_as_whole_numbers_is_not_scaled(dtype, says):
+    dice = np.random.default_rng(0)
+    images = dice.integers(0, 201, (60, 4, 4, 1)).astype("uint8")
+    images[:2, 0, 0, 0] = 0, 200
+    spec = selection.load({
+        "spec": 1, "name": "raw", "family": "cnn", "classes": 2, "input": {"shape": [4, 4, 1], "dtype": dtype}, "l2": 0,
+        "layers": [{"ops.cast": {"dtype": "float32"}}, {"Conv2D": {"filters": 2, "kernel_size": 2}}, "Flatten"],
+    })  # fmt: skip
+    description = dataset.load((images, np.arange(60) % 2), "whole").description
+
+    if says:
+        with pytest.raises(ZooError, match=says):
+            meet(spec, description)
+    else:
+        assert [next(iter(step)) for step in meet(spec, description).steps] == ["Rescaling"] * (dtype == "float64")
+    halves = dataset.load(((images / 255).astype("float32"), np.arange(60) % 2), "halves").description
+    if dtype != "float64":
+        with pytest.raises(ZooError, match=rf"`raw` reads whole numbers \({dtype}\), and halves holds float32"):
+            meet(spec, halves)
+
+
+@pytest.mark.parametrize(
     "reader",
     [
         {"CategoryEncoding": {"num_tokens": 30, "output_mode": "one_hot"}}, {"ops.one_hot": {"num_classes": 30}},

@@ -340,7 +340,9 @@ def test_what_is_wrong_in_the_base_is_said_at_its_place_there(written):
 
     said = refusal("mine.yaml")
 
-    assert said[0].startswith("bad.yaml:15:5: layers[0].wide.units: no name `$widht`; expected one of classes, depths")
+    assert said[0].startswith(
+        "bad.yaml:15:5: layers[0].wide.units: no name `$widht`, as mine.yaml extends it; expected one"
+    )
     assert said[1].startswith("mine.yaml:4:1: epochs: no such key")
 
 

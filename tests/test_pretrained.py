@@ -183,6 +183,19 @@ def test_a_file_without_a_top_gives_its_body_whatever_its_format(tmp_path, endin
     np.testing.assert_allclose(ours(x).numpy(), body(x).numpy(), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("ending", selection.WEIGHTS[:3])
+def test_what_keras_makes_with_the_top_alone_begins_anew_where_a_file_has_none(tmp_path, ending):
+    body = keras.applications.MobileNetV3Small(weights=None, include_top=False, input_shape=(32, 32, 3))
+    path = tmp_path / f"body{ending}"
+    (body.save_weights if ending == ".weights.h5" else body.save)(path)
+    model = zoo.build(zoo.load("mobilenetv3small", {"weights": str(path), "input.shape": [32, 32, 3], "classes": 3}))
+
+    for name in ("conv", "conv_1"):
+        np.testing.assert_array_equal(model.get_layer(name).get_weights()[0], body.get_layer(name).get_weights()[0])
+    with pytest.raises(ZooError, match=r"conv_2.*begins anew and is frozen"):
+        zoo.build(zoo.load("mobilenetv3small", {"weights": str(path), "input.shape": [32, 32, 3], "frozen": True}))
+
+
 FLATTENED = """
 spec: 1
 name: flattened

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -99,6 +100,27 @@ def test_numbers_that_mean_nothing_are_refused(option, value, says, tmp_path):
 
 
 # Several trainings
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        {"PiecewiseConstantDecay": {"boundaries": [10, 20], "values": [1, 0.1, 0]}},
+        {"CosineDecay": {"initial_learning_rate": 0, "decay_steps": "$epochs * $steps", "warmup_target": 1,
+                         "warmup_steps": "2 * $steps"}},
+        {"CosineDecayRestarts": {"initial_learning_rate": 1, "first_decay_steps": 10}},
+    ],
+    ids=lambda one: next(iter(one)),
+)  # fmt: skip
+def test_whole_numbers_in_a_schedule_are_what_they_are_with_a_point(schedule, tmp_path):
+    text = json.dumps(schedule).replace(" 1,", " 1.0,").replace(" 0,", " 0.0,").replace("[1,", "[1.0,")
+    scores = []
+    for name, one in (("whole", schedule), ("point", json.loads(text))):
+        spec = {"spec": 1, "name": name, "family": "mlp", "input": {"shape": [64]}, "layers": [{"Dense": 8}]}
+        spec["train"] = {"optimizer": {"SGD": {"learning_rate": one}}, "epochs": 3}
+        scores.append(zoo.train(spec, "digits", run=tmp_path / name).run.best.score)
+
+    assert scores[0] == scores[1]
 
 
 def test_each_training_keeps_its_score_and_the_trial_has_their_mean(tmp_path):

@@ -239,6 +239,39 @@ layers:
 """
 
 
+REGRESSION = "spec: 1\nname: one\nfamily: mlp\ntask: regression\ninput: {shape: [4]}\n"
+TRAINED = """\
+l2: 0.5
+let: {rate: 0.1}
+layers: [{frozen: true, layers: [Dense: 4, ops.tanh]}]
+train: {optimizer: {SGD: {learning_rate: $rate}}, epochs: 3}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rows"),
+    [
+        ("", "", []),
+        ("let: {rate: 0.1}\n", "", []),
+        ("rate: 0.1", "rate: 0.2", [("train.optimizer", '{"SGD": {"learning_rate": 0.1}}',
+                                    '{"SGD": {"learning_rate": 0.2}}')]),
+        ("let: {rate: 0.1}", "targets: 1\nlet: {rate: 0.1}", []),
+        ("rate: 0.1}", "rate: {values: [0.1, 0.2], default: 0.1}}", [
+            ("range of rate", "-", '{"values": [0.1, 0.2], "default": 0.1}')]),
+    ],
+    ids=["the same", "a number", "another rate", "as it is anyway", "a range"],
+)  # fmt: skip
+def test_how_a_network_is_trained_is_compared_by_what_it_comes_to(old, new, rows):
+    changed = TRAINED.replace(old, new) if old else TRAINED
+    changed = changed.replace("$rate", "0.1") if new == "" and old else changed
+    one, other = (load(text, REGRESSION) for text in (TRAINED, changed))
+    filled = one.fill()
+
+    assert comparing.differences(one, other) == rows
+    out = writing.written_out(filled, unfolding.unfold(filled)[0], unfolding.names(filled))
+    assert comparing.differences(one, selection.load(out)) == []
+
+
 @pytest.mark.parametrize(
     ("old", "new", "rows"),
     [

@@ -281,7 +281,7 @@ def _extending(problems: Iterable[Problem], file: str) -> list[Problem]:
     """The problems of a file; one that stands in another, which it extends, says whose it is."""
 
     def told(problem: Problem) -> Problem:
-        elsewhere = problem.mark and problem.mark.line and problem.mark.file != file
+        elsewhere = problem.mark and problem.mark.line and problem.mark.file != file and problem.path != "extends"
         return replace(problem, wrong=f"{problem.wrong}, as {file} extends it") if elsewhere else problem
 
     return list(map(told, problems))

@@ -13,6 +13,7 @@ import json
 import re
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -178,6 +179,7 @@ class _Import:
         cut = _head(body.items) if begun["task"] and outputs == [body.previous] else 0
         layers, head = body.items[: cut or None], _sized(body.items[cut:], begun) if cut else []
         blocks = self.blocks.values()
+        typed = _typed([*layers, *head, *(one for block in blocks for one in block["layers"])])
         knobs = _knobs([*layers, *head, *(one for block in blocks for one in block["layers"])])
         for block in blocks:
             block["layers"] = list(map(_bare, block["layers"]))
@@ -186,6 +188,7 @@ class _Import:
             "family": _family(body.classes),
             "task": begun["task"] or "regression",
             **knobs,
+            **typed,
             **({"blocks": self.blocks} if blocks else {}),
             "layers": list(map(_bare, layers)),
             **({"head": list(map(_bare, head))} if head else {"outputs": outputs}),
@@ -562,6 +565,28 @@ def _spec_name(name: str) -> str:
 
 
 # Lambda and p
+
+
+def _typed(items: list[Item]) -> dict[str, str]:
+    """The spec's `dtype`: what most layers compute in, taken out of them, if that is not float32."""
+    bodies = [body for item in items for target, body in _bodies(item) for body in _with_held(target, body)]
+    found = Counter(body.get("dtype", "float32") for body in bodies)
+    most = max(found, key=lambda one: found[one], default="float32")
+    if most == "float32" or most not in catalogue.POLICIES:
+        return {}
+    for body in bodies:
+        if body.setdefault("dtype", "float32") == most:
+            del body["dtype"]
+    return {"dtype": most}
+
+
+def _with_held(target: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The arguments of a layer, and of a layer that it holds as its activation, if no class of ids is among them."""
+    if catalogue.types(target) == catalogue.POLICIES:
+        yield body
+    for key, value in body.items():
+        if key.endswith("activation") and catalogue.holds_layers(key, value):
+            yield next(iter(value.values()))
 
 
 def _knobs(items: list[Item]) -> dict[str, float]:

@@ -394,9 +394,22 @@ class Bodies:
         arguments = objects.with_defaults(arguments, self.defaults)
         within = list(objects.walked(layer, arguments))[1:]
         if any(one in catalogue.DROPOUTS and "rate" not in body for one, body in within):
-            arguments = objects.with_rate(arguments, self._of_spec("dropout", DEFAULT_DROPOUT))
+            rate = {"rate": self._of_spec("dropout", DEFAULT_DROPOUT)}
+            arguments = objects.with_usual(arguments, lambda one: rate if one in catalogue.DROPOUTS else {})
+        arguments = self._typed(layer, arguments)
         outputs = catalogue.outputs(layer, arguments, call)
         self._add(frame, layer, arguments, path, name, inputs, many=many, call=call, outputs=outputs)
+
+    def _typed(self, layer: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of a layer with the spec's `dtype`, and of what it holds; layers of ids have their own."""
+        dtype = self.spec.data.get("dtype", "float32")
+        if dtype == "float32" or dtype not in catalogue.POLICIES or catalogue.is_operation(layer):
+            return arguments
+
+        def usual(one: str) -> dict[str, str]:
+            return {"dtype": dtype} if catalogue.types(one) == catalogue.POLICIES else {}
+
+        return {**usual(layer), **objects.with_usual(arguments, usual)}
 
     def _operands(
         self, item: Call, arguments: Mapping[str, Any], given: tuple[str, ...], call: dict[str, Any], frame: Frame

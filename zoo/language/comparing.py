@@ -17,6 +17,7 @@ from zoo.language.spec import CARD, DEFAULT_DROPOUT, DEFAULT_L2, Spec
 
 BODY_KEYS = (
     "layers", "encoder", "latent", "decoder", "head", "blocks", "let", "defaults", "prepare", "name", "outputs",
+    "dtype",
 )  # fmt: skip
 """Keys that are compared as what they unfold to."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from zoo.errors import is_close, listed, nearest
-from zoo.language import expressions, objects, ranges
+from zoo.language import catalogue, expressions, objects, ranges
 from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS
 from zoo.language.objects import is_count, is_lambda, is_rate
 from zoo.language.parsing import NAME, NAMES
@@ -96,6 +96,7 @@ FIELDS: dict[str, tuple[Test, str]] = {
     "inputs": (_is_inputs, "a mapping such as {image: {shape: [28, 28, 1]}, label: {shape: [], dtype: int32}}"),
     "l2": (_or_expression(is_lambda), objects.LAMBDA),
     "dropout": (_or_expression(is_rate), objects.RATE),
+    "dtype": _one_of(catalogue.POLICIES),
     "let": (_is_mapping, "{name: value}"),
     "defaults": (_is_mapping, "arguments by class, such as {Conv2D: {padding: same}}"),
     "blocks": (_is_mapping, "{name: {parameters: {...}, layers: [...]}}"),

@@ -338,7 +338,8 @@ def change(
                 at[key] = {name: {}}
                 found.marks.update(dict.fromkeys((path[:depth], path[: depth + 1]), place))
         if key not in at and at is data and key in known:
-            return wrong(f"this spec has no `{key}`", f"{here}=VALUE")
+            of_names = key in ("let", "blocks")  # which a change may only give other values
+            return wrong(f"this spec has no `{key}`", f"a spec with `{key}`" if of_names else f"{here}=VALUE")
         if key not in at:
             words = known if at is data else at
             close = nearest(key, words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from zoo.errors import listed, nearest
@@ -458,8 +458,8 @@ def kernels(layer: str, arguments: Mapping[str, Any]) -> list[str]:
     return [key for one, body in walked(layer, arguments) for key in _kernels(one) if key not in body]
 
 
-def with_rate(arguments: Mapping[str, Any], rate: float) -> dict[str, Any]:
-    """The arguments of a wrapper, the spec's p as the rate of each dropout layer in it that states none."""
+def with_usual(arguments: Mapping[str, Any], usual: Callable[[str], Mapping[str, Any]]) -> dict[str, Any]:
+    """The arguments of a layer, each layer that it holds with what is usual for its class; its own arguments win."""
 
     def wrapped(value: Any) -> Any:
         if isinstance(value, list):
@@ -467,11 +467,10 @@ def with_rate(arguments: Mapping[str, Any], rate: float) -> dict[str, Any]:
         name, body = next(iter(value.items())) if isinstance(value, Mapping) and len(value) == 1 else (value, None)
         if not isinstance(name, str) or not isinstance(body, Mapping | None):
             return value
-        usual = {"rate": rate} if name in catalogue.DROPOUTS else {}
-        made = {**usual, **with_rate(body or {}, rate)}
+        made = {**usual(name), **with_usual(body or {}, usual)}
         return {name: made} if made else value
 
-    return {key: wrapped(value) if key in WRAPPED else value for key, value in arguments.items()}
+    return {key: wrapped(one) if catalogue.holds_layers(key, one) else one for key, one in arguments.items()}
 
 
 def with_defaults(arguments: dict[str, Any], defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -311,6 +311,10 @@ def _keys() -> dict[str, Schema]:
         ),
         "likelihood": _described("How an autoencoder's output is read.", {"enum": list(LIKELIHOODS)}),
         "l2": _described("lambda: the loss gains lambda * sum(w^2) for every kernel. Default 0.001.", _ref("lambda")),
+        "dtype": _described(
+            "What every layer computes in that states no dtype, but for those that the task adds. Default float32.",
+            {"enum": list(catalogue.POLICIES)},
+        ),
         "dropout": _described("p: the rate of every dropout layer that states none. Default 0.5.", _ref("rate")),
         "prepare": _described("The published preprocessing, outside the network.", body),
         "penalties": _described("The weights of what an autoencoder's loss holds besides.", _ref("penalties")),

@@ -30,6 +30,7 @@ def written_out(spec: Spec, network: Network, names: Mapping[str, Any]) -> dict[
         "head",
         "outputs",
         "frozen",
+        "dtype",
     )
     held = spec.held()
     told = {key: value for key, value in spec.written().items() if key not in gone and key in held}

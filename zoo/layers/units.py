@@ -21,7 +21,7 @@ class ErrorInUnits(keras.metrics.MeanMetricWrapper):
         self.error, self.scale = error, [float(one) for one in scale]
 
     def _errors(self, truth: Any, answer: Any) -> Any:
-        away = (truth - answer) * ops.convert_to_tensor(self.scale, dtype=answer.dtype)
+        away = (ops.cast(truth, answer.dtype) - answer) * ops.convert_to_tensor(self.scale, dtype=answer.dtype)
         return ops.mean(ops.abs(away) if self.error == "mae" else ops.square(away), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
