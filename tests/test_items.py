@@ -876,6 +876,14 @@ def test_a_frozen_spec_keeps_all_but_its_head():
 # What leads nowhere
 
 
+def test_blocks_may_be_called_as_classes_are_but_for_the_case():
+    text = """
+        blocks: {dense: {parameters: {n}, layers: [Dense: $n]}, relu: {layers: [ReLU]}}
+        layers: [dense: 3, Dense: 4, relu, ReLU]
+    """
+    assert [node.layer for node in nodes(text)] == ["Dense", "Dense", "ReLU", "ReLU"]
+
+
 def test_a_wrapped_dropout_takes_the_specs_p_and_every_layer_its_dtype_but_those_of_the_task():
     found = laid_out(
         """

@@ -417,7 +417,10 @@ def _extended(name: str, file: str) -> tuple[bytes, str, str]:
         return path.read_bytes(), str(path) if shown == file and not _is_same(path, file) else shown, variant
     except (ZooError, OSError) as error:
         wrong, _, expected = str(error).partition("; expected ")
-        raise LookupError(wrong, expected) from None
+        there = [f"{name}{end}" for end in (".yaml", ".yml") if (Path(file).parent / f"{name}{end}").is_file()]
+        raise LookupError(
+            wrong, *(("the path of a spec file, or a name", there[0]) if there else (expected,))
+        ) from None
 
 
 def _is_same(path: Path, file: str) -> bool:

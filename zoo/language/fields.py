@@ -68,7 +68,7 @@ def _is_texts(value: Any) -> bool:
 
 def _one_of(words: Iterable[str]) -> tuple[Test, str]:
     known = tuple(words)
-    return lambda value: value in known, f"one of {listed(known)}"
+    return lambda value: value in known, f"one of {', '.join(known)}"
 
 
 _LAYERS = "a list of layers, such as [Flatten, Dense: {units: 64}]"
@@ -175,6 +175,8 @@ def unknown(key: str, value: Any, fields: Fields, what: str) -> tuple[str, str, 
     if key in OF_THE_TASK:
         why, expected = OF_THE_TASK[key]
         return f"no such key: {why}", expected, ""
+    if key in ("learning_rate", "lr") and "optimizer" in fields:
+        return "no such key", "it as an argument of the optimizer", "optimizer.Adam.learning_rate"
     close = nearest(key, {*fields, *INSIDE} if "train" in fields else fields)
     close = close if close in fields else INSIDE.get(close, "")
     if close in fields and not fits(value, fields[close]) and not is_close(key, close):

@@ -296,6 +296,13 @@ class _Reader:
                 continue
             key, inner = event.value, next(self.events)
             here = (*path, key)
+            if key == "<<" and not event.style:  # what it would put here is read as if it stood here
+                self._wrong(path, "`<<` is a merge key of YAML", "the keys themselves", event)
+                if isinstance(inner, yaml.MappingStartEvent):
+                    result |= self.value(inner, here)
+                else:
+                    self._skip(inner)
+                continue
             if cut:
                 cut = ")" not in key
                 self._skip(inner)

@@ -241,6 +241,8 @@ class _Spelling:
         """The layer that a misspelt one surely is: but for a letter or two, and with such arguments."""
         if not isinstance(name, str) or name in self.blocks or path[0] == "latent":
             return None
+        if not isinstance(catalogue.entry("layers", name), tuple):  # it is one, whatever else is called nearly so
+            return None
         letters = plainly(name)
         if not name[:1].isupper():
             classes = [one for one in catalogue.catalogue()["layers"] if plainly(one) == letters]
