@@ -175,7 +175,6 @@ def test_a_name_that_keras_cannot_use_alone_is_refused_with_what_serves(word):
         ("Bidirectional", {"layer": 3}, "`3` is not accepted; expected a layer, such as LSTM: {units: 64}"),
         ("Bidirectional", {"layer": "LSTM"}, "`units` is missing; expected LSTM: {units: ...}"),
         ("Bidirectional", {"layer": {"LSTM": 3}}, "`3` is no mapping of arguments; expected LSTM: {units: ...}"),
-        ("TimeDistributed", {"layer": {"Dropout": {}}}, "`rate` is missing; expected Dropout: {rate: ...}"),
         ("Adam", {"learning_rate": "fast"},
          "no learning-rate schedule `fast`; expected the name of a Keras learning-rate schedule: CosineDecay"),
     ],

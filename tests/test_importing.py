@@ -382,12 +382,35 @@ def hidden_of(rows):
     return L.Dense(2, name="beside")(rows)
 
 
+def cells_in_half_precision():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        rows = keras.Input((5, 3), name="rows")
+        over = L.RNN([L.LSTMCell(3), L.GRUCell(4)], return_sequences=True, name="over")(rows)
+        inner = keras.Sequential([keras.Input((4,)), L.Dense(3), L.BatchNormalization(), L.Dense(2)])
+        each = L.TimeDistributed(inner, name="each")(over)
+        return keras.Model(rows, L.Activation("tanh", dtype="float32", name="last")(L.Flatten(name="flat")(each)))
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def models_called_as_words():
+    """Models inside the model that are called as classes are, or as a word of the language."""
+    rows = keras.Input((4,), name="rows")
+    running = rows
+    for name in ("dense", "input", "batch_normalization"):
+        inner = keras.Input((4,))
+        layers = L.BatchNormalization(name=f"{name}_bn")(L.Dense(4, name=f"{name}_one")(inner))
+        running = keras.Model(inner, L.ReLU(name=f"{name}_two")(layers), name=name)(running)
+    return keras.Model(rows, L.Dense(2, name="last")(running))
+
+
 def called_as_outputs():
     """Names as those of networks that came from PyTorch, and beside them an output that goes by such a text."""
     rows = keras.Input((5, 3), name="rows")
     running, *states = L.LSTM(4, return_state=True, name="states")(rows)
     first = L.Dense(4, name="features.0")(running)
-    second = L.Dense(4, name="_features>1.1")(L.ReLU(name="features.1")(first))
+    second = L.Dense(4, name="features>1.1")(L.ReLU(name="features.1")(first))
     return keras.Model(rows, L.Dense(2, name=".last")(L.Add(name="input")([first, second, *states])))
 
 
@@ -395,6 +418,7 @@ MODELS = (
     encoder_decoder, both_ways, cells, over_each_other, explicit_mask, attention, scored, siamese, nested_twice,
     at_each_level, frozen, transferred, transferred_twice, by_keys, particular, residual, staged, u_net, letters,
     odd_inputs, looks_at_the_layer_before, in_half_precision, of_other_types, answered_twice, called_as_outputs,
+    models_called_as_words,
     unread,
 )  # fmt: skip
 
@@ -677,6 +701,63 @@ def test_what_most_layers_compute_in_is_the_specs_and_reaches_all_that_they_hold
     ]
     assert kinds[0] == kinds[1]
     assert "dtype" not in importing.spec_of(residual())
+
+
+def test_cells_and_models_at_each_step_compute_in_the_type_that_they_did():
+    keras.backend.clear_session()
+    model = cells_in_half_precision()
+    made = zoo.build(importing.spec_of(model))
+    made.set_weights(model.get_weights())
+    rows = np.random.default_rng(0).normal(size=(3, 5, 3)).astype("float32")
+    space: dict = {"__name__": "ejected"}
+    exec(compile(ejecting.eject(unfolding.unfold(zoo.load(importing.spec_of(model)).fill())[0]), "e.py", "exec"), space)
+    ejected = space["build"]()
+    ejected.set_weights(model.get_weights())
+
+    for other in (made, ejected):  # in a graph, where a loop minds its types
+        np.testing.assert_array_equal(other.predict(rows, verbose=0), model.predict(rows, verbose=0))
+
+
+def test_an_activation_of_tensorflow_is_keras_s_that_computes_the_same():
+    model = chain(L.Dense(3, activation=tf.nn.swish), L.Dense(4, activation=tf.nn.softmax, name="last"))
+    spec = importing.spec_of(model)
+
+    assert [one["Dense"]["activation"] for one in (*spec["layers"], *spec["head"])] == ["silu", "softmax"]
+    assert_same(model, built(model, spec))
+
+
+def test_shares_at_each_step_are_no_forecast():
+    model = on((5, 4), lambda rows: L.TimeDistributed(L.Dense(8, activation="softmax"), name="last")(rows))
+
+    assert importing.spec_of(model)["outputs"] == ["last"]
+    assert importing.spec_of(on((5, 4), lambda rows: L.Dense(8)(rows)))["task"] == "forecasting"
+
+
+def test_weights_of_a_model_at_each_step_in_another_order_are_refused(tmp_path):
+    inner = keras.Sequential([keras.Input((6,)), L.BatchNormalization(), L.ReLU(), L.BatchNormalization()])
+    model = on((4, 6), lambda rows: L.Dense(3, name="last")(L.Flatten()(L.TimeDistributed(inner)(rows))))
+    model.save(tmp_path / "old.h5")
+    model.save(tmp_path / "new.keras")
+    spec = importing.spec_of(model)
+
+    with pytest.raises(
+        ZooError, match=r"holds its weights in another order, `gamma` where .* would be; expected a \.keras"
+    ):
+        zoo.build(spec, weights=tmp_path / "old.h5")
+    rows = np.random.default_rng(0).normal(size=(2, 4, 6)).astype("float32")
+    made = zoo.build(spec, weights=tmp_path / "new.keras")
+    np.testing.assert_allclose(made.predict(rows, verbose=0), model.predict(rows, verbose=0), rtol=1e-6, atol=1e-6)
+
+
+def test_weights_of_a_last_activation_come_from_its_file(tmp_path):
+    model = chain(L.Dense(3), L.Dense(4, activation=L.PReLU(keras.initializers.Constant(0.3)), name="last"))
+    rows = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    wanted = model.predict(rows, verbose=0)
+    model.save(tmp_path / "model.keras")
+    spec = importing.spec_of(model)
+
+    assert [next(iter(one)) for one in spec["head"]] == ["Dense", "PReLU"]
+    np.testing.assert_array_equal(zoo.build(spec, weights=tmp_path / "model.keras").predict(rows, verbose=0), wanted)
 
 
 @pytest.mark.parametrize("reloaded", [False, True])
@@ -1500,8 +1581,21 @@ REFUSALS = {
     ),
     "a name that is none": (
         lambda: chain(L.Dense(2, name="two words")),
-        "the layer `two words` cannot be called so in a spec; expected letters a to z or A to Z, digits, `_`, "
-        "`-`, `.` and `>`, as TensorFlow does",
+        "the layer `two words` cannot be called so in a spec; expected letters a to z or A to Z, digits, `.` and "
+        "`>`, behind the first also `_` and `-`, as TensorFlow does",
+    ),
+    **{
+        f"the name {name}": (
+            lambda name=name: chain(L.Dense(2, name=name)),
+            f"the layer `{name}` cannot be called so in a spec; expected letters a to z or A to Z, digits, `.` and "
+            "`>`, behind the first also `_` and `-`, as TensorFlow does",
+        )
+        for name in ("_a", "-a", ">a", "a>", "a>_b", "a>>b", "..")
+    },
+    "a layer that cannot be made again": (
+        lambda: chain(L.RandomShear(0.2, name="shear"), shape=(8, 8, 3)),
+        "the layer `shear` cannot be made again of what it says of itself: The `factor` argument should be a number "
+        "(or a list of two numbers) in the range [",
     ),
     "a word of ours": (
         lambda: chain(L.Dense(2, name="previous")),

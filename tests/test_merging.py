@@ -340,10 +340,16 @@ def test_what_is_wrong_in_the_base_is_said_at_its_place_there(written):
 
     said = refusal("mine.yaml")
 
-    assert said[0].startswith(
-        "bad.yaml:15:5: layers[0].wide.units: no name `$widht`, as mine.yaml extends it; expected one"
-    )
+    assert said[0].startswith("bad.yaml:15:5: layers[0].wide.units: no name `$widht`; expected one of classes, depths")
     assert said[1].startswith("mine.yaml:4:1: epochs: no such key")
+
+
+def test_what_a_child_spoils_in_a_base_that_is_fine_by_itself_says_whose_it_is(written):
+    written("fine.yaml", BASE)
+    written("mine.yaml", "spec: 1\nname: mine\nextends: fine.yaml\nlet: {width: 0}\n")
+    said = refusal("mine.yaml")
+
+    assert said and all(one.startswith("fine.yaml:") and ", as mine.yaml extends it;" in one for one in said)
 
 
 def test_the_variants_of_a_base_are_not_the_childs_and_the_child_may_have_its_own(written):

@@ -196,6 +196,17 @@ def test_what_keras_makes_with_the_top_alone_begins_anew_where_a_file_has_none(t
         zoo.build(zoo.load("mobilenetv3small", {"weights": str(path), "input.shape": [32, 32, 3], "frozen": True}))
 
 
+def test_the_weights_of_a_run_reach_a_body_that_ends_in_a_pool_under_another_head(tmp_path):
+    layers = [{"Conv2D": {"filters": 4, "kernel_size": 3, "name": "c"}}, "GlobalAveragePooling2D"]
+    body = {"spec": 1, "family": "cnn", "classes": 3, "input": {"shape": [8, 8, 1]}, "layers": layers}
+    first = zoo.build({**body, "name": "a", "head": [{"Dense": {"units": 3, "name": "logits"}}, "Softmax"]})
+    kept = dict(weights_by_path(first))
+    np.savez(tmp_path / "a.npz", **{path: one.numpy() for path, one in kept.items()})
+    made = zoo.build({**body, "name": "b"}, weights=tmp_path / "a.npz")
+
+    np.testing.assert_array_equal(made.get_layer("c").get_weights()[0], kept["c/kernel"].numpy())
+
+
 FLATTENED = """
 spec: 1
 name: flattened

@@ -31,7 +31,7 @@ BEYOND = {
         "else_to_nothing", "from_unknown_tensor", "input_where_there_are_several", "loose_end", "loose_ends",
         "names_inside_a_block", "one_tensor_for_several", "output_that_is_none",
         "lambda_of_frozen_kernels", "lambda_of_one_frozen_kernel", "outputs", "outputs_that_leave_one_out",
-        "outputs_twice", "calls_of_calls", "decoder_that_ends_twice",
+        "outputs_twice", "calls_of_calls", "whole_numbers_given_back",
         "two_heads", "unread_input", "sparsity_of_a_sum",
         "name_of_calls_in_a_loop", "attention_on_one_tensor", "block_called_on_too_few",
         "weights_of_too_few_classes", "wrong_values_of_several_calls",

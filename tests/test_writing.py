@@ -253,13 +253,13 @@ train: {optimizer: {SGD: {learning_rate: $rate}}, epochs: 3}
     [
         ("", "", []),
         ("let: {rate: 0.1}\n", "", []),
-        ("rate: 0.1", "rate: 0.2", [("train.optimizer", '{"SGD": {"learning_rate": 0.1}}',
-                                    '{"SGD": {"learning_rate": 0.2}}')]),
+        ("rate: 0.1", "rate: 0.2", [("let.rate", "0.1", "0.2")]),
+        ("$rate}", "$rate * 1}", []),
         ("let: {rate: 0.1}", "targets: 1\nlet: {rate: 0.1}", []),
         ("rate: 0.1}", "rate: {values: [0.1, 0.2], default: 0.1}}", [
             ("range of rate", "-", '{"values": [0.1, 0.2], "default": 0.1}')]),
     ],
-    ids=["the same", "a number", "another rate", "as it is anyway", "a range"],
+    ids=["the same", "a number", "another rate", "another way", "as it is anyway", "a range"],
 )  # fmt: skip
 def test_how_a_network_is_trained_is_compared_by_what_it_comes_to(old, new, rows):
     changed = TRAINED.replace(old, new) if old else TRAINED
@@ -653,3 +653,17 @@ layers: [Flatten, n: {name: m}, Subtract: {from: [m.0, m.1]}]"""
 
     rows = comparing.differences(load(text), load(text.replace("[u, v]", "[v, u]")))
     assert [what for what, _, _ in rows] == ["m.outputs"]
+
+
+def test_what_is_the_same_for_some_rows_or_some_values_alone_is_not_the_same():
+    decay = "{{CosineDecay: {{initial_learning_rate: 0.1, decay_steps: {}}}}}"
+    steps = f"train: {{{{{{}}optimizer: {{{{SGD: {{{{learning_rate: {decay}}}}}}}}}}}}}\n"
+    epochs = "epochs: {values: [10, 20], default: 20}, "
+
+    both = "$epochs * $steps"
+    for more, mine, its in (("", both, "62500"), ("", both, "34000"), (epochs, both, "20 * $steps")):
+        one, other = (load(f"layers: [Dense: 4]\n{steps.format(more, text)}", REGRESSION) for text in (mine, its))
+        assert [what for what, _, _ in comparing.differences(one, other)] == ["train.optimizer"]
+    one, other = (load(f"layers: [Dense: 4]\n{steps.format(f'epochs: {count}, ', '$epochs * $steps')}", REGRESSION)
+                  for count in (20, 30))  # fmt: skip
+    assert comparing.differences(one, other) == [("train.epochs", "20", "30")]

@@ -50,11 +50,11 @@ class Built:
 
     def weights(self) -> dict[str, np.ndarray]:
         """All weights by path; seeds, metrics and the optimizer's are not among them."""
-        return {path: variable.numpy() for path, variable in weights_by_path(self.network)}
+        return {path: _kept(variable) for path, variable in weights_by_path(self.network)}
 
     def variables(self) -> tuple[np.ndarray, ...]:
         """All that training changes: the network's variables, seeds included, and the optimizer's, in their order."""
-        return tuple(one.numpy() for one in (*self.network.variables, *self.network.optimizer.variables))
+        return tuple(_kept(one) for one in (*self.network.variables, *self.network.optimizer.variables))
 
     def restore(self, variables: Sequence[np.ndarray]) -> bool:
         """Put back what `variables` gave; tell whether it fits. What another version of Keras gave may not."""
@@ -116,6 +116,7 @@ def build(
     trained, compiled = training(plan, values), plan.works.compiled()
     if "loss" in trained:
         compiled["loss"] = plan.works.trained_on(loss(trained["loss"], plan.spec.place(("train", "loss"))))
+    model._aggregate_additional_loss = _penalty
     model.compile(
         optimizer=_scaled(optimizer(trained["optimizer"], plan.spec.place(("train", "optimizer"))), model),
         jit_compile=False if adjustable else "auto",  # the engine's own loop is compiled as a whole
@@ -179,6 +180,19 @@ def _answers(plan: Plan, flat: Network, shape: tuple[int | None, ...]) -> None:
     if final and stated and works.activation not in ("", stated):
         wrong, expected = f"the last activation is {stated}", f"{works.activation} for {plan.task}"
         raise ZooError(Problem(wrong, expected, "", final.path, final.mark))
+
+
+def _kept(variable: Any) -> np.ndarray:
+    """The value of a variable as files hold it: no file knows bfloat16, whose numbers are all of float32 too."""
+    value: np.ndarray = variable.numpy()
+    return value.astype("float32") if value.dtype.name == "bfloat16" else value
+
+
+def _penalty(loss: Any) -> Any:
+    """A penalty in float32, as the loss is: Keras adds them up, and does so for equal types alone."""
+    import keras
+
+    return keras.ops.cast(keras.ops.sum(loss), "float32")
 
 
 def _scaled(optimizer: Any, model: Any) -> Any:

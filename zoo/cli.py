@@ -301,13 +301,15 @@ def _lambda_and_p(node: Any) -> tuple[str, str]:
 
 
 def _row(node: Any, within: str = "") -> dict[str, str]:
+    from zoo.language.network import said
+
     arguments = ", ".join(f"{key}={_short(value)}" for key, value in node.arguments.items())
     l2, rate = _lambda_and_p(node)
     arguments = ", ".join(filter(None, (arguments, "frozen" * (node.still and not node.operation))))
     return {
         "name": within + node.name, "layer": node.layer,
         "arguments": f"reuses {within}{node.reuses}" if node.reuses else arguments,
-        "inputs": ", ".join(within + name for name in node.read()), "part": node.part, "l2": l2, "dropout": rate,
+        "inputs": ", ".join(within + said(name) for name in node.read()), "part": node.part, "l2": l2, "dropout": rate,
     }  # fmt: skip
 
 
@@ -346,7 +348,7 @@ def check(given: tuple[str, ...], changes: dict[str, Any], build: bool, data: st
         before = len(problems)
         try:
             found, wrong = selection.all_in(spec, changes)
-            wrong = wrong or selection.by_variant({one.name: selection.unreachable(one) for one in found})
+            wrong = [*wrong, *selection.by_variant({one.name: selection.unreachable(one) for one in found})]
             if not wrong and (build or description is not None):
                 if build:
                     console.quiet_tensorflow()

@@ -58,26 +58,25 @@ _JOINING: dict[str, Callable[..., Any]] = {
 }
 
 
-_COMPUTING = (
-    "abs", "clip", "maximum", "minimum", "add", "subtract", "multiply", "divide", "true_divide", "floor_divide", "mod",
-)  # fmt: skip
-ARITHMETIC = tuple(f"ops.{one}" for one in _COMPUTING)
+_COMPUTING = tuple(one for one in _SAME if one not in ("Identity", "Masking", "ops.cast", "ops.stop_gradient"))
 """Those of them that make other numbers of the ids."""
 
 
-def read_as_ids(network: Network, features: int) -> Iterator[tuple[Node, Any, list[int]]]:
+def read_as_ids(network: Network, features: int, untouched: bool = False) -> Iterator[tuple[Node, Any, list[int]]]:
     """What reads some columns of the first input, a table of so many, as they are, and the places of those columns.
 
     Of each reader, its node and the ids that it knows: how many there are, a list of them, or None. An `Embedding` of
-    the input itself is not among them: it says what the input is.
+    the input itself is not among them: it says what the input is. `untouched` are those that nothing has computed with.
     """
-    for node, row in _sent(network, {network.input: np.arange(features)[None]})[0]:
+    for node, row in _sent(network, {network.input: np.arange(features)[None]}, untouched)[0]:
         layer, given = _reader(node)
         if layer != "Embedding" or network.input not in node.inputs:
             yield node, given.get(READERS[layer]), np.unique(row).tolist()
 
 
-def _sent(network: Network, rows: Mapping[str, np.ndarray]) -> tuple[list[tuple[Node, np.ndarray]], list[Any]]:
+def _sent(
+    network: Network, rows: Mapping[str, np.ndarray], untouched: bool
+) -> tuple[list[tuple[Node, np.ndarray]], list[Any]]:
     """What the readers of a network read that is given these rows, in models inside it too, and what it answers.
 
     Of an answer that holds something else than numbers of the rows, None.
@@ -89,9 +88,9 @@ def _sent(network: Network, rows: Mapping[str, np.ndarray]) -> tuple[list[tuple[
             found += [(node, row) for row in given]
         elif node.network:
             pairs = zip(node.network.inputs, node.inputs, strict=True)
-            inside, made = _sent(node.network, {one.name: rows[name] for one, name in pairs if name in rows})
+            inside, made = _sent(node.network, {one.name: rows[name] for one, name in pairs if name in rows}, untouched)
             found += inside
-        elif given and len(given) == len(node.inputs):
+        elif given and len(given) == len(node.inputs) and not (untouched and node.layer in _COMPUTING):
             made = _carried(node, given)
         for number, row in enumerate(made):
             if row is not None:

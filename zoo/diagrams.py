@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from zoo.language.network import Network, Node, owner
+from zoo.language.network import Network, Node, owner, said
 
 WIDTH, HEIGHT, GAP, MARGIN = 210, 34, 26, 24
 COLOURS = {
@@ -22,7 +22,7 @@ def text(network: Network, indent: str = "") -> Iterator[str]:
         yield f"{indent}{one.name}" + (f" ({sizes})" if sizes else "")
     for node in network.nodes:
         reads = list(node.read())
-        on = "" if reads == [before] else f"  <- {', '.join(reads)}"
+        on = "" if reads == [before] else f"  <- {', '.join(map(said, reads))}"
         shared = f" = {node.reuses}" if node.reuses else ""
         yield f"{indent}| {node.name}: {_says(node)}{shared}{on}"
         if node.network is not None and not node.reuses:

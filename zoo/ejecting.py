@@ -461,7 +461,10 @@ class _File:
                 given = body.pop("name", None) or word
                 made.append(self._made(layer, body, l2, None, given))
             stacked = isinstance(value, list)
-            return _call("keras.layers.StackedRNNCells", (_bracket("[", made),), _name(key)) if stacked else made[0]
+            first = next(iter(value[0].values())) if stacked and isinstance(value[0], Mapping) else None
+            typed = [_keyword("dtype", _plain(first["dtype"]))] if first and first.get("dtype") else []
+            cells = _bracket("[", made)
+            return _call("keras.layers.StackedRNNCells", (cells,), _name(key), *typed) if stacked else made[0]
         module = catalogue.module_of(key)
         if isinstance(value, Mapping) and len(value) == 1 and module:
             name, inner = next(iter(value.items()))

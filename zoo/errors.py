@@ -37,7 +37,7 @@ class Problem:
         where = ": ".join(str(part) for part in (self.mark, self.path) if part)
         says = self.wrong + (f"; expected {self.expected}" if self.expected else "")
         plain = re.fullmatch(r"[\w.+-]+", self.hint)  # text that is to stand without its quotes
-        same = f"`{self.hint}`" in self.wrong or (f'`"{self.hint}"`' in self.wrong and not plain)
+        same = f'`"{self.hint}"`' in self.wrong and not plain
         says += f"; did you mean `{self.hint}`?" if self.hint and not same else ""
         return f"{where}: {says}" if where else says
 

@@ -498,7 +498,8 @@ def _value(key: str, value: Any, l2: float | None, how: Plain, seed: int | None,
             body = dict(inner or {})
             given = body.pop("name", None) or word
             made.append(make(layer, body, l2, None, how, derive(seed, word), given, portable))
-        return keras.layers.StackedRNNCells(made, name=key) if isinstance(value, list) else made[0]
+        stacked = isinstance(value, list)
+        return keras.layers.StackedRNNCells(made, name=key, dtype=made[0].dtype_policy) if stacked else made[0]
     module = catalogue.module_of(key)
     if isinstance(value, Mapping) and len(value) == 1 and module:
         name, inner = next(iter(value.items()))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo import selection
-from zoo.columns import ARITHMETIC, read_as_ids
+from zoo.columns import read_as_ids
 from zoo.datasets import description as descriptions
 from zoo.datasets.dataset import views
 from zoo.datasets.description import Description, Field
@@ -287,13 +287,14 @@ def _scaling(found: Spec, description: Description) -> list[Mapping[str, Any]]:
     """
     x, dtype = description.x, str(next(iter(found.inputs.values())).get("dtype", "float32"))
     if "int" in dtype:
+        said = "input.dtype" if "input" in found.data else f"inputs.{next(iter(found.inputs))}.dtype"
         if np.dtype(x.dtype).kind not in "iu":
             wrong = f"`{found.name}` reads whole numbers ({dtype}), and {description.name} holds {x.dtype}"
-            raise ZooError(f"{wrong}; expected whole numbers, or an input of float32: --set input.dtype=float32")
+            raise ZooError(f"{wrong}; expected whole numbers, or an input of float32: --set {said}=float32")
         limits = np.iinfo(dtype)
         if x.minimum < limits.min or x.maximum > limits.max:
             wrong = f"`{found.name}` reads {dtype}, and {description.name} holds {x.minimum:.12g} to {x.maximum:.12g}"
-            raise ZooError(f"{wrong}; expected a type that holds these: --set input.dtype={x.dtype}")
+            raise ZooError(f"{wrong}; expected a type that holds these: --set {said}={x.dtype}")
         return []
     if found.likelihood == "categorical" and found.coded:
         along = found.shape[-1] or len(x.mean)  # an axis of one channel may stand behind it
@@ -357,10 +358,10 @@ def _without_ids(
     if found.kind != "table" or len(found.shape) != 1 or not found.shape[0]:
         return steps
     x, ids = description.x, set[int]()
-    as_they_are = not any(node.layer in ARITHMETIC for node in unfolded.walk())
-    for node, known, columns in read_as_ids(unfolded, found.shape[0]):
+    for _, _, columns in read_as_ids(unfolded, found.shape[0]):
         ids |= {*columns}
-        for column in columns if type(known) is int and as_they_are and x.highest else ():
+    for node, known, columns in read_as_ids(unfolded, found.shape[0], untouched=True):
+        for column in columns if type(known) is int and x.highest else ():
             if x.lowest[column] < 0 or x.highest[column] >= known:
                 held = f"{x.lowest[column]:g} to {x.highest[column]:g}"
                 wrong = f"it reads column {column} of {description.name}, which holds {held}, as ids"
@@ -399,13 +400,13 @@ def _raw(
     scale = 1.0 if x.dtype == "uint8" or x.maximum > 1 else 255.0
     kept = [step for step in steps if "Rescaling" not in step]
     begin: list[Mapping[str, Any]] = [] if scale == 1.0 else [{"Rescaling": {"scale": scale, "offset": 0.0}}]
-    return [*begin, *kept, *_for_channels(unfolded.prepare, x.shape[-1], description.name)]
+    return [*begin, *kept, *for_channels(unfolded.prepare, x.shape[-1], description.name)]
 
 
 WITHOUT = "no preparation: --set prepare=null"
 
 
-def _for_channels(prepare: tuple[network.Node, ...], channels: int, data: str) -> list[Mapping[str, Any]]:
+def for_channels(prepare: tuple[network.Node, ...], channels: int, data: str) -> list[Mapping[str, Any]]:
     """The steps of `prepare` for images of so many channels: of one, a mean over the colours, and no order of them.
 
     Raises `ZooError` at the step that is for other channels.

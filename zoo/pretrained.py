@@ -47,7 +47,8 @@ def weights(spec: Spec, flat: Network, model: Any) -> dict[str, np.ndarray]:
         raise ZooError(*absent)
     if source.endswith(".npz"):
         found = read_arrays(Path(source))
-        theirs, ours, top = list(found), [one for one, _ in weights_by_path(model)], _top(flat)
+        theirs, ours = list(found), [one for one, _ in weights_by_path(model)]
+        top = _top(flat) & {one.split("/")[0] for one in ours}
         without = bool(top) and not any(one.split("/")[0] in top for one in theirs)  # then nothing may stand there
         left = [one for one in theirs if one not in ours] if without else _within(theirs, ours)
         _refuse_more(left, source, spec.name)
@@ -144,6 +145,12 @@ def _in_order(flat: Network, model: Any, held: Held, source: str, head: int = 0)
         names = [name for _, one in held for name in one]
         _refuse_more(names[len(ours) :][: len(left) - len(rest)], source, flat.name)
     fitting = [*ours, *rest] if len(left) == len(rest) else ours
+    theirs = [name.rpartition("/")[2].partition(":")[0] for _, one in held for name in one][: len(fitting)]
+    mine = [one.name for one in fitting]
+    if sorted(theirs) == sorted(mine) and theirs != mine:  # a model inside has what is trained first
+        pairs = zip(theirs, fitting, strict=True)
+        wrong = next(f"`{name}` where `{paths[id(one)]}` would be" for name, one in pairs if name != one.name)
+        raise ZooError(f"{source} holds its weights in another order, {wrong}; expected a .keras file of Keras's")
     return dict(zip((paths[id(one)] for one in fitting), arrays, strict=False))
 
 
@@ -184,7 +191,10 @@ def _in_file(spec: Spec, source: str, flat: Network) -> dict[str, np.ndarray]:
             warnings.simplefilter("ignore")  # of layers that the file does not have: what is missing is told below
             model.load_weights(path, skip_mismatch=True)
         if body <= set(found):
-            _refuse_more(_beyond(path, model, len(found)), source, spec.name)
+            more = _beyond(path, model, len(found))
+            whole = _in_names(path, flat, model, source) if more and path.suffix == ".keras" else {}
+            found = whole or found  # an activation with weights is a layer of its own here
+            _refuse_more([] if whole else more, source, spec.name)
         elif path.suffix == ".keras":
             found = _in_names(path, flat, model, source) or found
     except ZooError:

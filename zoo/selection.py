@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import Problem, ZooError, joined, listed, nearest, plainly
+from zoo.errors import Mark, Problem, ZooError, joined, listed, nearest, plainly
 from zoo.language import dumping, merging, network, parsing, ranges, reading, unfolding
 from zoo.language.families import FACTS, FAMILIES, kinds
 from zoo.language.fields import BODY
@@ -235,7 +235,7 @@ def load(source: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, An
         problems = problems + body_problems(found)
         found = replace(found, data=found.held()) if changes else found
     if problems or found is None:
-        raise ZooError(*(problems if isinstance(source, Mapping) else _extending(problems, shown)))
+        raise ZooError(*(problems if isinstance(source, Mapping) or changes else _extending(problems, shown)))
     return found
 
 
@@ -254,7 +254,7 @@ def all_in(source: str, changes: Mapping[str, Any] | None = None) -> tuple[list[
         if made is not None:
             wrong = wrong + body_problems(made)
             found.append(made)
-        problems[one] = _extending(wrong, file)
+        problems[one] = wrong if changes else _extending(wrong, file)
     return found, by_variant(problems)
 
 
@@ -264,8 +264,10 @@ WEIGHTS = (".weights.h5", ".h5", ".keras", ".npz")
 
 def unreachable(spec: Spec) -> list[Problem]:
     """What is wrong with the file that a spec's `weights` name, as far as looking for it tells."""
-    source = spec.data.get("weights")
-    if not isinstance(source, str) or source == "imagenet" or "$" in source or re.match(r"(keras|run):", source):
+    source = spec.data.get("weights", "imagenet")
+    if not isinstance(source, str) or spec.is_told(("weights",)):
+        return []
+    if source == "imagenet" or "$" in source or re.match(r"(keras|run):", source):
         return []
     path, beside = Path(source), Path(spec.source).parent / source
     if path.is_file() and source.endswith(WEIGHTS):
@@ -278,11 +280,20 @@ def unreachable(spec: Spec) -> list[Problem]:
 
 
 def _extending(problems: Iterable[Problem], file: str) -> list[Problem]:
-    """The problems of a file; one that stands in another, which it extends, says whose it is."""
+    """The problems of a file; one in another, which it extends and which is fine by itself, says whose it is."""
+
+    @functools.cache
+    def alone(base: str) -> set[tuple[str, Mark | None]]:
+        try:
+            return {(one.path, one.mark) for one in all_in(base)[1]}
+        except (ZooError, OSError):
+            return set()
 
     def told(problem: Problem) -> Problem:
         elsewhere = problem.mark and problem.mark.line and problem.mark.file != file and problem.path != "extends"
-        return replace(problem, wrong=f"{problem.wrong}, as {file} extends it") if elsewhere else problem
+        if not problem.mark or not elsewhere or (problem.path, problem.mark) in alone(problem.mark.file):
+            return problem
+        return replace(problem, wrong=f"{problem.wrong}, as {file} extends it")
 
     return list(map(told, problems))
 
@@ -318,7 +329,11 @@ def copied(source: str, name: str, folder: Path) -> str:
         there = os.path.relpath((path.parent / below[2]).resolve(), folder.resolve())
         text = text[: below.start(2)] + Path(there).as_posix() + text[below.end(2) :]
     quoted = name if parsing.parse(name.encode(), "")[::2] == (name, []) else f'"{name}"'
-    text = re.sub(r"(?m)^name:[ \t]+[^#\n]*?(?=([ \t]+#.*)?$)", f"name: {quoted}", text, count=1)
+    named = re.compile(r"(?m)^([\"']?)name\1[ \t]*:(?:[ \t]*\n)?[ \t]+[^#\n]*?(?=([ \t]+#.*)?$)")
+    if named.search(text):
+        text = named.sub(f"name: {quoted}", text, count=1)
+    else:  # it goes by its base's
+        text = re.sub(r"(?m)^([\"']?)(spec|extends)\1[ \t]*:.*$", rf"\g<0>\nname: {quoted}", text, count=1)
     known, made = (parsing.parse(one, "")[0] for one in (_content(path, source), text.encode()))
     if isinstance(known, dict) and (not isinstance(made, dict) or made.get("name") != name):  # in another style
         return dumping.dump({**_moved(known, path.parent, folder), "name": name})

@@ -16,6 +16,7 @@ from zoo.language import catalogue
 from zoo.language.network import Network, Node
 from zoo.lowering import Plain, make, refused, weights_by_path, whole
 from zoo.measuring import call_of
+from zoo.meeting import for_channels
 
 LARGEST_ROW = 20_000
 """Numbers of a row up to which a network is tried on rows before anything is trained: it takes less than a second."""
@@ -69,10 +70,11 @@ def prepared(built: Built) -> None:
     if built.plan.description.rows or None in wanted or built.plan.spec.kind != "image":
         return
     row: Any = np.random.default_rng(0).uniform(0, 255, (1, *(size or 1 for size in wanted))).astype("float32")
-    for node in inside.prepare:
+    steps = [(node, step) for node in inside.prepare for step in for_channels((node,), row.shape[-1], inside.name)]
+    for node, step in steps:
         given = row.shape[1:]
         try:
-            row = np.asarray(make(node.layer, node.arguments, None, None, Plain())(row))
+            row = np.asarray(make(*next(iter(step.items())), None, None, Plain())(row))
         except Exception as error:  # whatever a layer stumbles over
             wrong = f"Keras refuses {node.layer} on a row of {given}: {first_sentence(error)}"
             raise ZooError(Problem(wrong, "", "", node.path, node.mark)) from error

@@ -80,7 +80,7 @@ def read(written: Mapping[str, Any]) -> Description:
 
 
 def _field(written: Mapping[str, Any]) -> Field:
-    lists = {key: tuple(written[key]) for key in ("shape", "mean", "variance", "lowest", "highest")}
+    lists = {key: tuple(written.get(key, ())) for key in ("shape", "mean", "variance", "lowest", "highest")}
     return Field(**{**written, **lists})
 
 

@@ -19,7 +19,7 @@ from zoo.errors import ZooError
 from zoo.exporting import verify
 from zoo.files import new_folder, open_npz, write_json
 from zoo.runs import Run, environment
-from zoo.tasks import Endpoint
+from zoo.tasks.contract import HALF, Endpoint, whole
 from zoo.working import seed_of
 
 ARTIFACT = "artifact.json"
@@ -38,7 +38,7 @@ def export(run: Run, target: Path) -> dict[str, Any]:
     assert best is not None
     built = build(run.plan, best.values, seed_of(run.plan, best.trial), portable=True)
     built.load(run.weights(best.trial))
-    endpoints = run.plan.works.endpoints(built.pieces)
+    endpoints = {name: _whole(one) for name, one in run.plan.works.endpoints(built.pieces).items()}
     evidence = open_npz(run.folder / "evidence.npz")
     _same_model(run, built, evidence)
     labels = {} if run.plan.spec.label is None else {run.plan.spec.label: evidence["y"]}
@@ -75,6 +75,16 @@ def _write(built: Built, endpoints: Mapping[str, Endpoint], folder: Path) -> Non
         signature = [tf.TensorSpec(shape, dtype, name=key) for key, (shape, dtype) in endpoint.inputs.items()]
         archive.add_endpoint(name, _by_position(endpoint), input_signature=signature)
     archive.write_out(str(folder), verbose=False)
+
+
+def _whole(endpoint: Endpoint) -> Endpoint:
+    """An endpoint that takes and answers float32 where the network has half precision."""
+
+    def function(**given: Any) -> dict[str, Any]:
+        return {key: whole(value) for key, value in endpoint.function(**given).items()}
+
+    inputs = {key: (shape, "float32" if dtype in HALF else dtype) for key, (shape, dtype) in endpoint.inputs.items()}
+    return Endpoint(inputs, function)
 
 
 def _by_position(endpoint: Endpoint) -> Any:

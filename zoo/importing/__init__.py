@@ -451,11 +451,11 @@ class _Body:
 
     def _block_name(self, name: str, block: dict[str, Any]) -> str:
         """A name for a block, or that of an equal one."""
-        base = re.sub(r"[^a-z0-9_]", "_", snake_case(name))
+        base = re.sub(r"_\d+$", "", re.sub(r"[^a-z0-9_]", "_", snake_case(name)))  # equal ones are called alike
         base = base if re.match("[a-z_]", base) else f"model_{base}"
         known = self.whole.blocks
         for found in names_of(base):
-            is_free = found not in known and found not in (*GROUP, *OURS, "let", "reuse")
+            is_free = found not in known and found not in (*GROUP, *OURS, "let", "reuse", "input", "previous")
             if is_free or json.dumps(known.get(found)) == json.dumps(block):
                 return found
         raise AssertionError
@@ -511,7 +511,8 @@ def _task(model: Any) -> tuple[str, dict[str, int]]:
     shape, layer = tuple(output.shape[1:]), operation_of(output)
     while isinstance(layer, keras.Model):
         layer = operation_of(layer.outputs[0])
-    activation = getattr(layer, "activation", None) or layer
+    held = getattr(layer, "layer", layer)  # at each step
+    activation = getattr(held, "activation", None) or held
     activation = getattr(activation, "__name__", type(activation).__name__.lower())
     last, before = shape[-1] if shape else None, tuple(model.inputs[0].shape[1:])
     if last and len(shape) == 1 and activation == "softmax":
@@ -525,12 +526,12 @@ def _task(model: Any) -> tuple[str, dict[str, int]]:
     alone = len(model.inputs) == 1  # the vocabulary of a language is its first input's
     if last and len(shape) == 2 and activation == "softmax" and shape[:1] == before and alone:
         return "language", {"vocabulary": last}
-    if len(shape) == 2 and None not in shape:
+    if len(shape) == 2 and None not in shape and activation not in ("softmax", "sigmoid"):
         return "forecasting", {"horizon": shape[0], "features": shape[1]}
     return ("regression", {"targets": last}) if last and len(shape) == 1 else ("", {})
 
 
-LAST = ("Activation", "Softmax", "ops.softmax", "ops.sigmoid")
+LAST = ("Activation", *network.ACTIVATIONS, "ops.softmax", "ops.sigmoid")
 """What may stand behind the last `Dense`."""
 
 

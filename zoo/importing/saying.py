@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from zoo import layers as ours
-from zoo.errors import listed
+from zoo.errors import first_sentence, listed
 from zoo.importing.graphs import (
     JOINED,
     Call,
@@ -102,7 +102,7 @@ def _each_step(call: Call, masked: bool) -> Iterator[tuple[str, dict[str, Any], 
             raise Refused(f"{within}, in which `{inner.name}` is called on several tensors; expected one, or a sum")
         else:
             held = _object("layer", keras.saving.serialize_keras_object(inner), False)
-            yield "TimeDistributed", {"layer": held}, name, first
+            yield "TimeDistributed", {"layer": held, **_policy(layer)}, name, first
         made[key_of(one.outputs[0])] = index
 
 
@@ -197,7 +197,11 @@ def _arguments(layer: Any, entry: Mapping[str, Any], twice: bool = False, behind
             raise Refused(f"has {key}={config[key]!r}, which is no argument of {kind.__name__}")
         take(key)
         usual = _usual(kind, given, usual)
-    found |= _policy(layer, catalogue.types(_public(kind)), kind(**given).dtype_policy.name)
+    try:
+        usual_policy = kind(**given).dtype_policy.name
+    except (TypeError, ValueError) as error:
+        raise Refused(f"cannot be made again of what it says of itself: {first_sentence(error)}") from None
+    found |= _policy(layer, catalogue.types(_public(kind)), usual_policy)
     return {key: found[key] for key in order if key in found}
 
 
@@ -210,8 +214,13 @@ def _config(layer: Any) -> dict[str, Any]:
         for key in ("activation", "recurrent_activation"):
             function = getattr(one, key, None)
             name = getattr(function, "__name__", "")
-            if name in catalogue.words("activation") and not _same(function, keras.activations.get(name)):
+            words = catalogue.words("activation")
+            tensorflows = getattr(function, "__module__", "").startswith("tensorflow.")
+            if name in words and not tensorflows and not _same(function, keras.activations.get(name)):
                 raise Refused(f"has the activation {name}, which is another function than Keras's of that name")
+            if tensorflows:
+                known = (keras.activations.get(word) for word in words)  # `tf.nn.softmax` is `softmax_v2`
+                setattr(one, key, next((found for found in known if _near(function, found)), function))
     try:
         config: dict[str, Any] = layer.get_config()
     except (NotImplementedError, TypeError) as error:
@@ -243,6 +252,17 @@ def _same(function: Any, known: Any) -> bool:
     try:
         return bool(np.array_equal(np.asarray(function(values)), np.asarray(known(values)), equal_nan=True))
     except Exception:  # whatever a function of the user's stumbles over
+        return False
+
+
+def _near(function: Any, known: Any) -> bool:
+    """Whether a function computes what an activation does, but for the last digits."""
+    import numpy as np
+
+    values = np.linspace(-9, 9, 105, dtype="float32").reshape(3, 5, 7)
+    try:
+        return bool(np.allclose(np.asarray(function(values)), np.asarray(known(values)), rtol=1e-5, atol=1e-6))
+    except Exception:  # whatever either stumbles over
         return False
 
 
@@ -379,7 +399,7 @@ def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]
         )
     kinds = {one.dtype for one in (*tensors.values(), *several) if isinstance(one, keras.KerasTensor)}
     for key, value in given.items():
-        if key in constants and (odd := _odd_type(value, kinds)):
+        if key in constants and (odd := _odd_type(value, {"int64"} if key == "indices" else kinds)):
             raise Refused(f"holds {odd} under {key}; expected float32, int32, true and false, or Python's own numbers")
     constants = {key: constants[key] for key in entry["arguments"] if key in constants}
     if several:

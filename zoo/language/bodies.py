@@ -164,7 +164,7 @@ class Bodies:
 
     def _of_name(self, value: Any, table: Mapping[str, Any], path: Path) -> Any:
         """What a name means; what cannot be computed is told once, not where the name is used."""
-        if isinstance(value, str) and self.spec.is_told(path):
+        if isinstance(value, (str, list, dict)) and self.spec.is_told_in(path):
             return LOST
         found = self._evaluated(value, table, path)
         return LOST if found is None and not self._is_computed(path) else found
@@ -396,7 +396,8 @@ class Bodies:
         if any(one in catalogue.DROPOUTS and "rate" not in body for one, body in within):
             rate = {"rate": self._of_spec("dropout", DEFAULT_DROPOUT)}
             arguments = objects.with_usual(arguments, lambda one: rate if one in catalogue.DROPOUTS else {})
-        arguments = self._typed(layer, arguments)
+        if path[:1] != ("prepare",):  # whose rows are the data's
+            arguments = self._typed(layer, arguments)
         outputs = catalogue.outputs(layer, arguments, call)
         self._add(frame, layer, arguments, path, name, inputs, many=many, call=call, outputs=outputs)
 
@@ -634,7 +635,7 @@ class Bodies:
         name = str(given)
         if type(given) not in (str, int) or not LAYER.fullmatch(name) or (type(given) is int and given < 0):
             self._wrong(path, f"{shown(given)} is no name", LAYERS)
-        elif (base := layer_named(name)) != name and self._answers_several(base, frame):
+        elif (base := layer_named(name)) != name and f"{base}.0" in frame.tensors and base in frame.tensors:
             self._wrong(path, f"`{name}` means an output of `{base}`", "a name without a number behind a dot")
         elif name == "previous" or (name == "input" and name in frame.tensors):
             self._wrong(path, f"`{name}` is a word of the language", "another name")
@@ -642,10 +643,6 @@ class Bodies:
             return name
         self.whole = False
         return ""
-
-    def _answers_several(self, name: str, frame: Frame) -> bool:
-        """Whether what goes by a name has several outputs, `name.0`, `name.1`, ..."""
-        return name in frame.tensors and (frame.outputs.get(frame.tensors[name], 1) > 1 or f"{name}.0" in frame.tensors)
 
     def _default_name(self, target: str, frame: Frame) -> str:
         """The class in Keras's snake case, counted within its body: `conv2d`, `conv2d_1`."""
@@ -799,6 +796,13 @@ class Bodies:
             hint = f"{name}${loops[-1]}" if again else ""
             self._wrong((*path, "name"), f"`{full}` is taken by {by}", "another name", hint)
             return
+        base = layer_named(full)
+        taken = [full] if base != full and frame.outputs.get(base, 1) > 1 else []
+        taken += [one for one in (f"{full}.{at}" for at in range(more.get("outputs", 1))) if one in frame.used]
+        if taken:  # they would be one name
+            owner = base if taken == [full] else full
+            self._wrong((*path, "name"), f"`{taken[0]}` means an output of `{owner}`, and a layer", "another name")
+            self.whole = False
         if path not in self.places:
             self.places[path] = self.spec.place(path), written(path)
         mark, where = self.places[path]
@@ -821,12 +825,17 @@ class Bodies:
         """Note a problem; of a line that is gone through often, the first; in a block what is new in a call too."""
         call = tuple(self.calls) if path[:1] == ("blocks",) else ()
         places = map(self.spec.place, reversed(self.calls)) if call else ()  # the innermost call first
-        lines = [str(place.line) for place in places if place and place.line]
+        here = self.spec.place(path)
+        lines = [
+            f"line {place.line}" if here and place.file == here.file else f"{place.file}:{place.line}"
+            for place in places
+            if place and place.line
+        ]
         once = self.said.setdefault(path, set()) if call else set()  # what was said of it, and for which calls
         again = path in self.told and bool(path) and (not call or not once or bool({wrong, call} & once))
         once |= {wrong, call}
         if lines:
-            wrong += f" when called in line {', from line '.join(lines)}"
+            wrong += f" when called in {', from '.join(lines)}"
         if not self.spec.is_told(path) and not again:
             self.told.add(path)
             self.problems.append(self.spec.problem(path, wrong, expected, hint))

@@ -138,10 +138,6 @@ _FROM_0_TO_1: Bounds = {"minimum": 0, "maximum": 1}, "a number from 0 to 1"
 _BELOW_1: Bounds = {"minimum": 0, "exclusiveMaximum": 1}, "a number of at least 0 and below 1"
 _ANY: Bounds = {"type": "integer"}, "a whole number"
 _COUNT: Bounds = {"type": "integer", "minimum": 1}, "a whole number above 0"
-_RISING: Bounds = (
-    {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}},
-    "a list of whole numbers, each above the one before it",
-)
 _LISTED: Bounds = (
     {"type": "array", "minItems": 1, "items": {"type": "number", "minimum": 0}}, "a list of numbers of 0 or above",
 )  # fmt: skip
@@ -184,7 +180,7 @@ BOUNDS: dict[str, dict[str, Bounds]] = {
         **dict.fromkeys(("end_learning_rate", "alpha", "power", "warmup_steps", "decay_rate"), _FROM_0),
     },
     "CosineDecay": {"initial_learning_rate": _FROM_0},
-    "PiecewiseConstantDecay": {"boundaries": _RISING, "values": _LISTED},
+    "PiecewiseConstantDecay": {"boundaries": _LISTED, "values": _LISTED},
     "GroupNormalization": {"groups": _GROUPS, "epsilon": _FROM_0},
     "LayerNormalization": {"epsilon": _FROM_0},
     "RMSNormalization": {"epsilon": _FROM_0},
@@ -213,8 +209,7 @@ def bounds(owner: str, argument: str) -> Bounds | None:
 def is_bounded(value: Any, given: Mapping[str, Any]) -> bool:
     """Whether a value is a number within bounds, or a list of such where that may be."""
     if isinstance(value, list) and "items" in given:
-        fits = value != [] and all(is_bounded(one, given["items"]) for one in value)
-        return fits and (given["items"]["type"] != "integer" or value == sorted({*value}))
+        return value != [] and all(is_bounded(one, given["items"]) for one in value)
     if given.get("type") == "array":
         return False
     low, high = given.get("minimum", -math.inf), given.get("maximum", math.inf)
@@ -401,8 +396,8 @@ def entry(module: str, name: str) -> dict[str, Any] | tuple[str, str, str]:
     if module == "layers" and alias:
         return f"`{name}` is an alias", "Keras's own name", alias
     close = meant(name, classes)
-    short = f"{OPERATIONS}{bare(name)}"
-    if module == "layers" and name == f"keras.{short}" and bare(name) in catalogue()["ops"]:
+    short = name.removeprefix("keras.")
+    if module == "layers" and short != name and short.removeprefix(OPERATIONS) in catalogue()["ops"]:
         return f"no layer `{name}`", "an operation by its short name", short
     what = {"layers": "layer", "schedules": "learning-rate schedule", "losses": "loss"}.get(module, module.rstrip("s"))
     around = [one for one, known in classes.items() if module != "layers" and name in known["arguments"]]

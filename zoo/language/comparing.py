@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
+import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -46,11 +48,10 @@ def differences(one: Spec, other: Spec) -> list[Row]:
     meant = [_trained(spec) for spec in (one, other)]
     for key in dict.fromkeys((*left, *right)):
         said = [side.get(key, UNSAID) for side in (left, right)]
-        computed = [side.get(key, UNSAID) for side in meant]
-        plain = not any(name.startswith(key) for spec in (one, other) for name in spec.ranges())
-        alike = _text(said[0]) == _text(said[1]) or _text(computed[0]) == _text(computed[1])
-        if plain and alike and any(map(expressions.holds, said)):  # whose names may have other values
-            said = computed
+        if any(map(expressions.holds, said)):  # whose names may have other values, or the same
+            same = [side.get(key) for side in meant[0]] == [side.get(key) for side in meant[1]]
+            rows += [] if same or said[0] != said[1] else _names(one, other, said[0])
+            said = [UNSAID, UNSAID] if same else said
         spelt = [_spelt(key.removeprefix("train."), value) for value in said]
         ordered = [list(value.items()) if key == "inputs" and isinstance(value, dict) else value for value in spelt]
         acts = layers or key not in ("l2", "dropout") or any(isinstance(value, dict) for value in said)
@@ -130,14 +131,26 @@ def _told(spec: Spec) -> dict[str, Any]:
     return {**told, **{f"train.{key}": value for key, value in trained.items()}}
 
 
-ROWS = 99_991
-"""So many rows are trained on where two specs are compared; no number that one writes follows from it by chance."""
+ROWS = (99_991, 54_323)
+"""So many rows are trained on where two specs are compared, in turn: what is equal for both follows from none."""
 
 
-def _trained(spec: Spec) -> dict[str, Any]:
-    """How a spec is trained, key by key, its expressions computed."""
-    found = unfolding.training(spec.fill(), ROWS)
-    return {f"train.{key}": value for key, value in found.items()}
+def _trained(spec: Spec) -> list[dict[str, Any]]:
+    """How a spec is trained, its expressions computed, for some numbers of rows, and for values of its ranges."""
+    filled = [{}, *({name: one} for name, found in spec.ranges().items() for one in _other_values(found))]
+    made = []
+    for values in filled:
+        with contextlib.suppress(ZooError):  # values that make no network are told elsewhere
+            made += [unfolding.training(spec.fill(values), rows) for rows in ROWS]
+    return [{f"train.{key}": value for key, value in found.items()} for found in made]
+
+
+def _names(one: Spec, other: Spec, given: Any) -> list[Row]:
+    """The names of `let` that a value reads and that come to other values in two specs, with these."""
+    words = {*re.findall(r"\$(\w+)", _text(given))} & {*one.data.get("let", {})} & {*other.data.get("let", {})}
+    tables = [unfolding.names(spec.fill()) for spec in (one, other)]
+    pairs = [(name, *(table.get(name, UNSAID) for table in tables)) for name in sorted(words)]
+    return [_row(f"let.{name}", mine, its) for name, mine, its in pairs if _text(mine) != _text(its)]
 
 
 def _weighed(given: Any) -> Any:

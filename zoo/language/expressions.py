@@ -638,17 +638,18 @@ def with_dollars(text: str, names: Collection[str]) -> str:
     words = [] if "$" in text else [one for one in _BARE.findall(text) if one not in (*FUNCTIONS, *RESERVED)]
     if not words or not {*words} <= {*names}:
         return ""
-    return _BARE.sub(lambda word: f"${word[0]}" if word[0] in words else word[0], text)
+    made = _BARE.sub(lambda word: f"${word[0]}" if word[0] in words else word[0], text)
+    return re.sub(r"(?<=[\w)])(\*\*|//|[*/+])(?=[\w$(])", r" \1 ", made)
 
 
-_TEMPLATE = re.compile(r"(?:\$\{|\{\{|%|<|@) *([A-Za-z_]\w*) *(?:\}\}|\}|%|>)?")
+_TEMPLATE = re.compile(r"(?:\$\{|\{\{|\{|%|<|@) *([A-Za-z_]\w*) *(?:\}\}|\}|%|>)?")
 """How other languages write a name in a text: `${w}`, `{{ w }}`, `%w`, `<w>`."""
 
-_SIGNED = re.compile(r"\S (\*\*|//|[-+*/%<>]|[=!<>]=) \S")
+_SIGNED = re.compile(rf"\S (\*\*|//|[-+*/%<>]|[=!<>]=) \S|\w[*/+]+\w|\b({'|'.join(FUNCTIONS)})\(")
 
 
 def is_arithmetic(text: Any) -> bool:
-    """Whether a text has a sign of arithmetic in it, or one that compares."""
+    """Whether a text has a sign of arithmetic in it, or one that compares, or calls a function."""
     return isinstance(text, str) and bool(_SIGNED.search(text))
 
 

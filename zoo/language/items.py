@@ -198,7 +198,8 @@ class _Reader:
         for key in ("l2", "dropout", "outputs", "penalties"):
             self._value(self.data.get(key), (key,), scope)
         for key in ("l2", "dropout", "penalties", "train"):  # a name without its `$` is told where it stands
-            scope.read |= {*expressions.words_of(self.data.get(key))} & {*raw}
+            said = " ".join(expressions.words_of(self.data.get(key)))
+            scope.read |= {*re.findall(r"\w+", said)} & {*raw}
         self._read_by_training(scope)
         self._unread(scope)
         return Program(self.spec, sections, self.defaults, self.problems, self.whole, self.reads, self.lost)
@@ -421,7 +422,8 @@ class _Reader:
         if not isinstance(body, list) or not body:
             if body:
                 self._wrong((*path, "layers"), f"{shown(body)} is not accepted", "a list of layers")
-                return self._left({**raw, "layers": [body]}, path, scope)
+                one = isinstance(body, str) or (isinstance(body, Mapping) and len(body) == 1)
+                return self._left({**raw, "layers": [body] if one else []}, path, scope)
             missing = "is empty" if "layers" in raw else "is missing"
             where = (*path, "layers") if "layers" in raw else path
             braces = "" if "layers" in raw else ", or braces around it all: {for: i, in: 3, layers: [...]}"
@@ -445,6 +447,7 @@ class _Reader:
             self._condition(over, (*path, "in"), scope)
         else:
             self._value(over, (*path, "in"), scope)
+            self._forgotten(over, (*path, "in"), scope)
         words = self._words(raw, path, scope)
         if words["l2"] is not None:
             self.under.append(_Under())
@@ -755,8 +758,12 @@ class _Reader:
 
     def _forgotten(self, value: Any, path: Path, scope: _Scope) -> None:
         """Say of arithmetic where any text may stand that its names lack their `$`."""
-        if expressions.is_arithmetic(value) and not is_expression(value) and (meant := self._dollars(value, scope)):
-            self._wrong(path, f"`{value}` is text", "a `$` before each name", meant)
+        if isinstance(value, (Mapping, list)):
+            for key, one in value.items() if isinstance(value, Mapping) else enumerate(value):
+                self._forgotten(one, (*path, key), scope)
+        elif expressions.is_arithmetic(value) and not is_expression(value) and (meant := self._dollars(value, scope)):
+            quoted = any(f"'{value}'" in one or f'"{value}"' in one for one in expressions.words_of(self.data))
+            self._wrong(path, f"`{value}` is text", "a `$` before each name", meant) if not quoted else None
 
     def _ask(self, names: Iterable[str], path: Path, scope: _Scope, but: str = "") -> None:
         for name in sorted(names):

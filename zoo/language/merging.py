@@ -66,6 +66,8 @@ def document(
         return found
     if "extends" in found.data:
         found = _extended(found, file, find, (*under, f"{file}:{variant}" if variant else file))
+    if not isinstance(found.data, dict):  # nor is what it extends a spec
+        return found
     if "variants" in found.data:
         found = _varied(found, variant)
     elif variant:

@@ -210,9 +210,9 @@ def arguments(
 def _pieces(given: Mapping[str, Any], path: Path) -> Iterator[Found]:
     """Whether there is a value before each boundary, and one behind the last."""
     cuts, values = given.get("boundaries"), given.get("values")
-    if not isinstance(cuts, list) or not isinstance(values, list):
-        return
-    if len(values) != len(cuts) + 1:
+    if isinstance(cuts, list) and all(map(is_number, cuts)) and cuts != sorted({*cuts}):
+        yield (*path, "boundaries"), f"{shown(cuts)} does not rise", "each above the one before it", ""
+    if isinstance(cuts, list) and isinstance(values, list) and len(values) != len(cuts) + 1:
         yield (*path, "values"), f"{len(values)} for {len(cuts)} boundaries", f"{len(cuts) + 1}, one more", ""
 
 
@@ -276,6 +276,8 @@ def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
 
 def _takes_texts(name: str, key: str, entry: Mapping[str, Any]) -> bool:
     """Whether texts may stand in a list that an argument is, or what is said of the list tells of them."""
+    if key in entry.get("tensors", ()) or key.startswith(("axis", "axes")):
+        return True
     numbers = key in entry["arguments"] and not catalogue.takes_text(key, entry["arguments"][key])
     sizes = key in (*catalogue.SIZES, *catalogue.WHOLE, *catalogue.COUNTS)
     words = catalogue.words(key) or catalogue.choices(name, key) or catalogue.module_of(key)
@@ -331,7 +333,9 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
     if key in ("dropout", "recurrent_dropout") or (key == "rate" and name in catalogue.DROPOUTS):
         return None if is_rate(value) else (wrong, RATE, "")
     if bounds := catalogue.bounds(name, key):
-        accepted = catalogue.is_bounded(value, bounds[0])
+        # A range in a list is looked at by itself.
+        plain = [one.default if isinstance(one, Range) else one for one in value] if isinstance(value, list) else value
+        accepted = catalogue.is_bounded(plain, bounds[0])
         return None if accepted else (wrong, f"{bounds[1]}{', or null' if free else ''}", "")
     if key in catalogue.COUNTS:
         return None if is_count(value) else (wrong, COUNT, "")

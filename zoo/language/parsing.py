@@ -42,9 +42,10 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 NAMES = "letters a to z or A to Z, digits, `_`, `-` and `.`"
 """What specs may be called: what Keras, TensorFlow and file systems take."""
 
-LAYER = re.compile(r"[A-Za-z0-9_.>-]*[A-Za-z0-9_][A-Za-z0-9_.>-]*")
-LAYERS = f"{NAMES.replace(' and', ',')} and `>`"
-"""What layers may be called: what TensorFlow takes as the name of a scope inside another."""
+_SCOPE = r"[A-Za-z0-9.][A-Za-z0-9_.-]*"
+LAYER = re.compile(rf"\.*(?=[A-Za-z0-9]){_SCOPE}(>{_SCOPE})*")
+LAYERS = "letters a to z or A to Z, digits, `.` and `>`, behind the first also `_` and `-`"
+"""What layers may be called: what TensorFlow takes as the name of a scope, and of what is computed in it."""
 
 MOST = 1_000_000
 """So many values may a mapping of Python hold that is read as a spec."""
@@ -78,7 +79,7 @@ _OPENED = {
 }
 """The same of slips that are best shown where they begin."""
 
-_GLUED = re.compile(r"([A-Za-z_]\w*)(:| *[=;] *| +)([^\s:=;].*)")
+GLUED = re.compile(r"([A-Za-z_]\w*)(:| *[=;] *| +)([^\s:=;].*)")
 """An entry between braces whose colon has no space behind it, or that has none: `units:4`, `units 4`, `units=4`."""
 
 _COMPUTED = re.compile(r"\$(\{|[A-Za-z_][^,{}\[\]]*\[)(?=$)")
@@ -311,7 +312,7 @@ class _Reader:
                 self._wrong(here, f"written twice, first in line {first}", "each key once", event)
                 self._skip(inner)
             elif start.flow_style and self._is_glued(event, inner, path):
-                found = _GLUED.fullmatch(key)
+                found = GLUED.fullmatch(key)
                 assert found is not None
                 glued = (*path, found[1])
                 self.marks.setdefault(glued, self._mark(event))
@@ -325,7 +326,7 @@ class _Reader:
         return result
 
     def _is_glued(self, key: yaml.ScalarEvent, value: yaml.Event, path: Path) -> bool:
-        found = _GLUED.fullmatch(key.value)
+        found = GLUED.fullmatch(key.value)
         if not found or key.style or getattr(value, "value", "?"):
             return False
         name, sign, rest = found.groups()

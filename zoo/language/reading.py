@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from zoo.errors import Problem, joined, listed, nearest
@@ -311,8 +311,10 @@ def _out_of_place(found: Range, path: Path, marks: Marks) -> Iterator[Problem]:
     module = "layers" if before in (*BODY, "from", "defaults") else catalogue.module_of(before)
     entry = objects.GAUSSIAN if owner == "Gaussian" else catalogue.catalogue().get(module, {}).get(owner)
     if entry and key in (*entry["arguments"], "l2"):
+        bounds = catalogue.bounds(owner, key)
+        in_a_list = isinstance(path[-1], int) and bounds is not None and bounds[0].get("type") == "array"
         for one in found.held():
-            refused = objects.refusal(owner, key, one, entry)
+            refused = objects.refusal(owner, key, [one] if in_a_list else one, entry)
             if refused:
                 yield problem_at(marks, path, f"the range holds {shown(one)}", *refused[1:])
                 return
@@ -353,6 +355,14 @@ OBJECTS = {"optimizer": "optimizers", "loss": "losses"}
 """The keys of `train` that are named objects, and the modules of Keras that have them."""
 
 
+def _dollars(given: Any, names: Collection[str]) -> str:
+    """A refused value with the `$` that its names lack, an empty text if they are none."""
+    if isinstance(given, list):
+        each = [_dollars(one, names) or shown(one).strip('`"') for one in given]
+        return f"[{', '.join(each)}]" if any("$" in one for one in each) else ""
+    return expressions.with_dollars(given, names) if isinstance(given, str) else ""
+
+
 def _objects(data: dict[str, Any], marks: Marks) -> Iterator[Problem]:
     """What is wrong with the optimizer and the loss."""
     names = ["epochs", "steps", "classes", *(data["let"] if isinstance(data.get("let"), dict) else ())]
@@ -362,8 +372,11 @@ def _objects(data: dict[str, Any], marks: Marks) -> Iterator[Problem]:
             if isinstance(one, (str, dict)):
                 found = list(objects.named(one, module, here))
                 for path, wrong, expected, hint in _of_task(data, one, found) if key == "loss" else found:
-                    text = re.match(r'`"(.*)"` is not accepted', wrong)
-                    meant = expressions.with_dollars(text[1], names) if text else ""
+                    given: Any = one
+                    for part in path[len(here) :]:
+                        inside = isinstance(given, dict) and part in given
+                        given = given[part] if inside or isinstance(given, list) else given
+                    meant = _dollars(given, names)
                     yield problem_at(marks, path, wrong, expected, hint or meant)
 
 

@@ -62,7 +62,8 @@ _AXIS: Schema = {
 def _bounded(given: Mapping[str, Any]) -> Schema:
     """What a number within bounds is, or a list of such, whose parts may be computed."""
     each = given.get("items")
-    several = {"items": {**each, "type": [each["type"], "string"], **_TEXT_IS_COMPUTED}} if each else {}
+    one = {**each, "type": [each["type"], "string"], **_TEXT_IS_COMPUTED} if each else {}
+    several = {"items": {"anyOf": [one, {"$ref": "#/$defs/range"}]}} if each else {}
     return {"type": "number", **given, **several}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -59,6 +60,7 @@ class _Spelling:
         self.marks = dict(marks)
         self.problems: list[Problem] = []
         self.blocks: dict[str, list[str]] = {}
+        self.recased: dict[str, str] = {}  # blocks whose names have capitals, and those that are meant
         self.words: set[str] = set()
         self.table = False  # whether what a block is given is looked at, which may be any table
 
@@ -66,6 +68,8 @@ class _Spelling:
         """The keys of a spec, of its variants and of their blocks; what the blocks are given, wherever they stand."""
         known = FIELDS if not path else {key: one for key, one in FIELDS.items() if key != "variants"}
         made = self._keys(data, known, path, "a spec")
+        if isinstance(made.get("blocks"), dict):
+            made["blocks"] = self._recased(made["blocks"], (*path, "blocks"))
         for key, how in (("blocks", self._block_keys), ("variants", self.outline)):
             if isinstance(made.get(key), dict):
                 each = made[key].items()
@@ -74,6 +78,18 @@ class _Spelling:
             given = (block.get("parameters") if isinstance(block, dict) else None) or {}
             known_here = given if isinstance(given, dict) else parameters_listed(given)
             self.blocks[name] = [*dict.fromkeys((*self.blocks.get(name, ()), *known_here))]
+        return made
+
+    def _recased(self, blocks: dict[str, Any], path: Path) -> dict[str, Any]:
+        """Blocks by names in small letters, and what is called by the others."""
+
+        def meant(name: Any) -> Told | None:
+            small = str(name).lower()
+            fine = small != name and re.fullmatch(r"[a-z_][a-z0-9_]*", small) and small not in (*GROUP, *ALONE, *OURS)
+            return (f"`{name}` is no name of a block", "small letters, digits and `_`", small) if fine else None
+
+        made = self._renamed(blocks, meant, path)
+        self.recased |= {old: new for old, new in zip(blocks, made, strict=True) if old != new}
         return made
 
     def spec(self, data: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -215,6 +231,15 @@ class _Spelling:
 
     def _item(self, value: Any, path: Path) -> Any:
         if isinstance(value, str):
+            glued = parsing.GLUED.fullmatch(value)
+            if glued and self._names_of(glued[1]) and not glued[3].startswith("("):
+                told = f"`{value}` has no colon between its key and its value", f"`{glued[1]}: {glued[3]}`", ""
+                self._wrong(path, *told)
+                self._moved(path, (*path, glued[1]))
+                with contextlib.suppress(ValueError):
+                    return self._item({glued[1]: parsing.plain(glued[3])}, path)
+            if value in self.recased:
+                return self.recased[value]
             found = self._class(value, {}, path)
             if found:
                 self._wrong(path, *found)
@@ -234,6 +259,7 @@ class _Spelling:
             return self._item(self._renamed(value, lambda _: word, path), path)
         if word:
             value = self._renamed(value, lambda _: word, path)
+        value = {self.recased.get(key, key): one for key, one in value.items()}
         value = self._renamed(value, lambda key: self._class(key, value[key], path), path)
         return {key: self._call(key, body, (*path, key)) for key, body in value.items()}
 

@@ -86,6 +86,7 @@ class _Unfolding(Bodies):
         frame = self._start(self.inputs[0].name, "layers")
         frame.frozen = spec.data.get("frozen") is True
         if spec.coded:
+            self._of_floats()
             self._coded(frame)
         else:
             self._run(self.program.sections.get("layers", ()), frame)
@@ -116,6 +117,9 @@ class _Unfolding(Bodies):
         chain = Network("prepare", self.inputs[:1], tuple(frame.nodes), (frame.previous,))
         if frame.nodes and "inputs" in self.spec.data:
             self._wrong(("prepare",), "`prepare` stands beside several inputs", "one `input`")
+        if frame.nodes and "int" in self.inputs[0].dtype:
+            wrong = f"`prepare` makes numbers with a point, and the network reads {self.inputs[0].dtype}"
+            self._wrong(("prepare",), wrong, "an input of float32")
         if frame.nodes and self.whole and not is_chain(chain):
             self._wrong(("prepare",), "these are not one layer after another", "a chain of layers, without `from`")
         for node in frame.nodes:
@@ -222,6 +226,13 @@ class _Unfolding(Bodies):
                 self._contraction(frame, rebuilt, coded, penalties["contractive"])
             if "sparsity" in penalties:
                 self._sparsity(frame, coded[0], penalties["sparsity"])
+
+    def _of_floats(self) -> None:
+        """Say of an input of whole numbers that it cannot be given back: what a decoder answers has a point."""
+        first = self.inputs[0]
+        if "int" in first.dtype and self.spec.kind != "tokens":
+            path: Path = ("inputs", first.name, "dtype") if "inputs" in self.spec.data else ("input", "dtype")
+            self._wrong(path, f"a decoder gives back numbers with a point, no {first.dtype}", "float32")
 
     def _contraction(self, frame: Frame, rebuilt: str, coded: tuple[str, ...], given: Any) -> None:
         """The encoder once more, on rows nearby, and what tells how far apart the two codes of a row are."""
@@ -361,15 +372,6 @@ class _Unfolding(Bodies):
         """The end of a decoder: the input's shape, under the activation that the likelihood needs."""
         size = self.spec.shape[-1] if self.spec.shape else 1
         if size is None:  # the data will say
-            return
-        end = frame.nodes[-1] if frame.nodes and frame.previous == frame.nodes[-1].name else None
-        ends = activation(end.layer, end.arguments) if end else ""
-        sized = end is not None and size in (end.arguments.get("units"), end.arguments.get("filters"))
-        if end and sized and ends in ("sigmoid", "softmax") and ends == LIKELIHOODS[self.spec.likelihood]:
-            wrong = f"the decoder ends in `{ends}`, and the layer that gives back the input comes after it"
-            expected = "this layer under `head`, or none of it: the family brings its own"
-            self.problems.append(Problem(wrong, expected, "", end.path, end.mark))
-            self.whole = False
             return
         named = {"name": "reconstruction", "activation": LIKELIHOODS[self.spec.likelihood]}
         if self.spec.kind == "image":

@@ -23,6 +23,16 @@ class Endpoint:
     function: Callable[..., dict[str, Any]]
 
 
+HALF = ("float16", "bfloat16")
+
+
+def whole(answer: Any) -> Any:
+    """An answer in half precision as one of float32, which every file and every reader of one knows."""
+    import tensorflow as tf
+
+    return tf.cast(answer, tf.float32) if answer.dtype.name in HALF else answer
+
+
 @dataclass(frozen=True)
 class Pieces:
     """The models that an answer goes through: `prepare` and `network`, and the name of the network's last layer."""
@@ -112,5 +122,5 @@ def answers(function: Callable[..., dict[str, Any]], *arrays: Array) -> dict[str
     signature = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in arrays]
     traced = tf.function(function, input_signature=signature)
     traced._omit_frequent_tracing_warning = True  # each model is traced once, and all by this line
-    found = [{key: value.numpy() for key, value in batch.items()} for batch in in_batches(traced, *arrays)]
+    found = [{key: whole(value).numpy() for key, value in batch.items()} for batch in in_batches(traced, *arrays)]
     return {key: np.concatenate([batch[key] for batch in found]) for key in found[0]}
