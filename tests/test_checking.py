@@ -119,6 +119,15 @@ TOLD_WHEN_COMPUTED = {
 }
 
 
+def test_prepare_is_tried_as_images_of_one_channel_have_it():
+    for changes in ({"input.shape": [64, 64, 1]}, {"input.shape": [64, 64, 3]}):
+        assert checking.problems(selection.load("resnet50", changes), None, build=True, counted=False) == []
+    (wrong,) = checking.problems(
+        selection.load("resnet50", {"input.shape": [64, 64, 4]}), None, build=True, counted=False
+    )
+    assert "puts the channels [2, 1, 0] in order" in wrong.wrong and "--set prepare=null" in wrong.expected
+
+
 @pytest.mark.parametrize(
     ("steps", "says"),
     [
@@ -131,15 +140,6 @@ TOLD_WHEN_COMPUTED = {
     ],
     ids=["fine", "another size", "refused"],
 )
-def test_prepare_is_tried_as_images_of_one_channel_have_it():
-    for changes in ({"input.shape": [64, 64, 1]}, {"input.shape": [64, 64, 3]}):
-        assert checking.problems(selection.load("resnet50", changes), None, build=True, counted=False) == []
-    (wrong,) = checking.problems(
-        selection.load("resnet50", {"input.shape": [64, 64, 4]}), None, build=True, counted=False
-    )
-    assert "puts the channels [2, 1, 0] in order" in wrong.wrong and "--set prepare=null" in wrong.expected
-
-
 def test_prepare_is_tried_on_what_the_network_reads(steps, says, tmp_path):
     (tmp_path / "spec.yaml").write_text(CONV + f"prepare: {steps}\n")
     found = checking.problems(selection.load(tmp_path / "spec.yaml"), None, build=True)
