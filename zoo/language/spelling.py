@@ -86,6 +86,7 @@ class _Spelling:
         def meant(name: Any) -> Told | None:
             small = str(name).lower()
             fine = small != name and re.fullmatch(r"[a-z_][a-z0-9_]*", small) and small not in (*GROUP, *ALONE, *OURS)
+            fine = fine and isinstance(catalogue.entry("layers", str(name)), tuple)  # else its calls are that layer's
             return (f"`{name}` is no name of a block", "small letters, digits and `_`", small) if fine else None
 
         made = self._renamed(blocks, meant, path)
