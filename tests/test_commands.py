@@ -375,8 +375,9 @@ def test_a_copy_of_ones_own_file_keeps_what_its_first_line_means(before, after, 
     [
         "{spec: 1, extends: base.yaml, name: h}\n", "spec: 1\nextends: base.yaml\n",
         '"spec": 1\n"name": "old"\nextends: base.yaml\n', "spec: 1\nname:\n  old\nextends: base.yaml\n",
+        "spec: 1\nname: # what it is called\n  old\nextends: base.yaml\n", "spec: 1\nextends:\n  base.yaml # e\n",
     ],
-    ids=["braces", "no name", "quotes", "two lines"],
+    ids=["braces", "no name", "quotes", "two lines", "a comment between", "a base on its line"],
 )  # fmt: skip
 def test_a_copy_of_any_style_is_called_as_its_file_and_extends_the_same(text, say, tmp_path):
     (tmp_path / "inner").mkdir()

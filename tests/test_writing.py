@@ -660,8 +660,16 @@ def test_what_is_the_same_for_some_rows_or_some_values_alone_is_not_the_same():
     steps = f"train: {{{{{{}}optimizer: {{{{SGD: {{{{learning_rate: {decay}}}}}}}}}}}}}\n"
     epochs = "epochs: {values: [10, 20], default: 20}, "
 
+    drops = (f"layers: [Dense: 4]\ndropout: {rate}\ntrain: {{optimizer: {{SGD: {{learning_rate: $dropout / 9}}}}}}"
+             for rate in (0.1, 0.2))  # fmt: skip
+    assert comparing.differences(*(load(text, REGRESSION) for text in drops)) == [("dropout", "0.1", "0.2")]
     both = "$epochs * $steps"
-    for more, mine, its in (("", both, "62500"), ("", both, "34000"), (epochs, both, "20 * $steps")):
+    for more, mine, its in (
+        ("", both, "62500"),
+        ("", both, "34000"),
+        (epochs, both, "20 * $steps"),
+        ("", "'min($steps, 100)'", "100"),
+    ):
         one, other = (load(f"layers: [Dense: 4]\n{steps.format(more, text)}", REGRESSION) for text in (mine, its))
         assert [what for what, _, _ in comparing.differences(one, other)] == ["train.optimizer"]
     one, other = (load(f"layers: [Dense: 4]\n{steps.format(f'epochs: {count}, ', '$epochs * $steps')}", REGRESSION)

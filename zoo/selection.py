@@ -330,13 +330,15 @@ def copied(source: str, name: str, folder: Path) -> str:
         text = text[: below.start(2)] + Path(there).as_posix() + text[below.end(2) :]
     quoted = name if parsing.parse(name.encode(), "")[::2] == (name, []) else f'"{name}"'
     named = re.compile(r"(?m)^([\"']?)name\1[ \t]*:(?:[ \t]*\n)?[ \t]+[^#\n]*?(?=([ \t]+#.*)?$)")
+    known = parsing.parse(_content(path, source), "")[0]
     if named.search(text):
         text = named.sub(f"name: {quoted}", text, count=1)
-    else:  # it goes by its base's
+    elif not isinstance(known, dict) or "name" not in known:  # it goes by its base's
         text = re.sub(r"(?m)^([\"']?)(spec|extends)\1[ \t]*:.*$", rf"\g<0>\nname: {quoted}", text, count=1)
-    known, made = (parsing.parse(one, "")[0] for one in (_content(path, source), text.encode()))
-    if isinstance(known, dict) and (not isinstance(made, dict) or made.get("name") != name):  # in another style
-        return dumping.dump({**_moved(known, path.parent, folder), "name": name})
+    if isinstance(known, dict):
+        wanted = {**_moved(known, path.parent, folder), "name": name}
+        if parsing.parse(text.encode(), "")[0] != wanted:  # it is written in another style
+            return dumping.dump(wanted)
     return text
 
 

@@ -19,7 +19,7 @@ from zoo.errors import ZooError
 from zoo.exporting import verify
 from zoo.files import new_folder, open_npz, write_json
 from zoo.runs import Run, environment
-from zoo.tasks.contract import HALF, Endpoint, whole
+from zoo.tasks.contract import UNUSUAL, Endpoint, whole
 from zoo.working import seed_of
 
 ARTIFACT = "artifact.json"
@@ -78,12 +78,12 @@ def _write(built: Built, endpoints: Mapping[str, Endpoint], folder: Path) -> Non
 
 
 def _whole(endpoint: Endpoint) -> Endpoint:
-    """An endpoint that takes and answers float32 where the network has half precision."""
+    """An endpoint that takes and answers float32 where the network has another precision."""
 
     def function(**given: Any) -> dict[str, Any]:
         return {key: whole(value) for key, value in endpoint.function(**given).items()}
 
-    inputs = {key: (shape, "float32" if dtype in HALF else dtype) for key, (shape, dtype) in endpoint.inputs.items()}
+    inputs = {key: (shape, "float32" if dtype in UNUSUAL else dtype) for key, (shape, dtype) in endpoint.inputs.items()}
     return Endpoint(inputs, function)
 
 

@@ -50,7 +50,8 @@ def differences(one: Spec, other: Spec) -> list[Row]:
         said = [side.get(key, UNSAID) for side in (left, right)]
         if any(map(expressions.holds, said)):  # whose names may have other values, or the same
             same = [side.get(key) for side in meant[0]] == [side.get(key) for side in meant[1]]
-            rows += [] if same or said[0] != said[1] else _names(one, other, said[0])
+            if not same and said[0] == said[1]:
+                rows += _names(one, other, said[0], {key: (left.get(key), right.get(key)) for key in left})
             said = [UNSAID, UNSAID] if same else said
         spelt = [_spelt(key.removeprefix("train."), value) for value in said]
         ordered = [list(value.items()) if key == "inputs" and isinstance(value, dict) else value for value in spelt]
@@ -62,7 +63,7 @@ def differences(one: Spec, other: Spec) -> list[Row]:
         told = name in _STATED or name.startswith(("train.", "penalties."))
         if not told and "[" not in name and held[0].get(name) != held[1].get(name):
             rows.append(_row(f"range of {name}", *(side.get(name, UNSAID) for side in held)))
-    return rows + layers or _reached(one, other, flat)
+    return list(dict.fromkeys(rows)) + layers or _reached(one, other, flat)
 
 
 def _reached(one: Spec, other: Spec, flat: Sequence[Network]) -> list[Row]:
@@ -131,7 +132,7 @@ def _told(spec: Spec) -> dict[str, Any]:
     return {**told, **{f"train.{key}": value for key, value in trained.items()}}
 
 
-ROWS = (99_991, 54_323)
+ROWS = (99_991, 54_323, 7)
 """So many rows are trained on where two specs are compared, in turn: what is equal for both follows from none."""
 
 
@@ -145,12 +146,16 @@ def _trained(spec: Spec) -> list[dict[str, Any]]:
     return [{f"train.{key}": value for key, value in found.items()} for found in made]
 
 
-def _names(one: Spec, other: Spec, given: Any) -> list[Row]:
-    """The names of `let` that a value reads and that come to other values in two specs, with these."""
-    words = {*re.findall(r"\$(\w+)", _text(given))} & {*one.data.get("let", {})} & {*other.data.get("let", {})}
+def _names(one: Spec, other: Spec, given: Any, told: Mapping[str, tuple[Any, Any]]) -> list[Row]:
+    """The names that a value reads and that come to other values in two specs; those of `train` are told by itself."""
     tables = [unfolding.names(spec.fill()) for spec in (one, other)]
-    pairs = [(name, *(table.get(name, UNSAID) for table in tables)) for name in sorted(words)]
-    return [_row(f"let.{name}", mine, its) for name, mine, its in pairs if _text(mine) != _text(its)]
+    rows = []
+    for name in dict.fromkeys(re.findall(r"\$(\w+)", _text(given))):
+        mine, its = (table.get(name, UNSAID) for table in tables)
+        where = f"let.{name}" if name in one.data.get("let", {}) else name
+        if _text(mine) != _text(its) and not isinstance(told.get(name, ("", ""))[0], dict):
+            rows.append(_row(where, mine, its))
+    return rows
 
 
 def _weighed(given: Any) -> Any:

@@ -207,11 +207,14 @@ def arguments(
         yield path, f"{says} {'is' if len(missing) == 1 else 'are'} missing", called(name, entry["required"]), ""
 
 
+UNORDERED = "does not rise"
+
+
 def _pieces(given: Mapping[str, Any], path: Path) -> Iterator[Found]:
     """Whether there is a value before each boundary, and one behind the last."""
     cuts, values = given.get("boundaries"), given.get("values")
     if isinstance(cuts, list) and all(map(is_number, cuts)) and cuts != sorted({*cuts}):
-        yield (*path, "boundaries"), f"{shown(cuts)} does not rise", "each above the one before it", ""
+        yield (*path, "boundaries"), f"{shown(cuts)} {UNORDERED}", "each above the one before it", ""
     if isinstance(cuts, list) and isinstance(values, list) and len(values) != len(cuts) + 1:
         yield (*path, "values"), f"{len(values)} for {len(cuts)} boundaries", f"{len(cuts) + 1}, one more", ""
 

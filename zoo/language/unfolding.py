@@ -158,7 +158,10 @@ class _Unfolding(Bodies):
             return self._evaluated(value, table, path)
 
         found = computed(chosen, here)
+        guessed = "$steps" in expressions.words_of(chosen)
         for path, wrong, expected, hint in objects.named(found, module, here):
+            if guessed and wrong.endswith(objects.UNORDERED):  # as the data will have it, or not
+                continue
             self._wrong(path, as_computed(texts.get(path), wrong), expected, hint)
         return found
 

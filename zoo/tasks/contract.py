@@ -23,14 +23,15 @@ class Endpoint:
     function: Callable[..., dict[str, Any]]
 
 
-HALF = ("float16", "bfloat16")
+UNUSUAL = ("float16", "bfloat16", "float64")
+"""Types of numbers that a network may compute in, and that are not served."""
 
 
 def whole(answer: Any) -> Any:
-    """An answer in half precision as one of float32, which every file and every reader of one knows."""
+    """An answer of such a type as one of float32, which every file and every reader of one knows."""
     import tensorflow as tf
 
-    return tf.cast(answer, tf.float32) if answer.dtype.name in HALF else answer
+    return tf.cast(answer, tf.float32) if answer.dtype.name in UNUSUAL else answer
 
 
 @dataclass(frozen=True)
