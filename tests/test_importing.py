@@ -394,6 +394,12 @@ def cells_in_half_precision():
         keras.config.set_dtype_policy("float32")
 
 
+def numbered():
+    """Names as PyTorch's `downsample`, `downsample.0`, `downsample.1`, in any order."""
+    names = ("d", "d.0", "d.1", "e.0", "e.1", "e")
+    return chain(*(L.Dense(3, name=name) for name in names))
+
+
 def models_called_as_words():
     """Models inside the model that are called as classes are, or as a word of the language."""
     rows = keras.Input((4,), name="rows")
@@ -418,7 +424,7 @@ MODELS = (
     encoder_decoder, both_ways, cells, over_each_other, explicit_mask, attention, scored, siamese, nested_twice,
     at_each_level, frozen, transferred, transferred_twice, by_keys, particular, residual, staged, u_net, letters,
     odd_inputs, looks_at_the_layer_before, in_half_precision, of_other_types, answered_twice, called_as_outputs,
-    models_called_as_words,
+    models_called_as_words, numbered,
     unread,
 )  # fmt: skip
 
@@ -719,10 +725,14 @@ def test_cells_and_models_at_each_step_compute_in_the_type_that_they_did():
 
 
 def test_an_activation_of_tensorflow_is_keras_s_that_computes_the_same():
-    model = chain(L.Dense(3, activation=tf.nn.swish), L.Dense(4, activation=tf.nn.softmax, name="last"))
+    parts = [L.Dense(3, activation=tf.nn.swish), L.Dense(3, activation=tf.nn.elu), L.Reshape((3, 1)),
+             L.GRU(3, activation=tf.nn.relu), L.Dense(4, activation=tf.nn.softmax, name="last")]  # fmt: skip
+    model = chain(*parts)
     spec = importing.spec_of(model)
+    said = [body["activation"] for one in (*spec["layers"], *spec["head"]) for body in one.values() if "units" in body]
 
-    assert [one["Dense"]["activation"] for one in (*spec["layers"], *spec["head"])] == ["silu", "softmax"]
+    assert said[1:] == ["elu", "relu", "softmax"] and said[0] in ("silu", "swish")
+    assert model.layers[0].activation is tf.nn.swish  # the model is the caller's
     assert_same(model, built(model, spec))
 
 

@@ -884,6 +884,20 @@ def test_blocks_may_be_called_as_classes_are_but_for_the_case():
     assert [node.layer for node in nodes(text)] == ["Dense", "Dense", "ReLU", "ReLU"]
 
 
+def test_an_output_and_a_layer_of_one_name_are_told_in_either_order():
+    lstm = "LSTM: {units: 3, return_state: true, name: l}"
+    block = "blocks: {b: {outputs: [x, y], layers: [Dense: {units: 3, name: x}, Dense: {units: 3, name: y}]}}\n"
+    for text, head, name in (
+        (f"layers: [{lstm}, Dense: {{units: 3, name: l.1}}, Add: {{from: [l.2, l.1]}}]", LSTMS, "l"),
+        (f"layers: [Reshape: [32], Dense: {{units: 3, name: l.1}}, Reshape: [3, 1], {lstm}]", LSTMS, "l"),
+        (f"{block}layers: [b: {{name: b}}, Dense: {{units: 3, name: b.1}}]", HEAD, "b"),
+        (f"{block}layers: [Dense: {{units: 3, name: b.1}}, b: {{name: b}}]", HEAD, "b"),
+    ):
+        assert any(f"`{name}.1` means an output of `{name}`" in one for one in refusal(text, head))
+    fine = "layers: [Dense: {units: 3, name: d.0}, Dense: {units: 3, name: d}, Dense: {units: 3, name: d.1}]"
+    assert [node.name for node in nodes(fine)] == ["d.0", "d", "d.1"]
+
+
 def test_a_wrapped_dropout_takes_the_specs_p_and_every_layer_its_dtype_but_those_of_the_task():
     found = laid_out(
         """

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -116,7 +117,7 @@ def build(
     trained, compiled = training(plan, values), plan.works.compiled()
     if "loss" in trained:
         compiled["loss"] = plan.works.trained_on(loss(trained["loss"], plan.spec.place(("train", "loss"))))
-    model._aggregate_additional_loss = _penalty
+    model._aggregate_additional_loss = partial(_penalty, model)
     model.compile(
         optimizer=_scaled(optimizer(trained["optimizer"], plan.spec.place(("train", "optimizer"))), model),
         jit_compile=False if adjustable else "auto",  # the engine's own loop is compiled as a whole
@@ -188,11 +189,11 @@ def _kept(variable: Any) -> np.ndarray:
     return value.astype("float32") if value.dtype.name == "bfloat16" else value
 
 
-def _penalty(loss: Any) -> Any:
+def _penalty(model: Any, loss: Any) -> Any:
     """A penalty in float32, as the loss is: Keras adds them up, and does so for equal types alone."""
     import keras
 
-    return keras.ops.cast(keras.ops.sum(loss), "float32")
+    return type(model)._aggregate_additional_loss(model, keras.ops.cast(loss, "float32"))
 
 
 def _scaled(optimizer: Any, model: Any) -> Any:

@@ -214,18 +214,20 @@ def _config(layer: Any) -> dict[str, Any]:
         for key in ("activation", "recurrent_activation"):
             function = getattr(one, key, None)
             name = getattr(function, "__name__", "")
-            words = catalogue.words("activation")
-            tensorflows = getattr(function, "__module__", "").startswith("tensorflow.")
-            if name in words and not tensorflows and not _same(function, keras.activations.get(name)):
+            alike = _near if _is_tensorflows(function) else _same
+            if name in catalogue.words("activation") and not alike(function, keras.activations.get(name)):
                 raise Refused(f"has the activation {name}, which is another function than Keras's of that name")
-            if tensorflows:
-                known = (keras.activations.get(word) for word in words)  # `tf.nn.softmax` is `softmax_v2`
-                setattr(one, key, next((found for found in known if _near(function, found)), function))
     try:
         config: dict[str, Any] = layer.get_config()
     except (NotImplementedError, TypeError) as error:
         what = re.search(r"[\w.]*?(\w+) object at", str(error))
         raise Refused(f"has a {what[1] if what else 'part'} that does not tell its config") from None
+    for key in {"activation", "recurrent_activation"} & {*config}:  # `tf.nn.softmax` calls itself `softmax_v2`
+        function, words = getattr(layer, key, None), catalogue.words("activation")
+        if _is_tensorflows(function):
+            own = getattr(function, "__name__", "")
+            near = [one for one in words if _near(function, keras.activations.get(one))]
+            config[key] = own if own in near else near[0] if near else config[key]
     if isinstance(layer, keras.layers.Discretization) and config["bin_boundaries"] is not None:
         config["num_bins"] = None
     if isinstance(layer, keras.layers.Normalization) and not np.size(config["axis"]):
@@ -253,6 +255,10 @@ def _same(function: Any, known: Any) -> bool:
         return bool(np.array_equal(np.asarray(function(values)), np.asarray(known(values)), equal_nan=True))
     except Exception:  # whatever a function of the user's stumbles over
         return False
+
+
+def _is_tensorflows(function: Any) -> bool:
+    return str(getattr(function, "__module__", "")).startswith("tensorflow.")
 
 
 def _near(function: Any, known: Any) -> bool:

@@ -503,6 +503,10 @@ class Bodies:
         self._run(block.items, inside)
         outputs = self._answered(block, inside)
         frame.previous = frame.tensors[name] = outputs[0]
+        taken = [one for one in (f"{name}.{index}" for index in range(len(outputs))) if one in frame.tensors]
+        if taken and len(outputs) > 1:
+            self._wrong((*path, "name"), f"`{taken[0]}` means an output of `{name}`, and a layer", "another name")
+            self.whole = False
         frame.tensors |= {f"{name}.{index}": one for index, one in enumerate(outputs) if len(outputs) > 1}
         frame.given[name] = path
 
@@ -635,7 +639,7 @@ class Bodies:
         name = str(given)
         if type(given) not in (str, int) or not LAYER.fullmatch(name) or (type(given) is int and given < 0):
             self._wrong(path, f"{shown(given)} is no name", LAYERS)
-        elif (base := layer_named(name)) != name and f"{base}.0" in frame.tensors and base in frame.tensors:
+        elif (base := layer_named(name)) != name and self._is_of_a_block(f"{base}.0", frame):
             self._wrong(path, f"`{name}` means an output of `{base}`", "a name without a number behind a dot")
         elif name == "previous" or (name == "input" and name in frame.tensors):
             self._wrong(path, f"`{name}` is a word of the language", "another name")
@@ -643,6 +647,10 @@ class Bodies:
             return name
         self.whole = False
         return ""
+
+    def _is_of_a_block(self, name: str, frame: Frame) -> bool:
+        """Whether a name is that of a block's output, which is another layer's."""
+        return frame.tensors.get(name, self._full(name, frame)) != self._full(name, frame)
 
     def _default_name(self, target: str, frame: Frame) -> str:
         """The class in Keras's snake case, counted within its body: `conv2d`, `conv2d_1`."""
@@ -798,7 +806,8 @@ class Bodies:
             return
         base = layer_named(full)
         taken = [full] if base != full and frame.outputs.get(base, 1) > 1 else []
-        taken += [one for one in (f"{full}.{at}" for at in range(more.get("outputs", 1))) if one in frame.used]
+        several = range(more.get("outputs", 1)) if more.get("outputs", 1) > 1 else ()
+        taken += [one for one in (f"{full}.{at}" for at in several) if one in frame.used]
         if taken:  # they would be one name
             owner = base if taken == [full] else full
             self._wrong((*path, "name"), f"`{taken[0]}` means an output of `{owner}`, and a layer", "another name")

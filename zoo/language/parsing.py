@@ -43,7 +43,7 @@ NAMES = "letters a to z or A to Z, digits, `_`, `-` and `.`"
 """What specs may be called: what Keras, TensorFlow and file systems take."""
 
 _SCOPE = r"[A-Za-z0-9.][A-Za-z0-9_.-]*"
-LAYER = re.compile(rf"\.*(?=[A-Za-z0-9]){_SCOPE}(>{_SCOPE})*")
+LAYER = re.compile(rf"(?=.*[A-Za-z0-9]){_SCOPE}(>{_SCOPE})*")
 LAYERS = "letters a to z or A to Z, digits, `.` and `>`, behind the first also `_` and `-`"
 """What layers may be called: what TensorFlow takes as the name of a scope, and of what is computed in it."""
 

@@ -117,7 +117,8 @@ class _Unfolding(Bodies):
         chain = Network("prepare", self.inputs[:1], tuple(frame.nodes), (frame.previous,))
         if frame.nodes and "inputs" in self.spec.data:
             self._wrong(("prepare",), "`prepare` stands beside several inputs", "one `input`")
-        if frame.nodes and "int" in self.inputs[0].dtype:
+        moves = all(node.layer in ("Take", "CenterCrop", "Reshape", "Permute") for node in frame.nodes)
+        if not moves and "int" in self.inputs[0].dtype:
             wrong = f"`prepare` makes numbers with a point, and the network reads {self.inputs[0].dtype}"
             self._wrong(("prepare",), wrong, "an input of float32")
         if frame.nodes and self.whole and not is_chain(chain):
