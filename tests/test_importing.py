@@ -736,7 +736,13 @@ def test_an_activation_of_tensorflow_is_keras_s_that_computes_the_same():
     assert_same(model, built(model, spec))
 
 
-def test_shares_at_each_step_are_no_forecast():
+def test_shares_at_each_step_are_no_forecast_and_of_other_classes_than_the_words_no_language():
+    def tagger(classes):
+        read = L.LSTM(5, return_sequences=True)(L.Embedding(10, 4)(words := keras.Input((7,), dtype="int32")))
+        return keras.Model(words, L.TimeDistributed(L.Dense(classes, activation="softmax"), name="last")(read))
+
+    assert importing.spec_of(tagger(10))["task"] == "language"
+    assert importing.spec_of(tagger(4))["outputs"] == ["last"]
     model = on((5, 4), lambda rows: L.TimeDistributed(L.Dense(8, activation="softmax"), name="last")(rows))
 
     assert importing.spec_of(model)["outputs"] == ["last"]

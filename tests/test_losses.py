@@ -371,7 +371,7 @@ BOUNDED = [
     for module in ("optimizers", "schedules")
     for name, entry in catalogue()[module].items()
     for key in entry["arguments"]
-    if bounds(name, key)
+    if bounds(name, key) and bounds(name, key)[0].get("type") != "array"
 ]
 
 
@@ -388,6 +388,17 @@ def test_what_stands_at_the_bounds_of_an_argument_keras_takes(module, name, key)
         number = value if whole else float(value)
         assert is_bounded(number, given)
         getattr(home, name)(**{**dict.fromkeys(entry["required"], 3), **ema, key: number})
+
+
+def test_lists_within_their_bounds_keras_takes():
+    found = {key: bounds("PiecewiseConstantDecay", key)[0] for key in ("boundaries", "values")}
+    for given in ({"boundaries": [0, 1.5], "values": [0, 1.0, 0.5]}, {"boundaries": [3], "values": [0.1, 0.01]}):
+        assert all(is_bounded(given[key], one) for key, one in found.items())
+        made = keras.optimizers.schedules.PiecewiseConstantDecay(
+            given["boundaries"], [float(one) for one in given["values"]]
+        )
+        assert np.isfinite(float(made(1)))
+    assert not any(is_bounded(value, one) for one in found.values() for value in (3, [], [-1], ["a"], [True]))
 
 
 @pytest.mark.parametrize(

@@ -523,7 +523,9 @@ def _task(model: Any) -> tuple[str, dict[str, int]]:
         return "binary", {}
     if last and len(shape) == 1 and activation == "sigmoid":
         return "multilabel", {"classes": last}
-    alone = len(model.inputs) == 1  # the vocabulary of a language is its first input's
+    # The vocabulary of a language is its first input's: one that tags its words answers other classes.
+    read = {one.input_dim for one in model._flatten_layers() if isinstance(one, keras.layers.Embedding)}
+    alone = len(model.inputs) == 1 and read <= {last}
     if last and len(shape) == 2 and activation == "softmax" and shape[:1] == before and alone:
         return "language", {"vocabulary": last}
     if len(shape) == 2 and None not in shape and activation not in ("softmax", "sigmoid"):
