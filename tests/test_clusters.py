@@ -149,7 +149,8 @@ def test_a_cluster_gives_the_outcomes_of_one_process_and_shows_every_epoch(works
 
     assert sorted(seen) == [(number, epoch) for number in range(4) for epoch in (1, 2)]
     for number in range(4):
-        assert same(here.wait(unseen)[0], found[number])
+        mine = here.wait(unseen)[0]
+        assert same(mine, found[number]), (mine.told, found[number].told)
 
 
 def test_a_study_on_a_cluster_gives_the_table_of_one_and_sends_the_data_once_a_worker(

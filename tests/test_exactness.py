@@ -120,6 +120,27 @@ def test_initial_values_that_layers_make_for_themselves_follow_from_the_seed_and
     assert all((first[path] == second[path]).all() for path in first)
 
 
+def test_initial_values_follow_from_the_seed_whatever_other_threads_draw():
+    import random
+    import threading
+
+    spec, over = selection.load({**WRAPPED, "layers": ["Flatten", *({"Dense": {"units": 4}} for _ in range(12))]}), []
+
+    def throw() -> None:
+        while not over:
+            random.random()
+
+    first, thread = build(alone(spec), {}, 8).weights(), threading.Thread(target=throw)
+    thread.start()
+    try:
+        several = [build(alone(spec), {}, 8).weights() for _ in range(5)]
+    finally:
+        over.append(True)
+        thread.join()
+
+    assert all((found[path] == first[path]).all() for found in several for path in first)
+
+
 LAYERS_WITH_SEEDS = {
     "wrapped": WRAPPED["layers"],
     "cells": [{"RNN": {"cell": [{"LSTMCell": {"units": 4, "dropout": 0.2}}, {"GRUCell": {"units": 5}}]}}],

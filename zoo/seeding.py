@@ -39,15 +39,21 @@ def drawn_from(seed: int | None) -> Iterator[None]:
     """Let every seed that Keras draws in the block follow from ours; the user's own random state is left as it was.
 
     Keras draws the seeds of initialisers, of those that layers make or copy for themselves too, from Python's `random`.
+    It gets dice of its own in the place of that module, which other threads throw as well: those of a Dask worker do.
+    The module is seeded too, for what else draws from it: a layer when it is called, a function of the user's.
     """
     if seed is None:
         yield
         return
-    before = random.getstate()
+    from keras.src.random import seed_generator
+
+    before, usual = random.getstate(), seed_generator.python_random
     random.seed(seed)
+    seed_generator.python_random = random.Random(seed)
     try:
         yield
     finally:
+        seed_generator.python_random = usual
         random.setstate(before)
 
 
