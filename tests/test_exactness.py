@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -139,6 +142,30 @@ def test_initial_values_follow_from_the_seed_whatever_other_threads_draw():
         thread.join()
 
     assert all((found[path] == first[path]).all() for found in several for path in first)
+
+
+REPLICAS = """
+import keras, numpy as np, tensorflow as tf, zoo
+one = tf.config.LogicalDeviceConfiguration()
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [one, one])
+spec = {"spec": 1, "name": "r", "family": "mlp", "classes": 3, "input": {"shape": [4]}, "l2": 0.5,
+        "layers": [{"Dense": 3}], "train": {"optimizer": {"SGD": {"learning_rate": 0.1}}}}
+x, y = np.random.default_rng(0).normal(size=(8, 4)).astype("float32"), np.arange(8) % 3
+for names in (["CPU:0"], ["CPU:0", "CPU:1"]):
+    with tf.distribute.MirroredStrategy(names).scope():
+        model = zoo.build(spec)
+        model.set_weights([np.full_like(one, 0.1) for one in model.get_weights()])
+    loss = model.fit(x, y, batch_size=8, verbose=0).history["loss"][0]
+    print(round(loss, 5), round(float(sum(abs(one).sum() for one in model.get_weights())), 4))
+"""
+
+
+def test_a_penalty_counts_once_however_many_replicas_there_are():
+    ended = subprocess.run([sys.executable, "-c", REPLICAS], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    one, two = ended.stdout.splitlines()[-2:]
+
+    assert one == two
 
 
 LAYERS_WITH_SEEDS = {
