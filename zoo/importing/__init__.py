@@ -542,7 +542,7 @@ def _head(items: list[Item]) -> int:
     cut = last = len(items) - 1
     while cut > 0 and any(one in items[cut] and "from" not in items[cut][one] for one in LAST):
         cut -= 1
-    return cut if "Dense" in items[cut] and cut else last
+    return cut if "Dense" in items[cut] else last
 
 
 def _sized(head: list[Item], facts: Mapping[str, int]) -> list[Item]:
