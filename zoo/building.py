@@ -17,7 +17,7 @@ from zoo.language import unfolding
 from zoo.language.network import Network, Node, activation, answering, owner
 from zoo.language.ranges import Filled
 from zoo.language.spec import Spec
-from zoo.lowering import Adjustable, Plain, loss, lower, optimizer, seeds, weights_by_path
+from zoo.lowering import Adjustable, Plain, computed_in, loss, lower, optimizer, seeds, weights_by_path
 from zoo.meeting import Plan
 from zoo.preparing import prepare_model
 from zoo.seeding import Beginning
@@ -203,8 +203,7 @@ def _scaled(optimizer: Any, model: Any) -> Any:
     """
     import keras
 
-    half = any(layer.compute_dtype == "float16" for layer in model._flatten_layers())
-    return keras.optimizers.LossScaleOptimizer(optimizer) if half else optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer) if "float16" in computed_in(model) else optimizer
 
 
 def _begin(model: Any, begin: Mapping[str, np.ndarray]) -> None:

@@ -377,7 +377,7 @@ def _is_precise(given: Any) -> bool:
     import keras
 
     tensors = [one for one in keras.tree.flatten([list(given.args), given.kwargs]) if _is_symbolic(one)]
-    return not {"float16", "bfloat16"} & {one.dtype for one in tensors}
+    return not {*HALF} & {one.dtype for one in tensors}
 
 
 def _is_symbolic(value: Any) -> bool:
@@ -444,6 +444,15 @@ def _seeds_of_wrapped(arguments: Mapping[str, Any], seed: int) -> Iterator[int]:
                 if isinstance(one, Mapping):
                     for body in one.values():
                         yield from _seeds_of_wrapped(body or {}, own)
+
+
+HALF = ("float16", "bfloat16")
+"""Types of half precision."""
+
+
+def computed_in(model: Any) -> set[str]:
+    """The types that the layers of a model compute in, those inside it and those that layers hold included."""
+    return {layer.compute_dtype for layer in model._flatten_layers()}
 
 
 def weights_by_path(model: Any, within: str = "") -> Iterator[tuple[str, Any]]:

@@ -18,6 +18,7 @@ from zoo.datasets.dataset import Part
 from zoo.errors import ZooError
 from zoo.exporting import verify
 from zoo.files import new_folder, open_npz, write_json
+from zoo.lowering import HALF, computed_in
 from zoo.runs import Run, environment
 from zoo.tasks.contract import UNUSUAL, Endpoint, whole
 from zoo.working import seed_of
@@ -129,8 +130,7 @@ def _probes(
 
 def _tolerance(built: Built) -> float:
     """How far answers may be from those of other kernels: farther where a layer computes in half precision."""
-    half = {"float16", "bfloat16"} & {layer.compute_dtype for layer in built.network._flatten_layers()}
-    return verify.HALF if half else verify.TOLERANCE
+    return verify.HALF if {*HALF} & computed_in(built.network) else verify.TOLERANCE
 
 
 def _verified(folder: Path, tolerance: float) -> dict[str, Any]:

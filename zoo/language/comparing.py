@@ -48,9 +48,8 @@ def differences(one: Spec, other: Spec) -> list[Row]:
     meant = [_trained(spec) for spec in (one, other)]
     for key in dict.fromkeys((*left, *right)):
         said = [side.get(key, UNSAID) for side in (left, right)]
-        if key.startswith("train.") and any(
-            map(expressions.holds, said)
-        ):  # whose names may have other values, or the same
+        computed = key.startswith("train.") and any(map(expressions.holds, said))
+        if computed:  # whose names may have other values, or the same
             same = [side.get(key) for side in meant[0]] == [side.get(key) for side in meant[1]]
             if not same and said[0] == said[1]:
                 rows += _names(one, other, said[0], {key: (left.get(key), right.get(key)) for key in left})

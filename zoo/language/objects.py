@@ -465,7 +465,11 @@ def kernels(layer: str, arguments: Mapping[str, Any]) -> list[str]:
     return [key for one, body in walked(layer, arguments) for key in _kernels(one) if key not in body]
 
 
-def with_usual(arguments: Mapping[str, Any], usual: Callable[[str], Mapping[str, Any]]) -> dict[str, Any]:
+def with_usual(
+    arguments: Mapping[str, Any],
+    usual: Callable[[str], Mapping[str, Any]],
+    holds: Callable[[str, Any], bool] = catalogue.holds_layers,
+) -> dict[str, Any]:
     """The arguments of a layer, each layer that it holds with what is usual for its class; its own arguments win."""
 
     def wrapped(value: Any) -> Any:
@@ -474,24 +478,12 @@ def with_usual(arguments: Mapping[str, Any], usual: Callable[[str], Mapping[str,
         name, body = next(iter(value.items())) if isinstance(value, Mapping) and len(value) == 1 else (value, None)
         if not isinstance(name, str) or not isinstance(body, Mapping | None):
             return value
-        made = {**usual(name), **with_usual(body or {}, usual)}
+        made = {**usual(name), **with_usual(body or {}, usual, holds)}
         return {name: made} if made else value
 
-    return {key: wrapped(one) if catalogue.holds_layers(key, one) else one for key, one in arguments.items()}
+    return {key: wrapped(one) if holds(key, one) else one for key, one in arguments.items()}
 
 
 def with_defaults(arguments: dict[str, Any], defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The arguments of a wrapper, the layers that it wraps with their class's `defaults`; their own arguments win."""
-
-    def wrapped(value: Any) -> Any:
-        if isinstance(value, list):
-            return list(map(wrapped, value))
-        name = value if isinstance(value, str) else next(iter(value)) if is_named(value) else ""
-        body = {} if isinstance(value, str) or not name else value[name] or {}
-        if not isinstance(body, Mapping) or not (name in defaults or body):
-            return value
-        return {name: with_defaults({**defaults.get(name, {}), **body}, defaults)}
-
-    if not defaults or not any(key in arguments for key in WRAPPED):
-        return arguments
-    return {key: wrapped(value) if key in WRAPPED else value for key, value in arguments.items()}
+    return with_usual(arguments, lambda name: defaults.get(name, {}), lambda key, _: key in WRAPPED)
