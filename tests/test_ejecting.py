@@ -244,6 +244,27 @@ def test_a_nested_model_of_several_outputs_answers_them_in_order():
     assert_same(written(items, blocks=blocks))
 
 
+STEPS = [
+    ({"layers": [{"Dense": 6}, "BatchNormalization", "Dropout"]}, "keras.layers.TimeDistributed("),
+    ({"layers": [{"Add": {"from": [[{"Dense": 3}], "input"]}}]}, "build_each(clip)"),
+    ({"layers": ["ReLU", {"Add": {"from": [[{"Dense": {"units": 3, "frozen": True}}], "input"]}}]}, "build_each(clip)"),
+]
+
+
+@pytest.mark.parametrize(("block", "says"), STEPS)
+@pytest.mark.parametrize("steps", [5, None])
+@pytest.mark.parametrize("reused", [False, True])
+def test_a_block_at_each_step_is_a_model_in_a_wrapper(block, says, steps, reused):
+    once = {"TimeDistributed": {"layer": "frame", "name": "each", "activity_regularizer": "l2"}}
+    again = [{"reuse": {"layer": "each", "from": "input"}}, {"Add": {"from": ["each", "previous"]}}] * reused
+    given = {"input": {"shape": [steps, 3]}, "blocks": {"frame": {"nested": True, **block}}}
+    flat = written([once, *again, {"LSTM": 4}], family="rnn", **given)
+
+    assert says.replace("clip", "sequence") in eject(flat)
+    ours, _ = assert_same(flat)
+    assert type(ours.get_layer("each")).__name__ == "TimeDistributed"
+
+
 def test_a_nested_model_that_is_reused_is_made_once():
     block = {"tower": {"nested": True, "layers": [{"Dense": 6}, {"Add": {"from": ["previous", "input"]}}]}}
     inputs = {"left": {"shape": [6]}, "right": {"shape": [6]}}

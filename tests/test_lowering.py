@@ -317,3 +317,94 @@ def test_an_axis_inside_a_wrapper_is_counted_at_each_step(layer):
     with pytest.raises(ZooError, match="axis -2 is that of the rows"):
         built(-2)
     assert built(-1).output_shape == (None, 3)
+
+
+# Blocks at each step
+
+FRAME = {
+    "frame": {
+        "nested": True, "parameters": {"filters": 4},
+        "layers": [
+            {"Conv2D": {"filters": "$filters", "kernel_size": 3, "name": "conv"}}, "BatchNormalization", "Flatten",
+            "Dropout",
+        ],
+    },
+}  # fmt: skip
+EACH = {"TimeDistributed": {"layer": {"frame": {"filters": 5}}, "name": "each"}}
+
+
+def _film(layers, **more):
+    return _spec(layers, shape=(4, 8, 8, 1), blocks=FRAME, **more)
+
+
+def test_a_block_at_each_step_is_what_keras_makes_of_a_model_at_each_step():
+    model = zoo.build(_film([EACH, {"LSTM": 6}]), l2=0.01, dropout=0.25, seed=1)
+    same = zoo.build(_film([EACH, {"LSTM": 6}]), l2=0.01, dropout=0.25, seed=1)
+    each = model.get_layer("each")
+
+    assert [one.name for one in each.layer.layers] == ["conv", "batch_normalization", "flatten", "dropout"]
+    assert each.layer.get_layer("conv").kernel_regularizer.l2 == pytest.approx(0.01)
+    assert each.layer.get_layer("dropout").rate == 0.25
+    for one, other in zip(model.get_weights(), same.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    paths = [path for path, _ in weights_by_path(model)]
+    assert len(set(paths)) == len(paths) == len(model.weights) and any(one.startswith("each/") for one in paths)
+    rows = np.random.default_rng(0).normal(size=(3, 4, 8, 8, 1)).astype("float32")
+    apart = np.stack([each.layer(rows[:, step]) for step in range(4)], axis=1)
+    np.testing.assert_allclose(each(rows), apart, rtol=1e-5, atol=1e-6)
+
+
+def test_a_block_at_each_step_costs_so_often_as_there_are_steps():
+    spec = zoo.load(_film([EACH, {"reuse": {"layer": "each", "from": "input", "name": "more"}},
+                           {"Add": {"from": ["each", "more"]}}, {"LSTM": 6}]))  # fmt: skip
+    flat, problems = unfolding.unfold(spec.fill())
+    rows = {one.name: one for one in measuring.measure(flat, lower(flat, Plain()))}
+
+    assert not problems
+    assert rows["each/conv"].flops == 2 * 4 * 6 * 6 * 9 * 5
+    assert rows["each/conv"].parameters == 50 and rows["more"].parameters == 0
+    assert rows["more"].flops == sum(one.flops for name, one in rows.items() if name.startswith("each/"))
+
+
+def test_a_block_at_each_step_of_steps_that_data_will_count_has_no_costs_yet():
+    layers = [{"TimeDistributed": {"layer": "part", "name": "each"}}, {"LSTM": 6}]
+    blocks = {"part": {"nested": True, "layers": [{"Dense": 4}, {"Dense": 3}]}}
+    flat, _ = unfolding.unfold(zoo.load(_spec(layers, shape=(None, 4), blocks=blocks)).fill())
+
+    assert {one.flops for one in measuring.measure(flat, lower(flat, Plain())) if "each" in one.name} == {None}
+
+
+def test_a_block_at_each_step_needs_steps():
+    with pytest.raises(ZooError, match=r"TimeDistributed on \(None, 4\): it goes through steps, the second axis"):
+        layers = [{"TimeDistributed": {"layer": "part"}}]
+        blocks = {"part": {"nested": True, "layers": [{"Dense": 4}]}}
+        zoo.build(_spec(layers, family="mlp", shape=(4,), blocks=blocks))
+
+
+def test_words_of_a_block_at_each_step_stand_beside_it():
+    wrapper = EACH["TimeDistributed"]
+    repeated = {"TimeDistributed": {"layer": "part", "repeat": 2, "name": "part", "l2": 0.5, "frozen": "$still"}}
+    blocks = {**FRAME, "part": {"nested": True, "layers": [{"Dense": 180}]}}
+    layers = [{"TimeDistributed": {**wrapper, "if": "$classes > 1"}}, repeated, {"LSTM": 6}]
+    flat, problems = unfolding.unfold(zoo.load({**_film(layers), "blocks": blocks, "let": {"still": True}}).fill())
+
+    assert not problems
+    assert [one.name for one in flat.nodes] == ["each", "part1", "part2", "lstm", "predictions"]
+    assert [(one.l2, one.frozen) for node in flat.nodes[1:3] for one in node.network.walk()] == [(0.5, True)] * 2
+    assert len(lower(flat, Plain()).get_layer("part1").trainable_weights) == 0
+
+
+def test_a_search_fills_lambda_and_p_of_a_block_at_each_step(tmp_path):
+    ranges = {
+        "l2": {"min_value": 1e-6, "max_value": 1e-2, "sampling": "log", "default": 1e-3},
+        "dropout": {"min_value": 0.0, "max_value": 0.7, "default": 0.5},
+    }
+    dice = np.random.default_rng(0)
+    rows = dice.normal(size=(90, 4, 8, 8, 1)).astype("float32")
+    np.savez(tmp_path / "films.npz", x_train=rows, y_train=np.arange(90) % 3)
+    spec = _film([EACH, {"LSTM": 6}], **ranges, train={"epochs": 2})
+    study = zoo.tune(spec, zoo.data(str(tmp_path / "films.npz")), trials=2, run=str(tmp_path / "run"))
+    served = study.export(str(tmp_path / "served"))
+
+    assert study.trials[1].values != study.trials[0].values
+    assert served

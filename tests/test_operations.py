@@ -219,13 +219,62 @@ def test_three_channels_and_sizes_that_are_not_known_before_are_no_rows():
         (lambda x: x * np.float16(0.1), "holds float16 under x2"),
         (lambda x: keras.ops.cast(x, "int32") * np.int64(2654435761), "holds int64 under x2"),
         (lambda x: keras.ops.cast(x, "uint8") - np.array([10] * 8, "uint8"), "holds uint8 under x2"),
-        (lambda x: keras.ops.where(x > 0, x, float("-inf")), "such as -1e9 for -inf"),
+        (
+            lambda x: keras.ops.where(x > 0, x, float("nan")),
+            "cannot be written in a spec: nan; expected a finite number",
+        ),
     ],
 )
 def test_what_would_come_back_otherwise_is_not_imported(call, says):
     source = keras.Input((8,))
     with pytest.raises(ZooError, match=says):
         importing.spec_of(keras.Model(source, keras.layers.Dense(2)(keras.ops.cast(call(source), "float32"))))
+
+
+def test_infinite_and_very_large_numbers_beside_tensors_come_back_and_are_ejected(tmp_path):
+    keras.backend.clear_session()
+    source = keras.Input((4, 4))
+    scores = source + np.triu(np.full((4, 4), -np.inf, "float32"), 1)
+    answer = keras.ops.where(keras.ops.softmax(scores) > 0.3, source, float("-inf"))
+    lowest = keras.ops.maximum(answer, np.finfo("float32").min)
+    model = keras.Model(source, [scores, keras.ops.minimum(answer, np.inf), lowest * np.full((4, 1), -1e20, "float32")])
+    spec = importing.spec_of(model)
+    rows = np.random.default_rng(0).normal(size=(5, 4, 4)).astype("float32")
+
+    assert {"ops.maximum": {"from": "where", "x2": -3.4028235e38}} in spec["layers"]
+    assert_equal(model, lower(flat(zoo.load(spec)), Plain()), rows)
+    text, held = ejecting.eject(flat(zoo.load(spec))), dict[str, object]()
+    assert "[0.0, -np.inf, -np.inf, -np.inf]" in text and 'float("-inf")' in text
+    exec(compile(text, "ejected", "exec"), held)
+    assert_equal(model, held["build"](), rows)
+
+
+def test_operations_in_a_block_at_each_step_are_ejected():
+    keras.backend.clear_session()
+    block = {"nested": True, "layers": [{"ops.multiply": {"x2": 0.5}}, {"Dense": 3}]}
+    body = {"layers": [{"TimeDistributed": {"layer": "part"}}, "Flatten"], "blocks": {"part": block}}
+    head = {
+        "spec": 1,
+        "name": "it",
+        "family": "rnn",
+        "task": "classification",
+        "classes": 2,
+        "input": {"shape": [4, 3]},
+    }
+    network, held = flat(zoo.load(head | body)), dict[str, object]()
+    ours = lower(network, Plain())
+    exec(compile(ejecting.eject(network), "ejected", "exec"), held)
+    theirs = held["build"]()
+    theirs.set_weights(ours.get_weights())
+    assert_equal(ours, theirs, np.random.default_rng(0).normal(size=(5, 4, 3)).astype("float32"))
+
+
+def test_infinite_numbers_stand_nowhere_else(tmp_path):
+    body = "layers: [ops.add: {x2: inf}, Dense: {units: 3, kernel_regularizer: {L1: {l1: inf}}}]\n"
+    (tmp_path / "it.yaml").write_text(f"spec: 1\nname: it\nfamily: mlp\nclasses: 2\ninput: {{shape: [4]}}\n{body}")
+    with pytest.raises(ZooError, match=r"L1\.l1: `\"inf\"` is not accepted; expected") as caught:
+        zoo.load(tmp_path / "it.yaml")
+    assert len(caught.value.problems) == 1
 
 
 def test_true_and_false_and_large_numbers_beside_their_like_come_back():

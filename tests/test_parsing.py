@@ -14,6 +14,7 @@ from zoo.language.parsing import copied, parse, plain, shown, written
 
 ODD = "is no number of the language; expected a decimal number such as 31 or 1e-3, or quotes around text"
 FAR = "is too far from 0; expected a number between -1e+15 and 1e+15"
+FAR_WITH_A_POINT = "is too far from 0; expected a number between -3.4028235e+38 and 3.4028235e+38"
 
 
 def value_of(text: str):
@@ -92,9 +93,14 @@ def test_a_number_in_odd_dress_is_refused(number):
     assert value_of(f"a: '{number}'") == {"a": number}
 
 
-@pytest.mark.parametrize("number", ["1e400", "-1e400", "1000000000000001", "1e16"])
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "3.5e38", "1000000000000001", "-1000000000000001"])
 def test_a_number_too_far_from_0_is_refused(number):
-    assert said(f"a: {number}") == [f"f:1:1: a: `{number}` {FAR}"]
+    assert said(f"a: {number}") == [f"f:1:1: a: `{number}` {FAR_WITH_A_POINT if 'e' in number else FAR}"]
+
+
+@pytest.mark.parametrize("number", ["-3.4028235e38", "1e16", "1000000000000000"])
+def test_what_float32_holds_is_read(number):
+    assert value_of(f"a: {number}") == {"a": float(number)}
 
 
 def test_a_number_of_more_digits_than_python_reads_is_refused():
@@ -311,13 +317,14 @@ def test_a_mapping_of_python_is_copied_to_plain_values():
 def test_what_no_spec_can_hold_is_refused_in_a_mapping_too():
     endless: list = []
     endless.append(endless)
-    far = "a number that is not finite, or too far from 0; expected a number between -1e+15 and 1e+15"
+    far = "a number that is not finite, or too far from 0; expected a number between"
+    whole, floated = f"{far} -1e+15 and 1e+15", f"{far} -3.4028235e+38 and 3.4028235e+38"
     odd = "cannot be written in a spec; expected plain values under keys of text"
 
     given = {"a": float("nan"), "b": float("inf"), "c": 10**5000, "d": {1}, "e": b"x", "f": {1: 2}, "g": "\ud800"}
 
     assert [str(one) for one in copied(given, "it")[2]] == [
-        f"it: a: {far}", f"it: b: {far}", f"it: c: {far}", f"it: d: `set` {odd}", f"it: e: `bytes` {odd}",
+        f"it: a: {floated}", f"it: b: {floated}", f"it: c: {whole}", f"it: d: `set` {odd}", f"it: e: `bytes` {odd}",
         f"it: f: `dict` {odd}", f"it: g: `str` {odd}",
     ]  # fmt: skip
     assert [str(one) for one in copied(endless, "it")[2]] == ["it: nested deeper than 60 levels"]

@@ -408,6 +408,8 @@ def test_the_schema_and_the_checks_agree_on_every_argument_of_everything(name, e
     for key in entry["arguments"]:
         looked = Draft202012Validator({"$defs": definitions, **argument(name, key, entry)})
         for value in TRIED:
+            if (name, key) == ("TimeDistributed", "layer") and objects.held_block({"layer": value}):
+                continue  # the name of a block, which no schema knows
             assert looked.is_valid(value) == (not refused(name, key, value, entry)), (key, value)
 
 

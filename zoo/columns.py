@@ -86,7 +86,7 @@ def _sent(
         given, made = [rows[one] for one in node.inputs if one in rows], list[Any]()
         if _reader(node)[0] in READERS:
             found += [(node, row) for row in given]
-        elif node.network:
+        elif node.network and not node.at_steps:
             pairs = zip(node.network.inputs, node.inputs, strict=True)
             inside, made = _sent(node.network, {one.name: rows[name] for one, name in pairs if name in rows}, untouched)
             found += inside

@@ -10,6 +10,7 @@ import ast
 import builtins
 import functools
 import keyword
+import math
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -144,7 +145,14 @@ def _plain(value: Any) -> _Parts:
         return (_bracket("{", ((f"{_flat(_plain(key))}: ", *_plain(one)) for key, one in value.items())),)
     if isinstance(value, str):
         return (_text(value),)
+    if isinstance(value, float) and math.isinf(value):
+        return ("np.inf" if value > 0 else "-np.inf",)
     return (repr(float(value)) if isinstance(value, float) else repr(value),)
+
+
+def _floated(value: Any) -> Any:
+    """Numbers beside tensors, the texts of infinite ones as numbers."""
+    return list(map(_floated, value)) if isinstance(value, list) else float(value) if isinstance(value, str) else value
 
 
 # Names
@@ -315,23 +323,27 @@ class _File:
     def _define_builder(self, node: Node, network: Network) -> None:
         """The function that makes a model inside the model, on inputs like the tensors that it is called on."""
         names = _Names(set(self.names.taken))
-        inputs = [self._input(one, names, inside=True) for one in network.inputs]
+        of_one = 2 if node.at_steps else 1  # what stands behind the axis of the rows, and that of the steps
+        inputs = [self._input(one, names, of_one) for one in network.inputs]
         parameters = [names.give(one.name) for one in network.inputs]
-        name = _name(node.name)
+        name = _name(network.name if node.at_steps else node.name)
         model = _call("keras.Model", *self._laid_out(network, names, inputs), name)
-        if node.layer == "Sequential":
+        if node.kind == "Sequential":
             bare = "1:" if self.lists else f'"float" in {parameters[0]}.dtype :'
             bare = ":" if network.inputs[0].shape else bare
             model = _call("keras.Sequential", (*model, f".layers[{bare}]"), name)
-        says = f"Build the model `{node.name}` for inputs like these."
+        says = f"Build the model `{node.name}` for {'each step of ' if node.at_steps else ''}inputs like these."
         self._define(self.builders[id(node)], parameters, "keras.Model", says, inputs, model)
 
-    def _input(self, one: Input, names: _Names, inside: bool = False) -> _Parts:
-        """The line that makes an input; inside, its type, and a shape it does not state, are the tensor's."""
+    def _input(self, one: Input, names: _Names, inside: int = 0) -> _Parts:
+        """The line that makes an input; inside, its type, and a shape it does not state, are the tensor's.
+
+        `inside` counts the tensor's axes that the shape does not begin with.
+        """
         variable = names.give(one.name)
         shape, dtype = repr(one.shape), "" if one.dtype == "float32" else _text(one.dtype)
         if inside:
-            shape, dtype = repr(one.shape) if one.shape else f"{variable}.shape[1:]", f"{variable}.dtype"
+            shape, dtype = repr(one.shape) if one.shape else f"{variable}.shape[{inside}:]", f"{variable}.dtype"
         typed: list[_Parts] = [(f"dtype={dtype}",)] if dtype else []
         return (f"{variable} = ", *_call("keras.Input", (shape,), *typed, _name(one.name)))
 
@@ -408,7 +420,9 @@ class _File:
         """A constant of an operation: numbers beside tensors as an array, an index as Python's own slices."""
         if isinstance(value, list) and key in catalogue.operands(layer, ())[0]:
             self.arrays = True
-            return _call("np.array", _plain(value), (_text(catalogue.type_of(value)),))
+            return _call("np.array", _plain(_floated(value)), (_text(catalogue.type_of(value)),))
+        if value in catalogue.INFINITE and key in catalogue.operands(layer, ())[0]:
+            return _call("float", (_text(value),))
         if layer != "ops.get_item" or key != "key":
             return _plain(value)
         made = []
@@ -427,9 +441,14 @@ class _File:
                 arguments["trainable"] = False
             return self._made(node.layer, arguments, node.l2, node.dropout, node.name)
         if self.lists and _is_list(node):
-            return self._sequential(node.name, node.network.nodes)
-        self._define_builder(node, node.network)
-        return _call(self.builders[id(node)], *((names.give(one),) for one in node.inputs))
+            inner = self._sequential(node.network.name if node.at_steps else node.name, node.network.nodes)
+        else:
+            self._define_builder(node, node.network)
+            inner = _call(self.builders[id(node)], *((names.give(one),) for one in node.inputs))
+        if not node.at_steps:
+            return inner
+        more = [_keyword(key, self._value(key, one, None)) for key, one in node.arguments.items() if key != "layer"]
+        return _call("keras.layers.TimeDistributed", inner, *more, _name(node.name))
 
     def _sequential(self, name: str, nodes: Iterable[Node]) -> _Parts:
         layers = _bracket("[", (self._layer(node, _Names()) for node in nodes))
@@ -518,7 +537,7 @@ def _is_list(node: Node) -> bool:
     inner = node.network.nodes if node.network else ()
     plain = not any(map(_is_stilled_late, inner))
     plain = plain and not (node.network and node.network.inputs[0].shape)  # a list has the sizes of its first call
-    return node.layer == "Sequential" and plain and all(one.network is None or _is_list(one) for one in inner)
+    return node.kind == "Sequential" and plain and all(one.network is None or _is_list(one) for one in inner)
 
 
 def _is_stilled_late(node: Node) -> bool:

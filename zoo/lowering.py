@@ -235,18 +235,37 @@ def _layer(node: Node, tensors: Mapping[str, Any], how: Plain, seed: int | None,
     if node.network is None:
         arguments = {key: value for key, value in node.arguments.items() if key != "trainable" or not node.still}
         return make(node.layer, arguments, node.l2, node.dropout, how, derive(seed, name), node.name, portable)
+    if node.at_steps:
+        return _at_each_step(node, tensors, how, seed, portable, name)
     sources = {
         one.name: keras.Input(one.shape or tensors[given].shape[1:], dtype=tensors[given].dtype, name=one.name)
         for one, given in zip(node.network.inputs, node.inputs, strict=True)
     }
     results = _laid_out(node.network, sources, how, seed, portable, f"{name}/")
     model = keras.Model(_one(sources.values()), _one(results), name=node.name)
-    if node.layer != "Sequential":
+    if node.kind != "Sequential":
         return model
     # Ids come with their input layer: a bare list is built for float32, in which large ones are no longer themselves.
     # So do sizes that are open: a bare list has those of its first call.
     bare = all("float" in one.dtype for one in sources.values()) and not node.network.inputs[0].shape
     return keras.Sequential(model.layers[bare:], name=node.name)
+
+
+def _at_each_step(
+    node: Node, tensors: Mapping[str, Any], how: Plain, seed: int | None, portable: bool, name: str
+) -> Any:
+    """A `TimeDistributed` of a model, which is made for what one step is."""
+    import keras
+
+    assert node.network is not None
+    given = tensors[node.inputs[0]]
+    if len(given.shape) < 3:
+        raise ValueError("it goes through steps, the second axis, and there are none")
+    step = keras.KerasTensor((given.shape[0], *given.shape[2:]), given.dtype)
+    inner = replace(node, layer=node.kind, arguments={}, name=node.network.name, inputs=(node.inputs[0],))
+    model = _layer(inner, {node.inputs[0]: step}, how, seed, portable, name)
+    more = {key: _value(key, one, None, how, seed, portable) for key, one in node.arguments.items() if key != "layer"}
+    return how.layer(node.layer)(model, name=node.name, **more)
 
 
 def _operation(node: Node) -> Callable[..., Any]:
@@ -402,6 +421,8 @@ def _constant(layer: str, key: str, value: Any) -> Any:
         return catalogue.index(value)
     if isinstance(value, list) and key in catalogue.operands(layer, ())[0]:
         return np.asarray(value, catalogue.type_of(value))
+    if value in catalogue.INFINITE and key in catalogue.operands(layer, ())[0]:
+        return float(value)
     if isinstance(value, list):
         return tuple(tuple(one) if isinstance(one, list) else one for one in value)
     return float(value) if isinstance(value, float) else value
@@ -455,11 +476,19 @@ def computed_in(model: Any) -> set[str]:
     return {layer.compute_dtype for layer in model._flatten_layers()}
 
 
+def model_in(layer: Any) -> Any:
+    """The model that a layer is, or applies to each step; None for any other layer."""
+    import keras
+
+    held = layer.layer if isinstance(layer, keras.layers.TimeDistributed) else layer
+    return held if isinstance(held, keras.Model) else None
+
+
 def weights_by_path(model: Any, within: str = "") -> Iterator[tuple[str, Any]]:
     """Every weight by its path, those of a model inside the model after its name: Keras leaves that name out."""
     for layer in model.layers:
-        if hasattr(layer, "layers"):
-            yield from weights_by_path(layer, f"{within}{layer.name}/")
+        if inner := model_in(layer):
+            yield from weights_by_path(inner, f"{within}{layer.name}/")
         else:
             for variable in layer.weights:
                 yield within + variable.path, variable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import ZooError
 from zoo.language import unfolding
 from zoo.language.network import Network, Node, owner
-from zoo.lowering import Plain, lower
+from zoo.lowering import Plain, lower, model_in
 
 if TYPE_CHECKING:
     import keras
@@ -81,7 +81,8 @@ def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Ro
         if node.layer == "EvidenceLowerBound":  # it answers the first draw alone
             draws[node.name] = times
         if node.network is not None and not node.reuses:
-            yield from _rows(*_inside(flat, node, model), f"{within}{node.name}/", often)
+            for row in _rows(*_inside(flat, node, model), f"{within}{node.name}/", often):
+                yield replace(row, flops=_times(row.flops, _steps(flat, node, model)))
             continue
         first = _first(flat, node)
         if node.operation:
@@ -100,8 +101,14 @@ def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Ro
             macs = multiplications(layer, _reads(layer, call), shape)
             flops = None if macs is None else 2 * macs * often
         else:
-            flops = total(list(_rows(*_inside(flat, node, model), "", often)))[2]
+            flops = _times(total(list(_rows(*_inside(flat, node, model), "", often)))[2], _steps(flat, node, model))
         yield Row(within + node.name, node, shape, sizes[0], sizes[1], flops)
+
+
+def _steps(flat: Network, node: Node, model: Any) -> int | None:
+    """How many steps a model at each step goes through, None where data will tell; 1 for any other."""
+    layer = model.get_layer(_first(flat, node))
+    return _call(layer, model, flat, node).input_tensors[0].shape[1] if node.at_steps else 1
 
 
 def _inside(flat: Network, node: Node, model: Any) -> tuple[Network, Any]:
@@ -110,10 +117,12 @@ def _inside(flat: Network, node: Node, model: Any) -> tuple[Network, Any]:
     layer = model.get_layer(_first(flat, node))
     given = _call(layer, model, flat, node).input_tensors
     assert inner is not None
-    if [one.shape for one in given] == [one.shape for one in layer.inputs]:
+    shapes = [one.shape[2:] if node.at_steps else one.shape[1:] for one in given]
+    layer = model_in(layer)
+    if shapes == [one.shape[1:] for one in layer.inputs]:
         return inner, layer
-    pairs = zip(inner.inputs, given, strict=True)
-    inner = replace(inner, inputs=tuple(replace(one, shape=got.shape[1:], dtype=got.dtype) for one, got in pairs))
+    pairs = zip(inner.inputs, shapes, given, strict=True)
+    inner = replace(inner, inputs=tuple(replace(one, shape=got, dtype=by.dtype) for one, got, by in pairs))
     try:
         return inner, lower(inner, Plain())
     except ZooError:  # models in it are called on several sizes, which are open in it alone

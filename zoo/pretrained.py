@@ -21,7 +21,7 @@ from zoo.files import read_arrays
 from zoo.language import reading, unfolding
 from zoo.language.network import Network, Node, owner
 from zoo.language.spec import Spec
-from zoo.lowering import Plain, lower, weights_by_path
+from zoo.lowering import Plain, lower, model_in, weights_by_path
 
 Held = list[tuple[str, dict[str, np.ndarray]]]
 """Layers with weights, in order: the name of each, and its weights by name, in Keras's old order."""
@@ -239,8 +239,8 @@ def _imported(reference: Any, flat: Network, model: Any) -> dict[str, np.ndarray
 def _leaves(model: Any) -> Iterator[tuple[str, Any]]:
     """The layers with weights of a model and of those inside it, by name."""
     for layer in model.layers:
-        if hasattr(layer, "layers"):
-            yield from _leaves(layer)
+        if inner := model_in(layer):
+            yield from _leaves(inner)
         elif layer.weights:
             yield layer.name, layer
 

@@ -36,13 +36,13 @@ from zoo.importing.graphs import (
     operation_of,
     without_graph,
 )  # fmt: skip
-from zoo.importing.saying import PREVIOUS, layers_of, operation_said
+from zoo.importing.saying import PREVIOUS, at_each_step, layers_of, operation_said
 from zoo.language import catalogue, folding, network, reading, unfolding
 from zoo.language.families import DTYPES, KINDS, kinds
 from zoo.language.network import free, layer_named, names_of, snake_case
 from zoo.language.objects import FIRST, GROUP, OURS, WRAPPED, kernels
 from zoo.language.parsing import LAYER, LAYERS, NAME, NAMES
-from zoo.lowering import Plain, lower, together
+from zoo.lowering import Plain, lower, model_in, together
 
 if TYPE_CHECKING:
     import keras
@@ -111,7 +111,8 @@ def _weighty(model: Any) -> list[str]:
     """The names of the layers with weights, in order, those of models inside the model among them."""
     found: list[str] = []
     for layer in model.layers:
-        found += _weighty(layer) if hasattr(layer, "layers") else [layer.name] * bool(layer.weights)
+        inside = model_in(layer)
+        found += _weighty(inside) if inside else [layer.name] * bool(layer.weights)
     return found
 
 
@@ -156,12 +157,12 @@ class _Import:
     blocks: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: list[Problem] = field(default_factory=list)
     added: dict[str, str] = field(default_factory=dict)
-    owners: dict[int, int] = field(default_factory=dict)
-    """The model that a layer with weights was first called in."""
+    owners: dict[int, _Body] = field(default_factory=dict)
+    """The body that a layer with weights was first called in."""
     held: dict[int, Any] = field(default_factory=dict)
     """The layer of the graph that a layer is, or is held by."""
     unrolled: dict[str, list[str]] = field(default_factory=dict)
-    """The layers with weights, in order, that stand for a model at each step."""
+    """The layers that stand for a layer and its activation."""
 
     def spec(self, model: Any, name: str) -> dict[str, Any]:
         """The whole spec, flat."""
@@ -275,15 +276,15 @@ class _Body:
         operation = call.operation
         if call.refused:
             raise Refused(call.refused)
-        if getattr(operation, "weights", ()) and self.whole.owners.setdefault(id(operation), id(self)) != id(self):
+        if getattr(operation, "weights", ()) and self.whole.owners.setdefault(id(operation), self) is not self:
             raise Refused("is called in two models, one inside the other or beside it; expected its calls in one model")
         self._holds(operation)
         if self.training is not None and is_trained(operation):
             call = replace(call, named={**call.named, "training": self.training})
         if id(operation) in self.made:
             self._again(call)
-        elif isinstance(operation, keras.Model):
-            self._model(call)
+        elif isinstance(operation, keras.layers.Layer) and model_in(operation):
+            self._model(call, model_in(operation))
         elif isinstance(operation, keras.layers.Layer):
             frozen = not self.frozen and is_frozen(operation, self.whole.still)
             made = list(layers_of(call, bool(masked_among(call.first, self.masked))))
@@ -298,10 +299,6 @@ class _Body:
                 names.append(self.previous)
             if len(made) == 2 and made[1][3] is PREVIOUS:  # its activation, whose weights come after its own
                 self.whole.unrolled[operation.name] = names
-            if len(made) > 1 and isinstance(operation, keras.layers.TimeDistributed):
-                called = {id(one.operation): name for one, name in zip(calls_of(operation.layer), names, strict=True)}
-                parts = [called[id(one)] for one in operation.layer.layers if one.weights]
-                self.whole.unrolled[operation.name] = parts
         else:
             target, arguments, first, named = operation_said(call)
             try:
@@ -317,7 +314,7 @@ class _Body:
         """Refuse a layer with weights that two layers hold, or one and the graph: in a spec each would have its own."""
         import keras
 
-        if not isinstance(operation, keras.layers.Layer) or isinstance(operation, keras.Model):
+        if not isinstance(operation, keras.layers.Layer) or model_in(operation):
             return
         cells = list(getattr(getattr(operation, "cell", None), "cells", ()))
         if len({id(one) for one in cells}) < len(cells):
@@ -414,17 +411,19 @@ class _Body:
         words |= {} if self._is_usual(layer, name) else {"name": name}
         self._write({"reuse": words}, begin, name, call, len(call.outputs))
 
-    def _model(self, call: Call) -> None:
-        """A model inside the model: a block with `nested: true`, and its call."""
-        model = call.operation
+    def _model(self, call: Call, model: Any) -> None:
+        """A model inside the model, or at each step: a block with `nested: true`, and its call."""
+        operation, at_steps = call.operation, call.operation is not model
         if wrong := without_graph(model):
             raise Refused(f"is a model inside the model: {wrong}")
         if not set(call.named) <= {"training"}:
             raise Refused(f"is a model called with {listed(call.named)}; expected its inputs alone")
         if any(map(_is_optional, model.inputs)):
             raise Refused("is a model inside the model with an optional input; expected inputs that every row has")
+        if at_steps and len(model.outputs) > 1:
+            raise Refused(f"is a model at each step that answers {len(model.outputs)} tensors; expected one")
         inputs = ["input"] if len(model.inputs) == 1 and not _has_input(model) else _input_names(model)
-        frozen = self.frozen or is_frozen(model, self.whole.still)
+        frozen = self.frozen or is_frozen(operation, self.whole.still)
         # A block has no `training`: what is said of the model is said of the layers in it.
         training, masked = call.named.get("training"), masked_inside(model, self.calls, self.masked)
         inside = _Body(self.whole, model, inputs, frozen=frozen, training=training, masked=masked)
@@ -434,7 +433,9 @@ class _Body:
         if not set(inputs) <= inside.read | set(outputs):
             raise Refused("is a model inside the model with an input that leads to no output")
         block = {"nested": True, "layers": inside.items}
-        given = {tuple(one.shape for one in keras_tensors(one.first)) for one in self.calls if one.operation is model}
+        given = {
+            tuple(one.shape for one in keras_tensors(one.first)) for one in self.calls if one.operation is operation
+        }
         if len(given) > 1:  # on tensors of several sizes
             shapes = ({"shape": list(one.shape[1:])} for one in model.inputs)
             block = {"inputs": dict(zip(inputs, shapes, strict=True)), **block}
@@ -444,10 +445,13 @@ class _Body:
         name = self._block_name(model.name, block)
         self.whole.blocks[name] = block
         self.classes += inside.classes
-        self.trained[id(model)] = call.named
+        self.trained[id(operation)] = call.named
         call = replace(call, named={})
-        words = {"frozen": True} if frozen and not self.frozen else {}
-        self._item(name, words, model.name, call, call.first, len(outputs))
+        words: dict[str, Any] = {"frozen": True} if frozen and not self.frozen else {}
+        if at_steps:
+            self.classes.append("TimeDistributed")
+            name, words = "TimeDistributed", {"layer": name, **at_each_step(operation), **words}
+        self._item(name, words, operation.name, call, call.first, len(outputs))
 
     def _block_name(self, name: str, block: dict[str, Any]) -> str:
         """A name for a block, or that of an equal one."""
@@ -509,8 +513,8 @@ def _task(model: Any) -> tuple[str, dict[str, int]]:
 
     output = model.outputs[0]
     shape, layer = tuple(output.shape[1:]), operation_of(output)
-    while isinstance(layer, keras.Model):
-        layer = operation_of(layer.outputs[0])
+    while isinstance(layer, keras.layers.Layer) and model_in(layer):
+        layer = operation_of(model_in(layer).outputs[0])
     held = getattr(layer, "layer", layer)  # at each step
     activation = getattr(held, "activation", None) or held
     activation = getattr(activation, "__name__", type(activation).__name__.lower())

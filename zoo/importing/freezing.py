@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from zoo.importing.graphs import Refused
+from zoo.lowering import model_in
 
 HOLDING = {"layer", "layers", "cell", "cells", "backward_layer"}
 """What the config of a layer calls layers that were given to it, each with a config of its own."""
@@ -21,7 +22,7 @@ UNSAID = "which no spec can say; expected a layer that is frozen as a whole, or 
 
 def thaws(layer: Any) -> bool:
     """Whether the layers that a layer holds can be frozen or trained each by itself: they were given to it."""
-    return hasattr(layer, "layers") or bool(HOLDING & layer.get_config().keys())
+    return bool(model_in(layer)) or bool(HOLDING & layer.get_config().keys())
 
 
 def flags(layer: Any, still: bool = False) -> Iterator[tuple[str, bool]]:
@@ -67,7 +68,8 @@ def _by_layer(model: Any) -> Iterator[tuple[str, bool]]:
 
 def _leaves(model: Any) -> Iterator[Any]:
     for layer in model.layers:
-        yield from _leaves(layer) if hasattr(layer, "layers") else [layer]
+        inside = model_in(layer)
+        yield from _leaves(inside) if inside else [layer]
 
 
 def _parts(layer: Any) -> Iterator[Any]:

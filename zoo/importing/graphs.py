@@ -117,7 +117,9 @@ def masked_of(calls: Sequence[Call], inputs: Iterable[Key]) -> set[Key]:
 
 def masked_inside(model: Any, calls: Iterable[Call], masked: set[Key]) -> set[Key]:
     """The inputs of a model inside the model that get a mask in one of these calls."""
-    given = [keras_tensors(call.first) for call in calls if call.operation is model]
+    given = [
+        keras_tensors(call.first) for call in calls if model in (call.operation, getattr(call.operation, "layer", 0))
+    ]
     return {
         key_of(one) for each in given for one, got in zip(model.inputs, each, strict=False) if key_of(got) in masked
     }

@@ -12,15 +12,9 @@ from typing import Any
 from zoo import layers as ours
 from zoo.errors import first_sentence, listed
 from zoo.importing.graphs import (
-    JOINED,
     Call,
     Foreign,
-    Key,
     Refused,
-    calls_of,
-    key_of,
-    masked_of,
-    without_graph,
 )
 from zoo.language import catalogue
 from zoo.language.expressions import is_expression
@@ -32,8 +26,8 @@ UNSAID = ("name", "trainable", "dtype")
 SIZED = ("kernel_size", "strides", "pool_size", "dilation_rate", "size", "padding", "cropping")
 """Arguments for which one number stands for a row of equal ones."""
 
-MOST = 10_000
-"""So many numbers may a constant of an operation hold."""
+MOST = 50_000
+"""So many numbers may a constant of an operation hold: with more, a spec were too large to be read."""
 
 PREVIOUS = object()
 """In the place of a tensor: that of the item before, where two items stand for one layer."""
@@ -52,9 +46,6 @@ def layers_of(call: Call, masked: bool) -> Iterator[tuple[str, dict[str, Any], s
             raise Refused(f"is a {type(layer).__name__}, which drops the mask of what it is called on; expected none")
         yield from made
         return
-    if type(layer).__name__ == "TimeDistributed" and hasattr(layer.layer, "layers"):
-        yield from _each_step(call, masked)
-        return
     behind = _behind(layer)
     arguments = _arguments(layer, _entry(type(layer), layer), behind=behind is not None)
     if arguments.get("attention_axes") == list(range(1, len(getattr(call.first, "shape", ())) - 1)):
@@ -66,44 +57,13 @@ def layers_of(call: Call, masked: bool) -> Iterator[tuple[str, dict[str, Any], s
         yield kind, held, "", PREVIOUS
 
 
-def _each_step(call: Call, masked: bool) -> Iterator[tuple[str, dict[str, Any], str, Any]]:
-    """A model at each step is each of its layers at each step; those that join tensors join whole sequences.
-
-    What each is called on is `PREVIOUS`, or the numbers of those before it.
-    """
+def at_each_step(layer: Any) -> dict[str, Any]:
+    """The arguments of a `TimeDistributed` beside the model that it holds."""
     import keras
 
-    layer = call.operation
-    inside, within = layer.layer, f"holds the model {layer.layer.name}"
-    if without_graph(inside):
-        raise Refused(f"{within}, which has no graph of layers; expected a graph of them")
-    if masked or call.named:
-        raise Refused(f"{within} and is called with a mask; expected none, or a wrapper for each layer")
-    calls = calls_of(inside)
-    if masked_of(calls, ()):
-        raise Refused(f"{within}, in which masks are made; expected none, or layers that go through all steps")
-    if len(inside.inputs) > 1 or len(inside.outputs) > 1 or len({id(one.operation) for one in calls}) < len(calls):
-        raise Refused(f"{within}, which has several inputs or outputs, or calls a layer twice; expected one of each")
-    made: dict[Key, Any] = {key_of(inside.inputs[0]): call.first}
-    for index, one in enumerate(calls):
-        inner, kind = one.operation, type(one.operation).__name__
-        alone = isinstance(inner, keras.layers.Layer) and not hasattr(inner, "layers") and not hasattr(inner, "layer")
-        if one.refused or one.named or not alone or len(one.outputs) > 1:
-            raise Refused(f"{within}, in which `{inner.name}` cannot stand at each step; expected layers alone")
-        first = keras.tree.map_structure(lambda tensor: made[key_of(tensor)], one.first)
-        first = PREVIOUS if index and first == index - 1 else first
-        name = layer.name if index == len(calls) - 1 else ""
-        if kind in (*JOINED, "Concatenate"):
-            arguments = _arguments(inner, _entry(type(inner), inner))
-            if arguments.get("axis", -1) > 0:
-                arguments["axis"] += 1  # behind that of the steps
-            yield kind, arguments, name, first
-        elif isinstance(one.first, list):
-            raise Refused(f"{within}, in which `{inner.name}` is called on several tensors; expected one, or a sum")
-        else:
-            held = _object("layer", keras.saving.serialize_keras_object(inner), False)
-            yield "TimeDistributed", {"layer": held, **_policy(layer)}, name, first
-        made[key_of(one.outputs[0])] = index
+    penalty = layer.activity_regularizer
+    made = _object("activity_regularizer", keras.saving.serialize_keras_object(penalty), False) if penalty else None
+    return {**({"activity_regularizer": made} if made else {}), **_policy(layer)}
 
 
 def _behind(layer: Any) -> Any:
@@ -326,7 +286,7 @@ def _value(key: str, value: Any, twice: bool = False, sized: bool = True) -> Any
         raise Refused(f"has {key}={value!r}, which a spec reads as an expression")
     if value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    finite = "; expected a finite number, such as -1e9 for -inf" if isinstance(value, float) else ""
+    finite = "; expected a finite number" if isinstance(value, float) else ""
     raise Refused(f"has a {key} that cannot be written in a spec: {str(value)[:60]}{finite}")
 
 
@@ -396,7 +356,10 @@ def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]
         elif hasattr(value, "shape") or key in entry["required"] or _unnamed(value) != entry["arguments"].get(key):
             # Those of images take no number for equal ones, and tell by their count how many axes there are.
             sized = not found[kind].startswith("image.")
-            constants[key] = _index(value) if (kind, key) == ("GetItem", "key") else _constant(key, value, sized)
+            operand = key in entry["tensors"]
+            constants[key] = (
+                _index(value) if (kind, key) == ("GetItem", "key") else _constant(key, value, sized, operand)
+            )
     if kind == "Unstack":
         constants["num"] = len(call.outputs)
     if across := [key for key in entry["required"] if constants.get(key, 0) is None]:
@@ -439,8 +402,8 @@ def _odd_type(value: Any, beside: Collection[str]) -> str:
     return "" if kind in ("float32", "float64", "int32", "bool") else kind
 
 
-def _constant(key: str, value: Any, sized: bool = True) -> Any:
-    """A constant of an operation as a spec writes it."""
+def _constant(key: str, value: Any, sized: bool = True, operand: bool = False) -> Any:
+    """A constant of an operation as a spec writes it; one of numbers beside tensors may be infinite."""
     import keras
     import numpy as np
 
@@ -449,7 +412,14 @@ def _constant(key: str, value: Any, sized: bool = True) -> Any:
         if value.size > MOST:
             raise Refused(f"holds {value.size:,} numbers under {key}; expected {MOST:,} at most")
         value = [_short(one) for one in value] if value.ndim else _short(value)
-    return _value(key, value, sized=sized)
+    return _value(key, _with_infinite(value) if operand else value, sized=sized)
+
+
+def _with_infinite(value: Any) -> Any:
+    """Numbers, those that are infinite as texts."""
+    if isinstance(value, (list, tuple)):
+        return list(map(_with_infinite, value))
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
 def _short(value: Any) -> Any:

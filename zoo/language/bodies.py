@@ -459,7 +459,8 @@ class Bodies:
         self, item: Call, block: Block, frame: Frame, given: tuple[str, ...], call: dict[str, Any], suffix: str
     ) -> None:
         path = item.path
-        name = self._given_name(item, frame, suffix) if item.name is not None else self._default_name(block.name, frame)
+        usual = block.name if item.steps is None else "TimeDistributed"
+        name = self._given_name(item, frame, suffix) if item.name is not None else self._default_name(usual, frame)
         if not name:
             return
         before = frame.used.get(self._full(name, frame))  # a layer's; calls may share one where their layers do not
@@ -478,7 +479,7 @@ class Bodies:
         path, table = item.path, dict(self.table)
         for key, value in item.arguments.items():
             if key in block.parameters:
-                table[key] = self._of_name(value, frame.table, (*path, key))
+                table[key] = self._of_name(value, frame.table, (*(item.given or path), key))
         for key, value in block.parameters.items():
             if key not in item.arguments and value is None:  # that it must be given is told
                 table[key] = LOST
@@ -492,8 +493,8 @@ class Bodies:
         if not tensors:
             frame.lost.append(re.escape(name))
             return
-        if block.nested:
-            self._nested(block, name, table, frame, tensors, path)
+        if block.nested or item.steps is not None:
+            self._nested(block, name, table, frame, tensors, item)
             return
         inside = Frame(
             table, frame.nodes, frame.used, dict(zip(block.inputs, tensors, strict=True)),
@@ -550,8 +551,10 @@ class Bodies:
         return given
 
     def _nested(
-        self, block: Block, name: str, table: dict[str, Any], frame: Frame, tensors: tuple[str, ...], path: Path
+        self, block: Block, name: str, table: dict[str, Any], frame: Frame, tensors: tuple[str, ...], item: Call
     ) -> None:
+        """Make a model inside the model, in a `TimeDistributed` where it stands at each step."""
+        path, arguments = item.path, dict[str, Any]()
         inside = Frame(
             table, [], dict.fromkeys(block.inputs, path), {one: one for one in block.inputs},
             dict.fromkeys(block.inputs, path), previous=block.inputs[0], entries=block.inputs, part=frame.part,
@@ -560,9 +563,14 @@ class Bodies:
         self._run(block.items, inside)
         outputs = self._answered(block, inside)
         entries = tuple(Input(one, self._shape(block, one, table)) for one in block.inputs)
-        inner = Network(name, entries, tuple(inside.nodes), outputs)
+        inner = Network(name if item.steps is None else block.name, entries, tuple(inside.nodes), outputs)
         kind = "Sequential" if is_chain(inner) else "Functional"
-        self._place(frame, path, name, kind, {}, tensors, network=inner, outputs=len(outputs))
+        if item.steps is not None:
+            given = {**self.defaults.get("TimeDistributed", {}), **item.steps}
+            found = {key: self._evaluated(one, frame.table, (*path, key)) for key, one in given.items()}
+            arguments = {**self._typed("TimeDistributed", found), "layer": kind}
+            kind = "TimeDistributed"
+        self._place(frame, path, name, kind, arguments, tensors, network=inner, outputs=len(outputs))
 
     def _shape(self, block: Block, name: str, table: Mapping[str, Any]) -> tuple[int | None, ...]:
         """The shape that an input of a nested block states, empty if it states none."""

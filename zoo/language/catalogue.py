@@ -472,10 +472,14 @@ def takes_list(target: str) -> bool:
     return bool(catalogue()["ops"][target.removeprefix(OPERATIONS)].get("listed"))
 
 
+INFINITE = ("inf", "-inf")
+"""Texts that stand for numbers beside tensors, as NumPy and Python read them; elsewhere all numbers are finite."""
+
+
 def type_of(values: list[Any]) -> str:
     """The type of numbers beside tensors: float32 if one has a point, bool for true and false, else int32."""
     found = [type_of(one) if isinstance(one, list) else type(one).__name__ for one in values]
-    if {"float", "float32"} & set(found):
+    if {"float", "float32", "str"} & set(found):
         return "float32"
     return "bool" if found and {"bool"} == set(found) else "int32"
 

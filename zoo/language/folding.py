@@ -19,7 +19,7 @@ from zoo.language import catalogue, dumping, expressions, network, reading, unfo
 from zoo.language.fields import FIELDS
 from zoo.language.items import BUILT_IN
 from zoo.language.network import Network, layer_named
-from zoo.language.objects import GROUP, OURS, is_named
+from zoo.language.objects import GROUP, OURS, held_block, is_named
 from zoo.language.parsing import LAYER
 
 Data = dict[str, Any]
@@ -135,10 +135,11 @@ def _named(data: Data, meant: Network) -> tuple[Data, dict[str, set[str]]] | Non
             return {**one, "layers": named(one["layers"], [node], unsaid)}
         if "name" not in body:
             unsaid.add(node.name)
-        if node.network and not node.reuses and target not in unnamed:
-            unnamed[target] = set()
-            inner = named(blocks[target]["layers"], node.network.nodes, unnamed[target])
-            blocks[target] = {**blocks[target], "layers": inner}
+        block = held_block(body) if node.at_steps else target
+        if node.network and not node.reuses and block not in unnamed:
+            unnamed[block] = set()
+            inner = named(blocks[block]["layers"], node.network.nodes, unnamed[block])
+            blocks[block] = {**blocks[block], "layers": inner}
         return {target: {"name": node.name, **body}}
 
     try:

@@ -60,7 +60,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Call(Item):
-    """A layer or a block with its arguments; `block` is None for a layer, `checked` says what expressions fill."""
+    """A layer or a block with its arguments; `block` is None for a layer, `checked` says what expressions fill.
+
+    A block at each step has the arguments of its `TimeDistributed` under `steps`, and its own stand at `given`.
+    """
 
     target: str = ""
     block: Block | None = None
@@ -69,6 +72,8 @@ class Call(Item):
     otherwise: Any = None
     checked: tuple[str, ...] = ()
     known: bool = True
+    steps: Mapping[str, Any] | None = None
+    given: Path = ()
 
 
 @dataclass(frozen=True)
@@ -497,7 +502,49 @@ class _Reader:
         source = self._source(body["from"], (*path, "from"), scope) if "from" in body else None
         return Reuse(path, source, layer=body["layer"], name=body.get("name"))
 
+    def _at_each_step(self, body: Any, path: Path, scope: _Scope) -> Item | None:
+        """A `TimeDistributed` of a block: a call of the block, whose words stand beside `layer`."""
+        words = dict(body) if isinstance(body, dict) else {"layer": body}
+        own = {key: words.pop(key) for key in OURS if key in words}
+        held = words.pop("layer")
+        name, inner = (held, None) if isinstance(held, str) else next(iter(held.items()))
+        here = (*path, "layer") if isinstance(body, dict) else path
+        here = here if isinstance(held, str) else (*here, name)
+        self._value(words, path, scope)
+        entry = catalogue.catalogue()["layers"]["TimeDistributed"]
+        known = {key: one for key, one in entry["arguments"].items() if key != "trainable"}
+        of_it = {**words, "layer": "Identity"}  # what is wrong with the block is told where it stands
+        self._told(objects.arguments("TimeDistributed", of_it, {**entry, "arguments": known}, path, ours=OURS))
+        block = self.blocks.get(name)
+        if isinstance(inner, dict):
+            for key in [key for key in OURS if key in inner and not (block and key in block.parameters)]:
+                self._wrong((*here, key), f"`{key}` stands in what each step goes through", "it beside `layer`")
+                inner = {other: one for other, one in inner.items() if other != key}
+        if block:
+            for fits, wrong, expected in (
+                (block.nested, f"`{name}` is a block that is not nested", "`nested: true` in that block"),
+                (len(block.inputs) == 1, f"`{name}` takes {len(block.inputs)} tensors", "a block of one input"),
+                (len(block.outputs) < 2, f"`{name}` answers {len(block.outputs)} tensors", "a block of one output"),
+            ):
+                if not fits:
+                    self._wrong(here, wrong, expected)
+                    self.whole = False
+        self.under.append(_Under())
+        call = self._call(name, inner, here, scope)
+        under = self.under.pop()
+        if own.get("l2") is not None:
+            self.lambdas.append(((*path, "l2"), under))
+        else:
+            self.under[-1].blocks |= under.blocks
+            self.under[-1].kernels |= under.kernels
+        if not isinstance(call, Call):
+            return call
+        made = self._made(name, call.block, dict(call.arguments), own, path, scope, (), call.known and bool(block))
+        return replace(made, steps=words, given=here)
+
     def _call(self, target: str, body: Any, path: Path, scope: _Scope) -> Item | None:
+        if target == "TimeDistributed" and objects.held_block(body):
+            return self._at_each_step(body, path, scope)
         block, entry = None, None
         if target in (self.data.get("blocks") or {}) and target not in self.blocks:
             self.called.add(target)  # what is wrong with it is told where it stands
@@ -572,7 +619,7 @@ class _Reader:
     def _made(
         self, target: str, block: Block | None, arguments: dict[str, Any], own: dict[str, Any], path: Path,
         scope: _Scope, checked: tuple[str, ...], known: bool = True,
-    ) -> Item:  # fmt: skip
+    ) -> Call:  # fmt: skip
         self._value(own.get("name"), (*path, "name"), scope)
         if "name" in own and own["name"] is None:
             self._wrong((*path, "name"), "`null` is no name", LAYERS)

@@ -24,8 +24,9 @@ class Node:
     `inputs` are names of nodes and inputs of the same network, `name:1` for a second output; `many` says that they are
     handed over as a list, `call` what the layer is given by the names of its call's arguments. `l2` is lambda for its
     kernels (None where it has none); `dropout` is p (None where it is no dropout layer). `part` is the section it
-    stands in: layers, encoder, latent, decoder, criterion or head. `network` is what a model inside the model holds;
-    `reuses` names the node whose layer is called once more.
+    stands in: layers, encoder, latent, decoder, criterion or head. `network` is what a model inside the model holds: a
+    `Sequential`, a `Functional`, or a `TimeDistributed` whose `layer` says which of them. `reuses` names the node whose
+    layer is called once more.
     """
 
     name: str
@@ -53,6 +54,16 @@ class Node:
     def still(self) -> bool:
         """Whether its weights stay as they begin: it is frozen, or says `trainable: false` itself."""
         return self.network is None and (self.frozen or self.arguments.get("trainable") is False)
+
+    @property
+    def kind(self) -> str:
+        """What a model inside the model is: Sequential or Functional; an empty text for a layer."""
+        return "" if self.network is None else str(self.arguments.get("layer", self.layer))
+
+    @property
+    def at_steps(self) -> bool:
+        """Whether it is a model that is applied to each step."""
+        return self.network is not None and self.layer == "TimeDistributed"
 
     def acting(self) -> tuple[list[float], list[float]]:
         """The lambdas and the rates of dropout that act in it, those that it states itself or wraps included."""

@@ -132,10 +132,23 @@ def calls(items: Any) -> Iterator[str]:
             for key, body in one.items():
                 if not whole:
                     yield str(key)
+                if key == "TimeDistributed" and (held := held_block(body)):
+                    yield held
                 source = body if whole and key == "from" else body.get("from") if isinstance(body, Mapping) else None
                 for part in source if isinstance(source, list) else ():
                     yield from calls(part if isinstance(part, list) else [part] if isinstance(part, Mapping) else [])
             yield from calls(one.get("layers"))
+
+
+def held_block(body: Any) -> str:
+    """The block that a `TimeDistributed` of this body holds, if it is one; an empty text for a layer.
+
+    Blocks begin with a small letter, layers with a capital.
+    """
+    held = body.get("layer") if isinstance(body, Mapping) else body
+    name = next(iter(held)) if isinstance(held, Mapping) and len(held) == 1 else held
+    is_block = isinstance(name, str) and re.fullmatch(r"[a-z_][A-Za-z0-9_]*", name)
+    return str(name) if is_block else ""
 
 
 def called(name: str, required: Sequence[str]) -> str:
@@ -329,6 +342,8 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
         return next(((f"the range holds {shown(one)}", *found[1:]) for one, found in each if found), None)
     if unfit := _unfit(name, key, value, entry):
         return wrong, unfit, ""
+    if key in entry.get("tensors", ()) and value in catalogue.INFINITE:
+        return None
     free = not required and not isinstance(default, (bool, int, float, list))
     free = (free and (default is None or key not in catalogue.WORDED)) or (name, key) in catalogue.NULL
     if value is None:
@@ -416,7 +431,9 @@ def _are_whole_from_0(value: Any) -> bool:
 
 
 def _are_numbers(value: Any) -> bool:
-    return all(map(_are_numbers, value)) and value != [] if isinstance(value, list) else isinstance(value, (int, float))
+    if isinstance(value, list):
+        return all(map(_are_numbers, value)) and value != []
+    return isinstance(value, (int, float)) or value in catalogue.INFINITE
 
 
 def _are_whole(value: Any) -> bool:

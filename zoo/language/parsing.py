@@ -22,9 +22,15 @@ Path = tuple[str | int, ...]
 Marks = dict[Path, Mark]
 
 LARGEST, DEEPEST = 1_000_000, 60
-FARTHEST = 1e15
-"""The number beyond which nothing in a spec lies."""
-_NEAR = f"a number between -{FARTHEST:g} and {FARTHEST:g}"
+FARTHEST, FLOATED = 1e15, 3.4028235e38
+"""The whole numbers beyond which nothing in a spec lies, and those with a point: float32 has none beyond."""
+
+
+def near(number: float, whole: bool) -> str:
+    """Between which numbers one of this kind may lie; an empty text if it does."""
+    bound = FARTHEST if whole else FLOATED
+    return "" if -bound <= number <= bound else f"a number between -{bound:.8g} and {bound:.8g}"
+
 
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 _REFUSED = {"yes": "true", "on": "true", "no": "false", "off": "false", "none": "null"}
@@ -138,15 +144,15 @@ def copied(value: Any, source: str, path: Path = ()) -> tuple[Any, Marks, list[P
             return [copy(inner, (*path, index)) for index, inner in enumerate(value)]
         elif value is None or isinstance(value, bool) or (isinstance(value, str) and _is_text(value)):
             return value
-        elif isinstance(value, numbers.Real) and _is_near(value):
-            return int(value) if isinstance(value, numbers.Integral) else float(value)
+        elif isinstance(value, numbers.Real) and not near(*(found := _as_plain(value))):
+            return found[0]
         else:
             wrong, expected = (
                 f"`{type(value).__name__}` cannot be written in a spec",
                 "plain values under keys of text",
             )
             if isinstance(value, numbers.Real):
-                wrong, expected = "a number that is not finite, or too far from 0", _NEAR
+                wrong, expected = "a number that is not finite, or too far from 0", near(*_as_plain(value))
             problems.append(Problem(wrong, expected, "", written(path), place))
         return None
 
@@ -167,8 +173,9 @@ def plain(text: str) -> Any:
     return value
 
 
-def _is_near(value: Any) -> bool:
-    return bool(-FARTHEST <= value <= FARTHEST)
+def _as_plain(value: Any) -> tuple[int | float, bool]:
+    """A number of Python or NumPy as Python's own, and whether it is a whole one."""
+    return (int(value), True) if isinstance(value, numbers.Integral) else (float(value), False)
 
 
 def _is_text(value: str) -> bool:
@@ -371,10 +378,11 @@ class _Reader:
             self._wrong(path, f"`{text}` is no word of the language", f"{expected}, or quotes around text", hint=meant)
             return _WORDS[meant]
         elif _NUMBER.fullmatch(text):
-            number = float(text)
-            if abs(number) <= FARTHEST:
-                return int(text) if _WHOLE.fullmatch(text) else number
-            self._wrong(path, f"`{short}` is too far from 0", _NEAR)
+            whole, number = bool(_WHOLE.fullmatch(text)), float(text)
+            if expected := near(number, whole):
+                self._wrong(path, f"`{short}` is too far from 0", expected)
+                return None
+            return int(text) if whole else number
         elif _ODD_NUMBER.fullmatch(text):
             expected = "a decimal number such as 31 or 1e-3, or quotes around text"
             self._wrong(path, f"`{short}` is no number of the language", expected)

@@ -10,7 +10,7 @@ from zoo.language import catalogue, expressions, items, objects
 from zoo.language.bodies import MOST_LAYERS
 from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS, losses
 from zoo.language.fields import BODY
-from zoo.language.parsing import FARTHEST, LAYER
+from zoo.language.parsing import FLOATED, LAYER
 from zoo.language.spec import STATED
 
 Schema = dict[str, Any]
@@ -49,6 +49,11 @@ _AMONG_ROWS: Schema = {"anyOf": [{"const": 0}, {"type": "array", "contains": {"c
 
 _TEXT_IS_COMPUTED: Schema = {"if": {"type": "string"}, "then": EXPRESSION}
 
+_TEXT_IS_A_NUMBER: Schema = {
+    "if": {"type": "string"},
+    "then": {"anyOf": [EXPRESSION, {"enum": list(catalogue.INFINITE)}]},
+}
+
 _WITHOUT_TEXTS: Schema = {"items": {**_TEXT_IS_COMPUTED, "items": {**_TEXT_IS_COMPUTED, "items": _TEXT_IS_COMPUTED}}}
 """What is said of the parts of a list of numbers, and of lists in it."""
 
@@ -74,7 +79,7 @@ _PLAIN: dict[str, Schema] = {
     "count": COUNT,
     "boolean": {"type": "boolean"},
     "seed": {"type": ["integer", "null"]},
-    "number": {"type": ["number", "array"], "minimum": -FARTHEST, "maximum": FARTHEST, **_WITHOUT_TEXTS},
+    "number": {"type": ["number", "array"], "minimum": -FLOATED, "maximum": FLOATED, **_WITHOUT_TEXTS},
     "optional": {"type": ["number", "array", "boolean", "null"], **_WITHOUT_TEXTS},
     "text": {"type": ["string", "number", "array"]},
     "anything": {"type": ["string", "number", "array", "boolean", "null"]},
@@ -95,9 +100,10 @@ _PLAIN: dict[str, Schema] = {
         },
     },
     "operand": {
-        "type": ["number", "boolean", "array"],
+        "type": ["number", "boolean", "array", "string"],
         "minItems": 1,
-        "items": {"type": ["number", "boolean", "array", "string"], **_TEXT_IS_COMPUTED},
+        "items": {"type": ["number", "boolean", "array", "string"], **_TEXT_IS_A_NUMBER},
+        **_TEXT_IS_A_NUMBER,
     },
     "optimizer": {"enum": sorted(catalogue.catalogue()["optimizers"])},
     "loss": {"enum": sorted(catalogue.catalogue()["losses"])},
@@ -606,6 +612,7 @@ def _definitions() -> dict[str, Schema]:
             "not": {"type": "object", "required": ["else", "repeat"]},
         },
         "wrapped": _held(known["layers"]),
+        "wrapped or a block": _either(_ref("wrapped"), _held_block()),
         **{f"{key} of {name}": _held(fits, key == "cell") for (name, key), fits in objects.HELD.items()},
         **objects_of,
         **{
@@ -679,6 +686,13 @@ def _held(names: Collection[str], several: bool = False) -> Schema:
     named = {"type": "object", "minProperties": 1, "maxProperties": 1, "properties": properties}
     one = _either({"enum": sorted(names)}, {**named, "additionalProperties": False})
     return _either(one, *([{"type": "array", "items": one, "minItems": 1}] if several else []), _ref("computed"))
+
+
+def _held_block() -> Schema:
+    """A block that stands at each step, alone or with its arguments."""
+    name = {"pattern": "^[a-z_][a-z0-9_]*$", "not": {"enum": sorted(_WORDS)}}
+    named = {"type": "object", "minProperties": 1, "maxProperties": 1, "propertyNames": name}
+    return _either({"type": "string", **name}, named)
 
 
 def _kinds(rank: int) -> Schema:
@@ -780,7 +794,8 @@ def argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
     if isinstance(default, bool):
         return _ref("boolean")
     if catalogue.module_of(key) == "layers":
-        held = _ref(f"{key} of {name}" if (name, key) in objects.HELD else "wrapped")
+        others = "wrapped or a block" if name == "TimeDistributed" else "wrapped"
+        held = _ref(f"{key} of {name}" if (name, key) in objects.HELD else others)
         return _either(held, {"type": "null"}) if free else held
     words = catalogue.words(key)
     if words and (default is None or isinstance(default, str)):

@@ -160,7 +160,8 @@ class _Written:
             self.blocks[name] = {"inputs": inputs, "nested": True, "layers": layers}
             last = inside.nodes[-1].name if inside.nodes else inside.input
             self.blocks[name] |= {} if inside.outputs == (last,) else {"outputs": _said(inside.outputs)}
-            return {name: words}
+            more = _plain({key: one for key, one in node.arguments.items() if key != "layer"})
+            return {node.layer: {"layer": name, **words, **more}} if node.at_steps else {name: words}
         if node.l2 is not None and self.l2 is not None and node.l2 == self.l2:
             self.l2_used = True
         elif node.l2 is not None:
