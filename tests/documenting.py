@@ -181,7 +181,8 @@ def limits() -> list[str]:
     found = {
         "characters in an expression": expressions.LONGEST,
         "elements that `range(...)` or a loop makes": expressions.MOST,
-        "distance of a number from 0": parsing.FARTHEST,
+        "distance from 0 of a whole number, and of what is computed": parsing.FARTHEST,
+        "distance from 0 of a number with a point": f"{parsing.FLOATED:.8g}",
         "layers after unfolding": bodies.MOST_LAYERS,
         "values of a range with a `step`, or of `values`": ranges.MOST,
         "bytes of a file": parsing.LARGEST,
@@ -189,7 +190,7 @@ def limits() -> list[str]:
         "specs one over the other by `extends`": merging.DEEPEST,
         "problems said at once, of the keys and of the body each": items.MOST,
     }
-    return table(["", "at most"], [[what, f"{most:,.0f}"] for what, most in found.items()], right=(1,))
+    return table(["", "at most"], [[what, most if isinstance(most, str) else f"{most:,.0f}"] for what, most in found.items()], right=(1,))
 
 
 def refused() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo import clusters, runs, tuning
+from zoo import clusters, racing, runs, selection, tuning
 from zoo.clusters import Cluster
 from zoo.errors import ZooError
 from zoo.meeting import meet
@@ -207,6 +208,62 @@ def test_a_worker_that_is_killed_in_a_trial_costs_nothing_but_time(workshop, mac
     assert [numbers for numbers, _ in begun].count(tuple(killed)) == 2
     assert len(begun) == workshop.plan.trials + 1
     assert_same(alone, folder)
+
+
+@pytest.fixture
+def specs(tmp_path, monkeypatch) -> Path:
+    """A folder of five small specs."""
+    made = tmp_path / "specs"
+    made.mkdir()
+    for units in (2, 4, 8, 16, 32):
+        spec = {"spec": 1, "name": f"of{units}", "family": "mlp", "classes": 2, "input": {"shape": [30]}}
+        spec |= {"l2": 0, "parameters": 33 * units + 2, "layers": [{"Dense": units}, "ReLU"]}
+        (made / f"of{units}.yaml").write_text(json.dumps(spec))
+    monkeypatch.setattr(selection, "_FOLDERS", [])
+    selection.add(made)
+    yield made
+    selection._FOLDERS.clear()
+    selection.files.cache_clear()
+    selection.names.cache_clear()
+
+
+def test_a_race_on_a_cluster_whose_worker_is_killed_gives_the_table_of_one_process(
+    specs, machines, tmp_path, monkeypatch
+):
+    slowly = (
+        "import time, zoo.clusters as room\n"
+        "room._is_unwanted = lambda *told, was=room._is_unwanted: time.sleep(0.1) or was(*told)"
+    )
+    workers = [machines.worker("--preload", _preload(machines, slowly)) for _ in range(2)]
+    found = {machines.said(worker, r"Start worker at: +(tcp://\S+)"): machines.joined(worker) for worker in workers}
+    begun, killed, hand_out = {}, [], Cluster._hand_out
+
+    def told(place: Cluster, ticket: str, address: str, holds: bool) -> None:
+        begun[place.turns[ticket].job.numbers[0]] = address
+        hand_out(place, ticket, address, holds)
+
+    monkeypatch.setattr(Cluster, "_hand_out", told)
+
+    class Killer(racing.Watch):
+        def epoch(self, spec, epoch, epochs):
+            names = sorted(path.stem for path in specs.iterdir())
+            if epochs == 9 and epoch.number == 5 and not killed:  # in the second round
+                killed.append(spec)
+                machines.end(found[begun[names.index(spec) + 1]])
+
+    race = {"pattern": "of*", "epochs": 9, "max_parameters": 2000}
+    theirs, study = zoo.race("breast_cancer", **race, cluster=machines.address, run=tmp_path / "there", watch=Killer())
+    ours, _ = zoo.race("breast_cancer", **race, workers=1, run=tmp_path / "here")
+
+    assert len(killed) == 1 and len(ours) == 5
+    plain = [replace(one, seconds=None, milliseconds=None) for one in ours]
+    assert [replace(one, seconds=None, milliseconds=None) for one in theirs] == plain
+    assert study.score == ours[0].score
+
+
+def test_a_race_has_workers_or_a_cluster(specs):
+    with pytest.raises(ZooError, match="workers is 2 and cluster is tcp://a:1; expected one of them"):
+        zoo.race("breast_cancer", pattern="of*", workers=2, cluster="tcp://a:1")
 
 
 def _begun(place: Cluster, monkeypatch) -> list[tuple[tuple[int, ...], str]]:

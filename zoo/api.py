@@ -246,8 +246,7 @@ def tune(
         raise ZooError(f"callbacks are called in this process, and workers is {workers}; expected 1, or none said")
     if called and cluster is not None:
         raise ZooError(f"callbacks are called in this process, and cluster is {cluster}; expected none")
-    if workers is not None and cluster is not None:
-        raise ZooError(f"workers is {workers} and cluster is {cluster}; expected one of them: a cluster has its own")
+    _refuse_both(workers, cluster)
     if budget is not None and oracle == "grid" and trials is None:
         raise ZooError("a grid is laid for a number of trials; expected trials beside the budget, or another oracle")
     if trials is None:
@@ -304,6 +303,11 @@ def tune(
             return Study(opened)
 
 
+def _refuse_both(workers: int | None, cluster: str | None) -> None:
+    if workers is not None and cluster is not None:
+        raise ZooError(f"workers is {workers} and cluster is {cluster}; expected one of them: a cluster has its own")
+
+
 def _wanted(workers: int | None, trials: int, folder: Path, fresh: bool) -> int:
     """So many workers beside this process will be wanted for what is left, as far as somebody said how many."""
     done = len(runs.read_at(folder).told) if runs.exists(folder) and not fresh else 0
@@ -334,6 +338,7 @@ def race(
     run: str | Path | None = None,
     threads: int = 1,
     workers: int | None = None,
+    cluster: str | None = None,
     fresh: bool = False,
     watch: racing.Watch | None = None,
 ) -> tuple[list[racing.Raced], Study]:
@@ -341,11 +346,13 @@ def race(
 
     `pattern`, `family` and `max_parameters` choose specs as `zoo list` does. In the last round, of three specs at most,
     each is trained for `epochs`; each round before it trains three times as many specs for a third of them. Returns the
-    specs, the best first, and the winner's study, which can be exported. The same call again goes on where it stopped.
-    Raises `ZooError` if no spec fits.
+    specs, the best first, and the winner's study, which can be exported. `workers` and `cluster` say where, as in
+    `tune`; the scores do not depend on it. The same call again goes on where it stopped. Raises `ZooError` if no spec
+    fits.
     """
-    from zoo import tuning, working
+    from zoo import clusters, tuning, working
 
+    _refuse_both(workers, cluster)
     for name, count in (("epochs", epochs), ("threads", threads), ("workers", workers)):
         if count is not None and (type(count) is not int or count < 1):
             raise ZooError(f"{name} is {count!r}; expected a whole number above 0")
@@ -359,8 +366,13 @@ def race(
     with runs.held(folder):
         found = racing.opened(folder, plans, fresh)
         shop = working.Workshops(tuple(plans), rows)
-        gpus = places.gpus()
-        racing.race(found, _place(shop, workers or _workers(threads, gpus), False, gpus), watch)
+        place: places.Place
+        if cluster is not None:
+            place = clusters.Cluster(shop, cluster)
+        else:
+            gpus = places.gpus()
+            place = _place(shop, workers or _workers(threads, gpus), False, gpus)
+        racing.race(found, place, watch)
         plan, own = racing.winner(found)
         with runs.opened(own, plan) as opened:
             racing.crowned(found, opened)

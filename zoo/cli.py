@@ -531,6 +531,7 @@ def _study(which: str, spec: str, data: str, options: dict[str, Any]) -> None:
 @click.option("--objective", metavar="METRIC", help="What decides.  [default: the task's first]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same table.")
 @click.option("--workers", type=int, metavar="N", help="Specs side by side.  [default: the cores]")
+@click.option("--cluster", metavar="ADDRESS", help="Train on the workers of a Dask scheduler: tcp://node1:8786.")
 @click.option("--run", metavar="RUN", help="A name under runs/, or a path.  [default: race-DATA]")
 @click.option("--fresh", is_flag=True, help="Begin anew in the run's folder.")
 @AS_JSON
