@@ -427,7 +427,11 @@ class _Body:
         # A block has no `training`: what is said of the model is said of the layers in it.
         training, masked = call.named.get("training"), masked_inside(model, self.calls, self.masked)
         inside = _Body(self.whole, model, inputs, frozen=frozen, training=training, masked=masked)
+        before = len(self.whole.refused)
         outputs = inside.run()
+        if len(self.whole.refused) > before:  # what follows from that is not told
+            self.names |= {key_of(one): self.previous for one in call.outputs}
+            return
         if not inside.items:
             raise Refused("is a model inside the model that has no layers")
         if not set(inputs) <= inside.read | set(outputs):
