@@ -190,7 +190,8 @@ def limits() -> list[str]:
         "specs one over the other by `extends`": merging.DEEPEST,
         "problems said at once, of the keys and of the body each": items.MOST,
     }
-    return table(["", "at most"], [[what, most if isinstance(most, str) else f"{most:,.0f}"] for what, most in found.items()], right=(1,))
+    rows = [[what, most if isinstance(most, str) else f"{most:,.0f}"] for what, most in found.items()]
+    return table(["", "at most"], rows, right=(1,))
 
 
 def refused() -> list[str]:

@@ -64,6 +64,7 @@ def generate() -> dict[str, Any]:
         "initializers": _module(keras.initializers, keras.initializers.Initializer),
         "regularizers": _module(keras.regularizers, keras.regularizers.Regularizer),
         "constraints": _module(keras.constraints, keras.constraints.Constraint),
+        "applications": sorted(one for one in vars(keras.applications) if _is_constructor(keras.applications, one)),
         "words": {
             "activation": _activations(keras.activations),
             "initializers": _words(keras.initializers, keras.initializers.Initializer),
@@ -71,6 +72,10 @@ def generate() -> dict[str, Any]:
             "constraints": _words(keras.constraints, keras.constraints.Constraint),
         },
     }
+
+
+def _is_constructor(module: Any, name: str) -> bool:
+    return name[:1].isupper() and callable(getattr(module, name))
 
 
 def _classes(module: Any, base: type) -> dict[str, type]:

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from zoo import importing, selection
-from zoo.errors import ZooError, listed, nearest
+from zoo.errors import ZooError
 from zoo.files import read_arrays
-from zoo.language import reading, unfolding
+from zoo.language import catalogue, reading, unfolding
 from zoo.language.network import Network, Node, owner
 from zoo.language.spec import Spec
 from zoo.lowering import Plain, lower, model_in, weights_by_path
@@ -26,8 +26,6 @@ from zoo.lowering import Plain, lower, model_in, weights_by_path
 Held = list[tuple[str, dict[str, np.ndarray]]]
 """Layers with weights, in order: the name of each, and its weights by name, in Keras's old order."""
 
-KERAS = "keras:"
-"""Before the name of a constructor of `keras.applications`, whose published ImageNet weights are meant."""
 
 IMAGENET = "imagenet"
 """The word for what Keras publishes for the spec's own network; a `let` of this name is true where weights are such."""
@@ -85,22 +83,16 @@ def source_of(spec: Spec) -> str:
 
 def is_published(source: str) -> bool:
     """Whether a source of weights means those that Keras publishes."""
-    return source == IMAGENET or source.startswith(KERAS)
+    return source == IMAGENET or source.startswith(selection.KERAS)
 
 
 def _published(spec: Spec, source: str, flat: Network, model: Any) -> dict[str, np.ndarray]:
     """The weights that Keras publishes, by the paths of our model's: its body's in order, then its head's."""
     import keras
 
-    name = constructor(spec.name) or _origin(spec) if source == IMAGENET else source.removeprefix(KERAS)
-    names = constructors()
-    if name not in names:
-        hint = nearest(name, names)
-        also = f"; did you mean `{KERAS}{hint}`?" if hint else ""
-        raise ZooError(
-            f"Keras publishes no weights of `{name or spec.name}`; expected {KERAS}NAME with one of "
-            f"{listed(names)}{also}"
-        )
+    name = constructor(spec.name) or _origin(spec) if source == IMAGENET else source.removeprefix(selection.KERAS)
+    if not name:
+        raise ZooError(*selection.unpublished(spec, spec.name))
     try:
         reference = getattr(keras.applications, name)(weights="imagenet")
     except Exception as error:
@@ -305,18 +297,10 @@ def _text(name: Any) -> str:
     return name.decode() if isinstance(name, bytes) else str(name)
 
 
-def constructors() -> list[str]:
-    """The constructors of `keras.applications`."""
-    import keras
-
-    found = vars(keras.applications).items()
-    return sorted(name for name, thing in found if name[:1].isupper() and callable(thing))
-
-
 def constructor(name: str) -> str:
     """The constructor of `keras.applications` that a spec of the zoo is, or an empty text."""
     plain = name.lower().replace("_", "").replace("-", "")
-    return next((one for one in constructors() if one.lower() == plain), "")
+    return next((one for one in catalogue.catalogue()["applications"] if one.lower() == plain), "")
 
 
 def _origin(spec: Spec) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import Mark, Problem, ZooError, joined, listed, nearest, plainly
-from zoo.language import dumping, merging, network, parsing, ranges, reading, unfolding
+from zoo.language import catalogue, dumping, merging, network, parsing, ranges, reading, unfolding
 from zoo.language.families import FACTS, FAMILIES, kinds
 from zoo.language.fields import BODY
 from zoo.language.spec import Spec, held
@@ -258,25 +258,45 @@ def all_in(source: str, changes: Mapping[str, Any] | None = None) -> tuple[list[
     return found, by_variant(problems)
 
 
+KERAS = "keras:"
+"""Before the name of a constructor of `keras.applications`, whose published ImageNet weights are meant."""
+
 WEIGHTS = (".weights.h5", ".h5", ".keras", ".npz")
 """What the names of files of weights end in: three formats of Keras's, and one by the paths of weights."""
 
 
 def unreachable(spec: Spec) -> list[Problem]:
-    """What is wrong with the file that a spec's `weights` name, as far as looking for it tells."""
+    """What is wrong with the file or the network that a spec's `weights` name, as far as looking for it tells."""
     source = spec.data.get("weights", "imagenet")
     if not isinstance(source, str) or spec.is_told(("weights",)):
         return []
-    if source == "imagenet" or "$" in source or re.match(r"(keras|run):", source):
+    if source == "imagenet" or "$" in source or source.startswith("run:"):
         return []
+    if source.startswith(KERAS):
+        return unpublished(spec, source.removeprefix(KERAS))
     path, beside = Path(source), Path(spec.source).parent / source
     if path.is_file() and source.endswith(WEIGHTS):
         return []
     wrong = f"{source} is no file of weights" if path.is_file() else f"{source} is not there"
     wrong = f"{source} is a folder" if path.is_dir() else wrong
     hint = str(beside) if not path.exists() and beside.is_file() else ""
-    found = spec.problem(("weights",), wrong, f"imagenet, keras:NAME, run:NAME or a file: {', '.join(WEIGHTS)}", hint)
-    return [found if ("weights",) in spec.marks else replace(found, mark=None)]  # asked for beside the spec
+    expected = f"imagenet, keras:NAME, run:NAME or a file: {', '.join(WEIGHTS)}"
+    return [_of_weights(spec, wrong, expected, hint)]
+
+
+def unpublished(spec: Spec, name: str) -> list[Problem]:
+    """Whether Keras publishes weights of a network of this name."""
+    known = catalogue.catalogue()["applications"]
+    if name in known:
+        return []
+    hint = nearest(name, known)
+    expected = f"{KERAS}NAME with one of {listed(known)}"
+    return [_of_weights(spec, f"Keras publishes no weights of `{name}`", expected, f"{KERAS}{hint}" if hint else "")]
+
+
+def _of_weights(spec: Spec, wrong: str, expected: str, hint: str = "") -> Problem:
+    found = spec.problem(("weights",), wrong, expected, hint)
+    return found if ("weights",) in spec.marks else replace(found, mark=None)  # asked for beside the spec
 
 
 def _extending(problems: Iterable[Problem], file: str) -> list[Problem]:
@@ -324,21 +344,19 @@ def copied(source: str, name: str, folder: Path) -> str:
     schema = re.match(r"# yaml-language-server: \$schema=(?!\w+:)(\S+)", text)
     if schema:
         text = text[: schema.start(1)] + (path.parent / schema[1]).resolve().as_uri() + text[schema.end(1) :]
+    known = parsing.parse(_content(path, source), "")[0]
+    wanted = {**_moved(known, path.parent, folder), "name": name} if isinstance(known, dict) else None
     below = _EXTENDS.search(text)
-    if below and not Path(below[2]).is_absolute():
-        there = os.path.relpath((path.parent / below[2]).resolve(), folder.resolve())
-        text = text[: below.start(2)] + Path(there).as_posix() + text[below.end(2) :]
+    if below and wanted is not None:
+        text = text[: below.start(2)] + str(wanted["extends"]).partition(":")[0] + text[below.end(2) :]
     quoted = name if parsing.parse(name.encode(), "")[::2] == (name, []) else f'"{name}"'
     named = re.compile(r"(?m)^([\"']?)name\1[ \t]*:(?:[ \t]*\n)?[ \t]+[^#\n]*?(?=([ \t]+#.*)?$)")
-    known = parsing.parse(_content(path, source), "")[0]
     if named.search(text):
         text = named.sub(f"name: {quoted}", text, count=1)
     elif not isinstance(known, dict) or "name" not in known:  # it goes by its base's
         text = re.sub(r"(?m)^([\"']?)(spec|extends)\1[ \t]*:.*$", rf"\g<0>\nname: {quoted}", text, count=1)
-    if isinstance(known, dict):
-        wanted = {**_moved(known, path.parent, folder), "name": name}
-        if parsing.parse(text.encode(), "")[0] != wanted:  # it is written in another style
-            return dumping.dump(wanted)
+    if wanted is not None and parsing.parse(text.encode(), "")[0] != wanted:  # it is written in another style
+        return dumping.dump(wanted)
     return text
 
 
@@ -435,9 +453,9 @@ def _extended(name: str, file: str) -> tuple[bytes, str, str]:
     except (ZooError, OSError) as error:
         wrong, _, expected = str(error).partition("; expected ")
         there = [f"{name}{end}" for end in (".yaml", ".yml") if (Path(file).parent / f"{name}{end}").is_file()]
-        raise LookupError(
-            wrong, *(("the path of a spec file, or a name", there[0]) if there else (expected,))
-        ) from None
+        if there:
+            raise LookupError(wrong, "the path of a spec file, or a name", there[0]) from None
+        raise LookupError(wrong, expected) from None
 
 
 def _is_same(path: Path, file: str) -> bool:

@@ -346,7 +346,10 @@ def _keys() -> dict[str, Schema]:
         ),
         "weights": _described(
             "Where its weights begin: imagenet, keras:NAME, run:NAME, or a file.",
-            {"type": "string", "pattern": r"^imagenet$|[:./\\$]"},
+            _either(
+                {"enum": ["imagenet", *(f"keras:{name}" for name in catalogue.catalogue()["applications"])]},
+                {"type": "string", "pattern": r"^(?!keras:[^$]*$).*[:./\\$]"},
+            ),
         ),
         "frozen": _described("Whether all but the head stays as it begins.", {"type": "boolean"}),
         "train": _described("How it is trained.", _ref("train")),
