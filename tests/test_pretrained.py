@@ -10,6 +10,7 @@ import pytest
 import zoo
 from zoo import selection
 from zoo.errors import ZooError
+from zoo.language import catalogue
 from zoo.lowering import weights_by_path
 
 SIZE = 32
@@ -468,6 +469,7 @@ def test_a_shorter_head_may_follow_a_published_network_and_a_shorter_body_may_no
         return keras.Sequential([keras.Input((9, 9, 3)), *body, *head])
 
     monkeypatch.setattr(keras.applications, "Small", small, raising=False)
+    monkeypatch.setitem(catalogue.catalogue(), "applications", ["Small"])
     convolutions = [{"Conv2D": {"filters": 4, "kernel_size": 3, "name": name}} for name in ("a", "b", "c")]
 
     def ours(*layers):

@@ -41,7 +41,7 @@ def weights(spec: Spec, flat: Network, model: Any) -> dict[str, np.ndarray]:
     Raises `ZooError` for weights that are not there, or are another network's.
     """
     source = source_of(spec)
-    if absent := selection.unreachable(spec):
+    if absent := selection.unreachable(spec) or selection.unpublished(spec):
         raise ZooError(*absent)
     if source.endswith(".npz"):
         found = read_arrays(Path(source))

@@ -266,14 +266,12 @@ WEIGHTS = (".weights.h5", ".h5", ".keras", ".npz")
 
 
 def unreachable(spec: Spec) -> list[Problem]:
-    """What is wrong with the file or the network that a spec's `weights` name, as far as looking for it tells."""
+    """What is wrong with the file that a spec's `weights` name, as far as looking for it tells."""
     source = spec.data.get("weights", "imagenet")
     if not isinstance(source, str) or spec.is_told(("weights",)):
         return []
-    if source == "imagenet" or "$" in source or source.startswith("run:"):
+    if source == "imagenet" or "$" in source or source.startswith((KERAS, "run:")):
         return []
-    if source.startswith(KERAS):
-        return unpublished(spec, source.removeprefix(KERAS))
     path, beside = Path(source), Path(spec.source).parent / source
     if path.is_file() and source.endswith(WEIGHTS):
         return []
@@ -284,10 +282,12 @@ def unreachable(spec: Spec) -> list[Problem]:
     return [_of_weights(spec, wrong, expected, hint)]
 
 
-def unpublished(spec: Spec, name: str) -> list[Problem]:
-    """Whether Keras publishes weights of a network of this name."""
-    known = catalogue.catalogue()["applications"]
-    if name in known:
+def unpublished(spec: Spec, name: str = "") -> list[Problem]:
+    """Whether Keras publishes weights of a network of this name, or of that which a spec's `weights` name."""
+    known, source = catalogue.catalogue()["applications"], spec.data.get("weights")
+    named = isinstance(source, str) and source.startswith(KERAS) and "$" not in source
+    name = name or (str(source).removeprefix(KERAS) if named and not spec.is_told(("weights",)) else "")
+    if not name or name in known:
         return []
     hint = nearest(name, known)
     expected = f"{KERAS}NAME with one of {listed(known)}"
@@ -394,7 +394,7 @@ def body_problems(found: Spec) -> list[Problem]:
         at = f" where `{name}` is {ranges.spelt(value)}"
         more = [one for one in _unfolded(found, {name: value})[1] if one.path not in told]
         said += [replace(one, wrong=one.wrong + at) for one in more]
-    return said
+    return unpublished(found) + said
 
 
 def at_the_ends(found: Spec, flat: network.Network | None = None) -> list[tuple[str, Any]]:
