@@ -216,7 +216,7 @@ def test_three_channels_and_sizes_that_are_not_known_before_are_no_rows():
             lambda x: keras.ops.take(x, [99], axis=1),
             r"the layer `take\w*` cannot be computed: indices\[0\] = 99 is not in \[0, 8\)",
         ),
-        (lambda x: x * np.float16(0.1), "holds float16 under x2"),
+        (lambda x: keras.ops.cast(x, "float16") * np.uint32(3), "holds uint32 under x2"),
         (lambda x: keras.ops.cast(x, "int32") * np.int64(2654435761), "holds int64 under x2"),
         (lambda x: keras.ops.cast(x, "uint8") - np.array([10] * 8, "uint8"), "holds uint8 under x2"),
         (
@@ -267,6 +267,19 @@ def test_operations_in_a_block_at_each_step_are_ejected():
     theirs = held["build"]()
     theirs.set_weights(ours.get_weights())
     assert_equal(ours, theirs, np.random.default_rng(0).normal(size=(5, 4, 3)).astype("float32"))
+
+
+def test_numbers_of_other_types_beside_floats_are_what_they_become():
+    keras.backend.clear_session()
+    source = keras.Input((5,))
+    found = source * np.arange(5) + np.float16(0.1)
+    found = keras.ops.where(
+        found > np.uint8(3), found / np.int64(2**40), keras.ops.matmul(found, np.eye(5, dtype="int8"))
+    )
+    model = keras.Model(source, keras.ops.take(found, np.array([4, 0, 1]), axis=1))
+    rows = np.random.default_rng(0).normal(size=(6, 5)).astype("float32") * 9
+
+    assert_equal(model, lower(flat(zoo.load(importing.spec_of(model))), Plain()), rows)
 
 
 def test_infinite_numbers_stand_nowhere_else(tmp_path):

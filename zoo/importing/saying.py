@@ -346,6 +346,9 @@ def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]
     target, entry = f"{catalogue.OPERATIONS}{found[kind]}", catalogue.catalogue()["ops"][found[kind]]
     config = {key: value for key, value in operation.get_config().items() if key in entry["arguments"]}
     given = {**{key: entry["arguments"][key] for key in entry["tensors"] if key in entry["arguments"]}, **call.bound}
+    kinds = {one.dtype for one in keras.tree.flatten(list(given.values())) if isinstance(one, keras.KerasTensor)}
+    if kinds == {"float32"}:  # so is what comes of them, whatever the type of the numbers beside them
+        given = {key: _beside_floats(key, one) if key in entry["tensors"] else one for key, one in given.items()}
     constants, tensors = dict[str, Any](), dict[str, Any]()
     several = list[Any]()
     for key, value in {**config, **given}.items():
@@ -366,7 +369,6 @@ def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]
         raise Refused(
             f"is the operation {kind} over all axes, the rows' among them; expected a number as `{across[0]}`"
         )
-    kinds = {one.dtype for one in (*tensors.values(), *several) if isinstance(one, keras.KerasTensor)}
     for key, value in given.items():
         if key in constants and (odd := _odd_type(value, {"int64"} if key == "indices" else kinds)):
             raise Refused(f"holds {odd} under {key}; expected float32, int32, true and false, or Python's own numbers")
@@ -383,6 +385,18 @@ def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]
         made = [tensors[key] for key in row]
         return target, constants, made if len(made) > 1 else made[0], {}
     return target, constants, tensors[row[0]], {key: one for key, one in tensors.items() if key != row[0]}
+
+
+def _beside_floats(key: str, value: Any) -> Any:
+    """Numbers of another type beside tensors of float32 as those that they become there; indices are none."""
+    import keras
+    import numpy as np
+
+    known = ("int8", "int16", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "bfloat16")
+    kind = "" if isinstance(value, keras.KerasTensor) else str(getattr(value, "dtype", ""))
+    if key == "indices" or kind not in known:
+        return value
+    return np.asarray(keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else value).astype("float32")
 
 
 def _odd_type(value: Any, beside: Collection[str]) -> str:
