@@ -314,6 +314,10 @@ def _row(node: Any, within: str = "") -> dict[str, str]:
 
 
 def _short(value: Any) -> str:
+    from zoo.language.parsing import short
+
+    if said := short(value):
+        return said
     if isinstance(value, dict):
         return " ".join(
             f"{key}({', '.join(f'{k}={_short(v)}' for k, v in (inner or {}).items())})" for key, inner in value.items()

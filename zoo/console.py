@@ -245,7 +245,8 @@ class Rounds:
     def round(self, number: int, specs: Sequence[str], epochs: int) -> None:
         """Say how many run for how long."""
         self.left = len(specs)
-        self.lines._line(f"round {number + 1}: {len(specs)} specs, {epochs} epochs each")
+        several, each = "s" * (len(specs) != 1), "s" * (epochs != 1)
+        self.lines._line(f"round {number + 1}: {len(specs)} spec{several}, {epochs} epoch{each} each")
 
     def epoch(self, spec: str, epoch: Epoch, epochs: int) -> None:
         """In a terminal, show where a spec is."""

@@ -11,11 +11,11 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -204,6 +204,14 @@ def map_npy(path: Path) -> np.ndarray:
         return np.lib.format.open_memmap(path, mode="r")
 
 
+def absent(path: Path) -> str:
+    """That a file or a folder is not there, and what is called nearly so beside it."""
+    with suppress(OSError):
+        close = nearest(path.name, sorted(one.name for one in path.parent.iterdir()))
+        return f"{path} is not there" + (f"; did you mean `{path.parent / close}`?" if close else "")
+    return f"{path} is not there"
+
+
 @contextmanager
 def _suspicion(path: Path, what: str, writer: str) -> Iterator[None]:
     """Turn whatever breaks while a stranger's bytes are read into a `ZooError`."""
@@ -212,7 +220,7 @@ def _suspicion(path: Path, what: str, writer: str) -> Iterator[None]:
     except ZooError:
         raise
     except FileNotFoundError:
-        raise ZooError(f"{path} is not there") from None
+        raise ZooError(absent(path)) from None
     except MemoryError:
         raise ZooError(f"{path} does not fit into this machine's memory") from None
     except OSError as error:

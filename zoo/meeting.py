@@ -244,10 +244,11 @@ def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, lis
     if kind not in shapes:
         what = {"table": "a table", "tokens": "rows of ids"}
         wants, has = what.get(kind, f"{kind}s"), description.said.split(",")[0]
+        gray = "images" if x.kind == "sequence" else "videos" if (x.kind, kind) == ("image", "video") else ""
         raise ZooError(
             f"`{found.name}` wants {wants}, and {description.name} is {has}"
             + _fitting(found, description)
-            + ("; if these are images, give them a channel axis: x[..., None]" if x.kind == "sequence" else "")
+            + (f"; if these are {gray}, give them a channel axis: x[..., None]" if gray else "")
         )
     steps = [] if kind == "tokens" else _scaling(found, description)
     shape: tuple[int | None, ...] = shapes[kind]

@@ -11,7 +11,7 @@ import numpy as np
 from zoo.datasets import dataset, sources
 from zoo.datasets.mapped import Array, each, mapped
 from zoo.errors import ZooError
-from zoo.files import map_npy, open_npz, read_json
+from zoo.files import absent, map_npy, open_npz, read_json
 
 BATCH = 256
 ARTIFACT = "artifact.json"
@@ -48,6 +48,8 @@ def rows_of(source: Any) -> Array:
 
 def artifact_of(folder: Path) -> dict[str, Any]:
     """What an artifact says of itself. Raises `ZooError` if the folder is none."""
+    if not os.path.exists(folder):
+        raise ZooError(absent(folder))
     if not os.path.isfile(folder / ARTIFACT):
         raise ZooError(f"{folder} is no export: it holds no {ARTIFACT}; expected a folder that `zoo export` wrote")
     found = read_json(folder / ARTIFACT)

@@ -434,7 +434,8 @@ def find(name: str) -> tuple[Path, str]:
     if of_file:
         several = _variants(of_file.read_bytes())
         raise ZooError(f"`{name}` is a file of {len(several)} specs; expected one of them: {listed(several, 12)}")
-    hint = nearest(name, names())
+    beside = next((f"{name}{end}" for end in (".yaml", ".yml") if os.path.isfile(f"{name}{end}")), "")
+    hint = beside or nearest(name, names())
     many = f"one of the {len(names())} that `zoo list` shows, or a path"
     raise ZooError(f"no spec `{name}`; expected {many}" + (f"; did you mean `{hint}`?" if hint else ""))
 

@@ -37,7 +37,7 @@ from zoo.importing.graphs import (
     without_graph,
 )  # fmt: skip
 from zoo.importing.saying import PREVIOUS, at_each_step, layers_of, operation_said
-from zoo.language import catalogue, folding, network, reading, unfolding
+from zoo.language import catalogue, folding, network, parsing, reading, unfolding
 from zoo.language.families import DTYPES, KINDS, kinds
 from zoo.language.network import free, layer_named, names_of, snake_case
 from zoo.language.objects import FIRST, GROUP, OURS, WRAPPED, kernels
@@ -180,8 +180,8 @@ class _Import:
         cut = _head(body.items) if begun["task"] and outputs == [body.previous] else 0
         layers, head = body.items[: cut or None], _sized(body.items[cut:], begun) if cut else []
         blocks = self.blocks.values()
-        typed = _typed([*layers, *head, *(one for block in blocks for one in block["layers"])])
-        knobs = _knobs([*layers, *head, *(one for block in blocks for one in block["layers"])])
+        everything = [*layers, *head, *(one for block in blocks for one in block["layers"])]
+        typed, knobs, tables = _typed(everything), _knobs(everything), _tables(everything)
         for block in blocks:
             block["layers"] = list(map(_bare, block["layers"]))
         return {
@@ -190,6 +190,7 @@ class _Import:
             "task": begun["task"] or "regression",
             **knobs,
             **typed,
+            **({"let": tables} if tables else {}),
             **({"blocks": self.blocks} if blocks else {}),
             "layers": list(map(_bare, layers)),
             **({"head": list(map(_bare, head))} if head else {"outputs": outputs}),
@@ -573,6 +574,19 @@ def _family(classes: Iterable[str]) -> str:
 def _spec_name(name: str) -> str:
     made = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).lstrip("_.-")
     return made or "imported"
+
+
+def _tables(items: list[Item]) -> dict[str, Any]:
+    """The long constants of operations by names of their own, taken out of them; equal ones have one name."""
+    found: dict[str, Any] = {}
+    for one in (one for item in items for one in item.get("layers", [item])):
+        target, body = next(iter(one.items()))
+        for key, value in body.items() if catalogue.is_operation(target) else ():
+            if parsing.short(value):
+                name = next((name for name, known in found.items() if json.dumps(known) == json.dumps(value)), "")
+                name = name or free("table", found)
+                found[name], body[key] = value, f"${name}"
+    return found
 
 
 # Lambda and p

@@ -15,6 +15,7 @@ from zoo.language import catalogue, expressions, network, ranges, unfolding
 from zoo.language.families import OWN_LOSSES, kinds
 from zoo.language.network import Network, Node
 from zoo.language.objects import called_with, is_named
+from zoo.language.parsing import short, sizes
 from zoo.language.spec import CARD, DEFAULT_DROPOUT, DEFAULT_L2, Spec
 
 BODY_KEYS = (
@@ -473,7 +474,7 @@ def _pairs(before: list[Node], after: list[Node], prefix: str) -> list[Row]:
             for key in dict.fromkeys((*left, *right)):
                 said = [side.get(key, UNSAID) for side in (left, right)]
                 if _text(said[0]) != _text(said[1]):
-                    rows.append(_row(f"{name}.{key}", *said))
+                    rows.append(_of_tables(f"{name}.{key}", *said))
         else:
             rows.append((name, _layer(one), _layer(other)))
     return rows
@@ -498,6 +499,24 @@ def _layer(node: Node | None) -> str:
 
 def _row(what: str, one: Any, other: Any) -> Row:
     return what, _shown(one), _shown(other)
+
+
+def _of_tables(what: str, one: Any, other: Any) -> Row:
+    """A row for two values; of long lists the first place where they differ."""
+    if not short(one) or sizes(one) != sizes(other):
+        return what, *(short(each) or _shown(each) for each in (one, other))  # type: ignore[return-value]
+    place = list[int]()
+    differing = sum(_text(a) != _text(b) for a, b in zip(*map(_flat, (one, other)), strict=True))
+    while isinstance(one, list):
+        at = next(index for index, (a, b) in enumerate(zip(one, other, strict=True)) if _text(a) != _text(b))
+        place, one, other = [*place, at], one[at], other[at]
+    more = f" and {differing - 1:,} more" if differing > 1 else ""
+    return f"{what}[{', '.join(map(str, place))}]{more}", _shown(one), _shown(other)
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    for one in value if isinstance(value, list) else ():
+        yield from _flat(one) if isinstance(one, list) else [one]
 
 
 def _shown(value: Any) -> str:

@@ -29,11 +29,12 @@ def _flow_where_short(dumper: yaml.SafeDumper, value: Any) -> yaml.Node:
     short = len(json.dumps(value)) < 100 and "layers" not in value and "encoder" not in value and not is_named(value)
     if isinstance(value, dict):
         return dumper.represent_mapping("tag:yaml.org,2002:map", value, flow_style=short)
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=short and not _holds_mapping(value))
+    flow = (short and not _holds(dict, value)) or not _holds((dict, list), value)  # of a table each row on a line
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=flow)
 
 
-def _holds_mapping(value: list[Any]) -> bool:
-    return any(isinstance(inner, dict) for inner in value)
+def _holds(kind: type | tuple[type, ...], value: list[Any]) -> bool:
+    return any(isinstance(inner, kind) for inner in value)
 
 
 def _number(dumper: yaml.SafeDumper, value: float) -> yaml.Node:

@@ -228,6 +228,9 @@ class _Reader:
         fine: dict[str, dict[str, Any]] = {}
         for name, body in raw.items():
             here: Path = ("blocks", name)
+            if name in BLOCK and not (isinstance(body, Mapping) and "layers" in body):
+                self._wrong(here, f"`{name}` stands where the name of a block does", "it indented under its block")
+                continue
             unknown = [key for key in body if key not in BLOCK] if isinstance(body, Mapping) else []
             for key in unknown:
                 self._wrong((*here, key), "no such key", f"a key of a block: {listed(BLOCK)}", nearest(key, BLOCK))
@@ -545,6 +548,20 @@ class _Reader:
     def _call(self, target: str, body: Any, path: Path, scope: _Scope) -> Item | None:
         if target == "TimeDistributed" and objects.held_block(body):
             return self._at_each_step(body, path, scope)
+        if target == "TimeDistributed" and isinstance(body, dict) and "layer" not in body:
+            meant = next((key for key in body if key in (self.data.get("blocks") or {})), "")
+            if meant:  # told once, and read as it is meant
+                hint = f"{{layer: {meant}}}" if body[meant] is None else f"{{layer: {{{meant}: ...}}}}"
+                self._wrong((*path, meant), f"`{meant}` is a block", "it as `layer`", f"{target}: {hint}")
+                self.whole = False
+                rest = {key: one for key, one in body.items() if key != meant}
+                return self._at_each_step({**rest, "layer": {meant: body[meant]}}, path, scope)
+        if "layer" in catalogue.catalogue()["layers"].get(target, {"arguments": ()})["arguments"]:
+            block_ = objects.held_block(body)
+            if block_ in (self.data.get("blocks") or {}):
+                self._wrong((*path, "layer"), f"`{block_}` is a block", "a layer: only `TimeDistributed` holds blocks")
+                self.called.add(block_)
+                return None
         block, entry = None, None
         if target in (self.data.get("blocks") or {}) and target not in self.blocks:
             self.called.add(target)  # what is wrong with it is told where it stands
@@ -935,7 +952,9 @@ def _of_block(
     words = [*known, *OURS]
     meant = set()
     for key in given:
-        if key not in known:
+        if key in BLOCK and key not in words:
+            yield (*path, key), f"`{key}` stands in a call of the block", "it in the block, under `blocks`", ""
+        elif key not in known:
             close = nearest(key, words)
             meant.add(close)
             yield (*path, key), "no such parameter", f"one of {listed(words)}", close

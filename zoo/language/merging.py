@@ -152,8 +152,8 @@ def _varied(found: Document, name: str) -> Document:
             known = f"one of {listed(others, 40)}" if others else "another variant of the file, which has none"
             close = nearest(at, others)
             found.problem(where, f"no variant `{at}`", known, close)
-            if chain and close:  # read as it is likely meant
-                at = close
+            if close or not chain:  # read as it is likely meant, or as the first, so that no name lacks a value
+                at = close or next(iter(variants))
                 continue
             found.data.setdefault("name", at)
             return found

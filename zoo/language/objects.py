@@ -389,7 +389,8 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
     if isinstance(value, bool) and (is_number(default) or isinstance(default, list) or required):
         return wrong, "a number", ""
     if catalogue.module_of(key) == "layers":
-        return wrong, "a layer, such as LSTM: {units: 64}", ""
+        several = ", or a nested block of several" if name == "TimeDistributed" else ""
+        return wrong, f"a layer, such as {'Dense' if several else 'LSTM'}: {{units: 64}}{several}", ""
     if isinstance(value, str) and not words and not catalogue.takes_text(key, default):
         return wrong, "a number" if is_number(default) else "a number, or a list of numbers", ""
     return (wrong, "a plain value", "") if isinstance(value, Mapping) else None

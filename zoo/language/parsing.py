@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import numbers
 import re
 from collections.abc import Mapping, Sequence
@@ -409,6 +410,24 @@ def _at(event: yaml.Event) -> Any:
 def written(path: Path) -> str:
     """A path as people write it: `layers[0].Conv2D.filters`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+LONG = 12
+"""A list of more values is said by its sizes where there is little room."""
+
+
+def sizes(value: Any) -> list[int]:
+    """The sizes of a list, of lists in it too if they are of one length; none of anything else."""
+    if not isinstance(value, list):
+        return []
+    inner = {tuple(sizes(one)) for one in value}
+    return [len(value), *(next(iter(inner)) if len(inner) == 1 else ())]
+
+
+def short(value: Any) -> str:
+    """What a list of many values is said to be, `60 x 64 values`; an empty text for anything else."""
+    found = sizes(value)
+    return f"{' x '.join(map(str, found))} values" if found and math.prod(found) > LONG else ""
 
 
 def shown(value: Any) -> str:

@@ -341,7 +341,9 @@ def _check(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Prob
             if isinstance(one, dict):
                 yield from _input(one, ("inputs", name), marks)
             else:
-                yield problem_at(marks, ("inputs", name), f"{shown(one)} is not accepted", FIELDS["input"][1])
+                close = "input" if name in INPUT else ""  # one input's own words
+                wrong = f"{shown(one)} is not accepted"
+                yield problem_at(marks, ("inputs", name), wrong, FIELDS["input"][1], close)
     if _accepts(FIELDS, data, "penalties") and "penalties" in data:
         yield from _penalties(data["penalties"], marks, names)
     if isinstance(data.get("train"), dict):

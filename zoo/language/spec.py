@@ -30,7 +30,7 @@ TRAIN: dict[str, Any] = {"optimizer": {"Adam": {"learning_rate": 0.001}}, "batch
 CARD = (*PROSE[1:], "year", "parameters", "flops")
 """Keys that say what is known of a network; they change nothing in it."""
 
-FIGURES = ("parameters", "flops", "metric")
+FIGURES = ("parameters", "counting", "flops", "metric")
 """Keys of the card that are true of one network alone."""
 
 _SHAPES_NOTHING = (*CARD, "name", "train", "l2", "dropout", "weights", "penalties")

@@ -321,7 +321,10 @@ class _Spelling:
         given, names = value[first], self._names_of(first)
         body = {} if given is None else given if isinstance(given, dict) else {names[0]: given} if names else {}
         if names and {*others} <= {*names} - {*body}:
-            self._wrong(path, *of_several(value))
+            wrong, _, hint = of_several(value)
+            self._wrong(
+                path, wrong, f"{listed(f'`{key}`' for key in others)} indented under `{first}`, or in braces", hint
+            )
             for key in others:
                 self._moved((*path, key), (*path, first, key))
             return {first: {**body, **{key: value[key] for key in others}}}
@@ -365,9 +368,15 @@ class _Spelling:
         """What a misspelt word in the braces of an item is meant as; of a layer's own, where that is sure."""
         if target == "reuse":
             return None if key in REUSE else ("no such key", f"one of {listed(REUSE)}", nearest(key, REUSE))
+        if target == "TimeDistributed" and key in self.blocks:
+            return None  # which is told where it is read
         if target in self.blocks:
             known = self._names_of(target)
-            return None if key in known else ("no such parameter", f"one of {listed(known)}", nearest(key, known))
+            return (
+                None
+                if key in (*known, *BLOCK)
+                else ("no such parameter", f"one of {listed(known)}", nearest(key, known))
+            )
         found = catalogue.operation(target) if catalogue.is_operation(target) else catalogue.entry("layers", target)
         if isinstance(found, tuple) or key in found["arguments"]:
             return None
