@@ -1814,6 +1814,36 @@ def test_a_model_at_each_step_comes_back_as_it_was(kind, again):
     assert float(sum(made.losses)) == pytest.approx(float(sum(model.losses)))
 
 
+class Tripled(L.TimeDistributed):
+    def call(self, inputs, training=None, mask=None):
+        return super().call(inputs) * 3.0
+
+
+def test_a_wrapper_of_ones_own_around_a_model_is_refused():
+    inside = keras.Sequential([keras.Input((4,)), L.Dense(3)], name="inside")
+    with pytest.raises(ZooError, match="the layer `own` is a Tripled, which is no layer of Keras"):
+        importing.spec_of(chain(Tripled(inside, name="own"), shape=(3, 4)))
+
+
+def test_a_model_within_two_wrappers_is_refused():
+    inside = keras.Sequential([keras.Input((4,)), L.Dense(3)], name="inside")
+    with pytest.raises(ZooError, match="the layer `two` holds a Sequential, a model, which only a TimeDistributed by"):
+        importing.spec_of(chain(L.TimeDistributed(L.TimeDistributed(inside), name="two"), shape=(3, 2, 4)))
+
+
+def test_long_constants_have_names_and_equal_ones_one():
+    keras.backend.clear_session()
+    mask = np.tril(np.ones((5, 5), "float32"))
+    rows = keras.Input((5, 5), name="rows")
+    model = keras.Model(rows, L.Flatten()((rows * mask + np.eye(5, dtype="float32")) * mask + np.ones(5, "float32")))
+    spec = importing.spec_of(model)
+
+    assert {name: np.shape(one) for name, one in spec["let"].items()} == {"table": (5, 5), "table_1": (5, 5)}
+    said = [one["x2"] for item in spec["layers"] if isinstance(item, dict) for one in item.values()]
+    assert said == ["$table", "$table_1", "$table", [1.0] * 5]
+    np.testing.assert_array_equal(built(model, spec)(np.ones((2, 5, 5))), model(np.ones((2, 5, 5))))
+
+
 def test_a_layer_in_two_models_beside_each_other_is_refused_however_many_there_are():
     once = L.Dense(4, name="once")
     models = [keras.Sequential([keras.Input((4,)), one, L.ReLU()], name=f"m{i}") for i, one in enumerate([once] * 3)]

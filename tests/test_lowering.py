@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import building, measuring, meeting
+from zoo import building, columns, measuring, meeting
 from zoo.ejecting import eject
 from zoo.errors import ZooError
 from zoo.language import catalogue, network, unfolding
@@ -408,3 +408,42 @@ def test_a_search_fills_lambda_and_p_of_a_block_at_each_step(tmp_path):
 
     assert study.trials[1].values != study.trials[0].values
     assert served
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_defaults_of_a_wrapper_reach_a_block_at_each_step(beside):
+    layers = [EACH, *([{"TimeDistributed": {"layer": "Flatten", "name": "flat"}}] * beside), {"LSTM": 6}]
+    given = {"TimeDistributed": {"activity_regularizer": "l2", "trainable": False}}
+    spec = zoo.load(_film(layers, defaults=given))
+    model = zoo.build(spec)
+
+    assert type(model.get_layer("each").activity_regularizer).__name__ == "L2"
+    assert model.get_layer("each").trainable_weights == []
+    assert len(model.trainable_weights) == 5  # of the LSTM and the head
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ({"dtype": "$odd"}, r"layers\[0\].TimeDistributed.dtype: `\$odd` is `\"banana\"`; expected one of float32"),
+        ({"activity_regularizer": "$odd"}, r"TimeDistributed.activity_regularizer: `\$odd` is no activity regularizer"),
+        ({"activity_regularizer": {"L2": {"l2": "$less"}}}, r"activity_regularizer.L2.l2: .*-1"),
+    ],
+)
+def test_computed_arguments_of_a_wrapper_of_a_block_are_checked(words, says):
+    item = {"TimeDistributed": {**EACH["TimeDistributed"], **words}}
+    with pytest.raises(ZooError, match=says):
+        zoo.load(_film([item, {"LSTM": 6}], let={"odd": "banana", "less": -1}))
+
+
+def test_ids_that_a_block_at_each_step_reads_are_known_as_such():
+    blocks = {"word": {"nested": True, "layers": [{"Embedding": {"input_dim": 30, "output_dim": 4}}, "Flatten"]}}
+    layers = [{"Reshape": [3, 2]}, {"TimeDistributed": {"layer": "word"}}, "Flatten"]
+    flat, problems = unfolding.unfold(zoo.load(_spec(layers, family="mlp", shape=(6,), blocks=blocks)).fill())
+
+    assert not problems
+    assert [(limit, read) for _, limit, read in columns.read_as_ids(flat, 6)] == [
+        (30, [0, 1]),
+        (30, [2, 3]),
+        (30, [4, 5]),
+    ]

@@ -237,13 +237,17 @@ def test_infinite_and_very_large_numbers_beside_tensors_come_back_and_are_ejecte
     scores = source + np.triu(np.full((4, 4), -np.inf, "float32"), 1)
     answer = keras.ops.where(keras.ops.softmax(scores) > 0.3, source, float("-inf"))
     lowest = keras.ops.maximum(answer, np.finfo("float32").min)
-    model = keras.Model(source, [scores, keras.ops.minimum(answer, np.inf), lowest * np.full((4, 1), -1e20, "float32")])
+    bounded = keras.ops.clip(answer, 0.0, float("inf"))
+    model = keras.Model(
+        source, [scores, keras.ops.minimum(answer, np.inf), lowest * np.full((4, 1), -1e20, "float32"), bounded]
+    )
     spec = importing.spec_of(model)
     rows = np.random.default_rng(0).normal(size=(5, 4, 4)).astype("float32")
 
     assert {"ops.maximum": {"from": "where", "x2": -3.4028235e38}} in spec["layers"]
     assert_equal(model, lower(flat(zoo.load(spec)), Plain()), rows)
     text, held = ejecting.eject(flat(zoo.load(spec))), dict[str, object]()
+    assert {"ops.clip": {"from": "where", "x_min": 0.0, "x_max": "inf"}} in spec["layers"]
     assert "[0.0, -np.inf, -np.inf, -np.inf]" in text and 'float("-inf")' in text
     exec(compile(text, "ejected", "exec"), held)
     assert_equal(model, held["build"](), rows)

@@ -89,7 +89,8 @@ def test_a_word_that_yaml_1_1_or_python_reads_otherwise_is_refused(word, meant):
     ],
 )
 def test_a_number_in_odd_dress_is_refused(number):
-    assert said(f"a: {number}") == [f"f:1:1: a: `{number}` {ODD}"]
+    beside = f", or `{number.lower().replace('.', '').lstrip('+')}` beside tensors" if "inf" in number.lower() else ""
+    assert said(f"a: {number}") == [f"f:1:1: a: `{number}` {ODD}{beside}"]
     assert value_of(f"a: '{number}'") == {"a": number}
 
 
@@ -321,7 +322,7 @@ def test_what_no_spec_can_hold_is_refused_in_a_mapping_too():
     whole, floated = f"{far} -1e+15 and 1e+15", f"{far} -3.4028235e+38 and 3.4028235e+38"
     odd = "cannot be written in a spec; expected plain values under keys of text"
 
-    given = {"a": float("nan"), "b": float("inf"), "c": 10**5000, "d": {1}, "e": b"x", "f": {1: 2}, "g": "\ud800"}
+    given = {"a": float("nan"), "b": 1e300, "c": 10**5000, "d": {1}, "e": b"x", "f": {1: 2}, "g": "\ud800"}
 
     assert [str(one) for one in copied(given, "it")[2]] == [
         f"it: a: {floated}", f"it: b: {floated}", f"it: c: {whole}", f"it: d: `set` {odd}", f"it: e: `bytes` {odd}",

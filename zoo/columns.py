@@ -86,7 +86,16 @@ def _sent(
         given, made = [rows[one] for one in node.inputs if one in rows], list[Any]()
         if _reader(node)[0] in READERS:
             found += [(node, row) for row in given]
-        elif node.network and not node.at_steps:
+        elif node.network and node.at_steps:
+            steps = [
+                _sent(node.network, {node.network.input: row[:, step]}, untouched)
+                for row in given
+                for step in range(row.shape[1] if row.ndim > 1 else 0)
+            ]
+            found += [one for inside, _ in steps for one in inside]
+            each = [answers[0] for _, answers in steps]
+            made = [np.stack(each, axis=1)] if each and all(one is not None for one in each) else []
+        elif node.network:
             pairs = zip(node.network.inputs, node.inputs, strict=True)
             inside, made = _sent(node.network, {one.name: rows[name] for one, name in pairs if name in rows}, untouched)
             found += inside

@@ -421,7 +421,7 @@ class _File:
         if isinstance(value, list) and key in catalogue.operands(layer, ())[0]:
             self.arrays = True
             return _call("np.array", _plain(_floated(value)), (_text(catalogue.type_of(value)),))
-        if value in catalogue.INFINITE and key in catalogue.operands(layer, ())[0]:
+        if value in catalogue.INFINITE and catalogue.may_be_infinite(layer, key):
             return _call("float", (_text(value),))
         if layer != "ops.get_item" or key != "key":
             return _plain(value)

@@ -421,7 +421,7 @@ def _constant(layer: str, key: str, value: Any) -> Any:
         return catalogue.index(value)
     if isinstance(value, list) and key in catalogue.operands(layer, ())[0]:
         return np.asarray(value, catalogue.type_of(value))
-    if value in catalogue.INFINITE and key in catalogue.operands(layer, ())[0]:
+    if value in catalogue.INFINITE and catalogue.may_be_infinite(layer, key):
         return float(value)
     if isinstance(value, list):
         return tuple(tuple(one) if isinstance(one, list) else one for one in value)
@@ -480,7 +480,7 @@ def model_in(layer: Any) -> Any:
     """The model that a layer is, or applies to each step; None for any other layer."""
     import keras
 
-    held = layer.layer if isinstance(layer, keras.layers.TimeDistributed) else layer
+    held = layer.layer if type(layer) is keras.layers.TimeDistributed else layer  # a subclass may do otherwise
     return held if isinstance(held, keras.Model) else None
 
 

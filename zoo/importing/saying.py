@@ -19,6 +19,7 @@ from zoo.importing.graphs import (
 from zoo.language import catalogue
 from zoo.language.expressions import is_expression
 from zoo.language.network import snake_case
+from zoo.language.parsing import near
 
 UNSAID = ("name", "trainable", "dtype")
 """What the config of every layer holds, and is said otherwise."""
@@ -284,7 +285,11 @@ def _value(key: str, value: Any, twice: bool = False, sized: bool = True) -> Any
         raise Refused(f"has the activation {value}, which is none of Keras's")
     if isinstance(value, str) and is_expression(value):
         raise Refused(f"has {key}={value!r}, which a spec reads as an expression")
-    if value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value)):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        if expected := near(value, isinstance(value, int)):
+            raise Refused(f"has {key}={value:g}; expected {expected}")
+        return value
+    if value is None or isinstance(value, (bool, str)):
         return value
     finite = "; expected a finite number" if isinstance(value, float) else ""
     raise Refused(f"has a {key} that cannot be written in a spec: {str(value)[:60]}{finite}")
@@ -308,7 +313,10 @@ def _object(key: str, value: Mapping[str, Any], twice: bool) -> Any:
         looked_up = catalogue.entry("layers", kind)
         if isinstance(looked_up, tuple):
             if kind in ("Sequential", "Functional"):
-                raise Refused(f"holds a {kind}, a model; in a spec a wrapper holds one layer")
+                expected = "expected a model around the inner one of two wrappers"
+                raise Refused(
+                    f"holds a {kind}, a model, which only a TimeDistributed by itself does in a spec; {expected}"
+                )
             raise Refused(f"holds a {kind}, which no wrapper can hold in a spec")
         inner = _made_of(value)
         arguments = _arguments(inner, _entry(type(inner), inner), twice)
@@ -359,9 +367,9 @@ def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]
         elif hasattr(value, "shape") or key in entry["required"] or _unnamed(value) != entry["arguments"].get(key):
             # Those of images take no number for equal ones, and tell by their count how many axes there are.
             sized = not found[kind].startswith("image.")
-            operand = key in entry["tensors"]
+            index = (kind, key) == ("GetItem", "key")
             constants[key] = (
-                _index(value) if (kind, key) == ("GetItem", "key") else _constant(key, value, sized, operand)
+                _index(value) if index else _constant(key, value, sized, catalogue.may_be_infinite(target, key))
             )
     if kind == "Unstack":
         constants["num"] = len(call.outputs)

@@ -555,10 +555,17 @@ class Bodies:
     ) -> None:
         """Make a model inside the model, in a `TimeDistributed` where it stands at each step."""
         path, arguments = item.path, dict[str, Any]()
+        frozen = frame.frozen
+        if item.steps is not None:
+            given = {**self.defaults.get("TimeDistributed", {}), **item.steps}
+            arguments = {key: self._evaluated(one, frame.table, (*path, key)) for key, one in given.items()}
+            computed = {key: arguments[key] for key, one in item.steps.items() if expressions.holds(one)}
+            self._check("TimeDistributed", computed, item.steps, path)
+            frozen = frozen or arguments.pop("trainable", True) is False  # as its weights are those of the block's
         inside = Frame(
             table, [], dict.fromkeys(block.inputs, path), {one: one for one in block.inputs},
             dict.fromkeys(block.inputs, path), previous=block.inputs[0], entries=block.inputs, part=frame.part,
-            l2=frame.l2, frozen=frame.frozen,
+            l2=frame.l2, frozen=frozen,
         )  # fmt: skip
         self._run(block.items, inside)
         outputs = self._answered(block, inside)
@@ -566,9 +573,7 @@ class Bodies:
         inner = Network(name if item.steps is None else block.name, entries, tuple(inside.nodes), outputs)
         kind = "Sequential" if is_chain(inner) else "Functional"
         if item.steps is not None:
-            given = {**self.defaults.get("TimeDistributed", {}), **item.steps}
-            found = {key: self._evaluated(one, frame.table, (*path, key)) for key, one in given.items()}
-            arguments = {**self._typed("TimeDistributed", found), "layer": kind}
+            arguments = {**self._typed("TimeDistributed", arguments), "layer": kind}
             kind = "TimeDistributed"
         self._place(frame, path, name, kind, arguments, tensors, network=inner, outputs=len(outputs))
 

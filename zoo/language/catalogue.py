@@ -473,7 +473,16 @@ def takes_list(target: str) -> bool:
 
 
 INFINITE = ("inf", "-inf")
-"""Texts that stand for numbers beside tensors, as NumPy and Python read them; elsewhere all numbers are finite."""
+"""Texts that stand for numbers of operations, as NumPy and Python read them; elsewhere all numbers are finite."""
+
+
+UNBOUNDED = ("x_min", "x_max", "initial", "constant_values", "posinf", "neginf", "fill_value")
+"""Arguments of operations beside their tensors that may be infinite."""
+
+
+def may_be_infinite(target: str, argument: str) -> bool:
+    """Whether an argument of an operation is a number that may be infinite, or such numbers beside its tensors."""
+    return argument in UNBOUNDED or argument in catalogue()["ops"][target.removeprefix(OPERATIONS)]["tensors"]
 
 
 def type_of(values: list[Any]) -> str:

@@ -514,10 +514,10 @@ class _Reader:
         here = (*path, "layer") if isinstance(body, dict) else path
         here = here if isinstance(held, str) else (*here, name)
         self._value(words, path, scope)
+        self.classes.add("TimeDistributed")
         entry = catalogue.catalogue()["layers"]["TimeDistributed"]
-        known = {key: one for key, one in entry["arguments"].items() if key != "trainable"}
         of_it = {**words, "layer": "Identity"}  # what is wrong with the block is told where it stands
-        self._told(objects.arguments("TimeDistributed", of_it, {**entry, "arguments": known}, path, ours=OURS))
+        self._told(objects.arguments("TimeDistributed", of_it, entry, path, ours=OURS))
         block = self.blocks.get(name)
         if isinstance(inner, dict):
             for key in [key for key in OURS if key in inner and not (block and key in block.parameters)]:
@@ -557,10 +557,11 @@ class _Reader:
                 rest = {key: one for key, one in body.items() if key != meant}
                 return self._at_each_step({**rest, "layer": {meant: body[meant]}}, path, scope)
         if "layer" in catalogue.catalogue()["layers"].get(target, {"arguments": ()})["arguments"]:
-            block_ = objects.held_block(body)
-            if block_ in (self.data.get("blocks") or {}):
-                self._wrong((*path, "layer"), f"`{block_}` is a block", "a layer: only `TimeDistributed` holds blocks")
-                self.called.add(block_)
+            held, deep = objects.held_within(body)
+            if held in (self.data.get("blocks") or {}):
+                expected = "a layer: only a `TimeDistributed` that is an item itself holds a block"
+                self._wrong((*path, *deep), f"`{held}` is a block", expected)
+                self.called.add(held)
                 return None
         block, entry = None, None
         if target in (self.data.get("blocks") or {}) and target not in self.blocks:

@@ -10,7 +10,7 @@ from typing import Any
 from zoo.errors import listed, nearest
 from zoo.language import catalogue
 from zoo.language.expressions import holds, is_expression
-from zoo.language.parsing import LAYER, LAYERS, Path, shown
+from zoo.language.parsing import FARTHEST, LAYER, LAYERS, Path, shown
 from zoo.language.ranges import Range, is_number
 
 Found = tuple[Path, str, str, str]
@@ -149,6 +149,19 @@ def held_block(body: Any) -> str:
     name = next(iter(held)) if isinstance(held, Mapping) and len(held) == 1 else held
     is_block = isinstance(name, str) and re.fullmatch(r"[a-z_][A-Za-z0-9_]*", name)
     return str(name) if is_block else ""
+
+
+def held_within(body: Any) -> tuple[str, Path]:
+    """The block that a wrapper of this body holds, or a wrapper in it, and where; an empty text for none."""
+    path: Path = ()
+    while isinstance(body, Mapping) and "layer" in body:
+        path = (*path, "layer")
+        if name := held_block(body):
+            return name, path
+        inner = body["layer"]
+        name, body = next(iter(inner.items())) if isinstance(inner, Mapping) and len(inner) == 1 else ("", None)
+        path = (*path, name)
+    return "", path
 
 
 def called(name: str, required: Sequence[str]) -> str:
@@ -324,7 +337,8 @@ def _wrapped(name: str, key: str, value: Any, path: Path) -> Iterator[Found]:
 def refusal(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """Why an argument cannot have a plain value, as (wrong, expected, hint); None if nothing speaks against it."""
     found = _refused(name, key, value, entry)
-    if found and isinstance(value, float) and value.is_integer() and found[1].startswith("a whole number"):
+    whole = isinstance(value, float) and value.is_integer() and abs(value) <= FARTHEST
+    if found and whole and found[1].startswith("a whole number"):
         found = (*found[:2], found[2] or str(int(value)))
     return found and (found[0] or f"{shown(value)} is not accepted", *found[1:])
 
@@ -342,7 +356,7 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
         return next(((f"the range holds {shown(one)}", *found[1:]) for one, found in each if found), None)
     if unfit := _unfit(name, key, value, entry):
         return wrong, unfit, ""
-    if key in entry.get("tensors", ()) and value in catalogue.INFINITE:
+    if "tensors" in entry and value in catalogue.INFINITE and catalogue.may_be_infinite(name, key):
         return None
     free = not required and not isinstance(default, (bool, int, float, list))
     free = (free and (default is None or key not in catalogue.WORDED)) or (name, key) in catalogue.NULL

@@ -145,6 +145,8 @@ def copied(value: Any, source: str, path: Path = ()) -> tuple[Any, Marks, list[P
             return [copy(inner, (*path, index)) for index, inner in enumerate(value)]
         elif value is None or isinstance(value, bool) or (isinstance(value, str) and _is_text(value)):
             return value
+        elif isinstance(value, float) and math.isinf(value):  # which some numbers may be, as texts
+            return str(float(value))
         elif isinstance(value, numbers.Real) and not near(*(found := _as_plain(value))):
             return found[0]
         else:
@@ -385,7 +387,8 @@ class _Reader:
                 return None
             return int(text) if whole else number
         elif _ODD_NUMBER.fullmatch(text):
-            expected = "a decimal number such as 31 or 1e-3, or quotes around text"
+            beside = f", or `{lower.replace('.', '').lstrip('+')}` beside tensors" if "inf" in lower else ""
+            expected = f"a decimal number such as 31 or 1e-3, or quotes around text{beside}"
             self._wrong(path, f"`{short}` is no number of the language", expected)
         elif _TUPLE.fullmatch(text):
             meant = text.translate(str.maketrans("()", "[]"))

@@ -825,7 +825,8 @@ def argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
     if catalogue.takes_text(key, default):
         never = key in catalogue.WORDED and default is not None
         return _ref("text" if required else "anything but null" if never else "anything")
-    return _ref("number" if required or default is not None else "optional")
+    plain = _ref("number" if required or default is not None else "optional")
+    return _either(plain, {"enum": [*catalogue.INFINITE]}) if operation and key in catalogue.UNBOUNDED else plain
 
 
 def _of_operation(name: str, key: str, entry: dict[str, Any]) -> Schema:

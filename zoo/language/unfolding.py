@@ -375,7 +375,7 @@ class _Unfolding(Bodies):
     def _reconstruction(self, frame: Frame) -> None:
         """The end of a decoder: the input's shape, under the activation that the likelihood needs."""
         size = self.spec.shape[-1] if self.spec.shape else 1
-        if size is None:  # the data will say
+        if size is None or self._rebuilds_twice(frame, size):  # or the data will say
             return
         named = {"name": "reconstruction", "activation": LIKELIHOODS[self.spec.likelihood]}
         if self.spec.kind == "image":
@@ -383,6 +383,21 @@ class _Unfolding(Bodies):
         else:
             last = {"Dense": {"units": size, **named}}
         self._ours(last, frame, ("decoder",))
+
+    def _rebuilds_twice(self, frame: Frame, size: int) -> bool:
+        """Whether a decoder ends as its end does, to which another would be added."""
+        last = frame.nodes[-1] if frame.nodes and frame.previous == frame.nodes[-1].name else None
+        if last is None or is_told(last.path, {one.path for one in self.program.problems}):
+            return False
+        width = last.arguments.get("filters", last.arguments.get("units"))
+        ends = width == size and last.arguments.get("activation") in ("sigmoid", "softmax")
+        if ends:
+            end = f"the decoder ends in `{last.arguments['activation']}` over the input's {size}"
+            wrong = f"{end}, and the layer that rebuilds the input comes after it"
+            expected = "this layer under `head`, or none of it: it is added"
+            self.problems.append(Problem(wrong, expected, "", last.path, last.mark))
+            self.whole = False
+        return ends
 
     def _ours(self, item: dict[str, Any], frame: Frame, path: Path) -> None:
         """An item that the language adds at the end of a part."""
