@@ -179,6 +179,20 @@ def test_a_race_is_gone_on_with_by_the_same_race_alone(folder, tmp_path):
         zoo.race("breast_cancer", **{**options, "run": tmp_path / "run"})
 
 
+def test_a_spec_that_grows_with_the_data_beyond_the_limit_takes_no_part(folder, tmp_path):
+    spec = json.loads((folder / "small.yaml").read_text())
+    spec |= {"name": "grows", "input": {"shape": [2]}, "parameters": 42, "layers": [{"Dense": 8}]}
+    (folder / "grows.yaml").write_text(json.dumps(spec))
+    selection.files.cache_clear()
+    selection.names.cache_clear()
+    race = {"max_parameters": 200, "epochs": 1, "workers": 1}
+    found, _ = zoo.race("breast_cancer", pattern="n*", **race, run=tmp_path / "race")
+
+    assert [one.spec for one in found] == ["narrow"]
+    with pytest.raises(ZooError, match="no spec fits breast_cancer with 200 parameters at most; expected a larger"):
+        zoo.race("breast_cancer", pattern="gr*", **race, run=tmp_path / "other")
+
+
 def test_what_cannot_be_raced_is_refused_in_a_sentence(folder, tmp_path):
     with pytest.raises(ZooError, match="no spec fits breast_cancer; the first because `lenet5` wants images"):
         zoo.race("breast_cancer", pattern="lenet5", run=tmp_path / "race")

@@ -332,7 +332,7 @@ def test_a_change_touches_neither_its_source_nor_its_value():
         ({"dropout": 1.0}, "dropout: `1.0` is not accepted; expected a number of at least 0 and below 1, or a range"),
         ({"encoder": None}, None),
         ({"dropout": float("nan")}, "dropout: a number that is not finite, or too far from 0; "
-                                    "expected a number between -1e+15 and 1e+15"),
+                                    "expected a number between -3.4028235e+38 and 3.4028235e+38"),
     ],
     ids=str,
 )  # fmt: skip

@@ -361,7 +361,10 @@ def race(
     folder = runs.folder_of(None if run is None else str(run), f"race-{rows.description.name.replace(':', '-')}")
     watch = watch or racing.Watch()
     watch.starting()
-    plans = [working.pinned(plan) for plan in plans]
+    plans = [working.pinned(plan) for plan in plans if _is_within(plan, max_parameters)]
+    if not plans:
+        wrong = f"no spec fits {rows.description.name} with {max_parameters:,} parameters at most"
+        raise ZooError(f"{wrong}; expected a larger limit")
     folder.mkdir(parents=True, exist_ok=True)
     with runs.held(folder):
         found = racing.opened(folder, plans, fresh)
@@ -378,6 +381,14 @@ def race(
             racing.crowned(found, opened)
             tuning.tune(opened, working.Workshop(plan, rows), tuning.Watch())
             return found.table(), Study(opened)
+
+
+def _is_within(plan: Plan, most: int | None) -> bool:
+    """Whether a spec has no more parameters for its data than that; where these changed nothing, it states them."""
+    from zoo import measuring
+
+    stated = plan.spec.data.get("parameters")
+    return most is None or (stated or measuring.counted(plan.spec.fill())[0]) <= most
 
 
 def _fitting(

@@ -8,6 +8,7 @@ sentence that names the layer.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import re
@@ -128,15 +129,39 @@ def read(path: Path) -> keras.Model:
     if not zipfile.is_zipfile(path):  # Keras would say that it is not there
         raise ZooError(f"{path} holds no model: it is no zip archive; expected a file that Keras saved as .keras")
     try:
-        return _still(keras.saving.load_model(path, compile=False, safe_mode=True))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what comes of it is told
+            return _still(keras.saving.load_model(path, compile=False, safe_mode=True))
     except Exception as error:  # Keras raises whatever a file makes it stumble over
         says = str(error).strip() or type(error).__name__
+        if foreign := list(_foreign(path)):
+            raise ZooError(*foreign) from error
         unknown = re.search(r"Could not locate (?:class|function) '(\w+)'", says)
         if unknown:
-            raise ZooError(Foreign(f"{path} holds {unknown[1]}, which is none of Keras's own", "its layers")) from error
-        if "`Lambda`" in says:
-            raise ZooError(Foreign(f"{path} holds a Lambda: {catalogue.REFUSED['Lambda']}")) from error
-        raise ZooError(f"Keras cannot read {path}: {says.splitlines()[0][:200]}") from error
+            wrong = f"{path} holds {unknown[1]}, which is none of Keras's own"
+            raise ZooError(Foreign(wrong, "a functional or a sequential model of layers that everybody has")) from error
+        raise ZooError(f"Keras cannot read {path}: {' '.join(says.split())[:300]}") from error
+
+
+def _foreign(path: Path) -> Iterator[Problem]:
+    """The layers of a file that run code or are none of Keras's own, by their names, as far as its text tells."""
+    with contextlib.suppress(KeyError, OSError, ValueError, zipfile.BadZipFile), zipfile.ZipFile(path) as file:
+        waiting = [json.loads(file.read("config.json"))]
+        while waiting:
+            one = waiting.pop()
+            waiting += reversed(one if isinstance(one, list) else list(one.values()) if isinstance(one, dict) else [])
+            if not isinstance(one, dict) or not {"class_name", "module", "config"} <= {*one}:
+                continue
+            kind, held = str(one["class_name"]), one["config"]
+            name = held.get("name") if isinstance(held, dict) else None
+            if not name:
+                continue
+            if kind == "Lambda":
+                yield Foreign(f"the layer `{name}` is a Lambda: {catalogue.REFUSED['Lambda']}")
+            elif one.get("registered_name") and not str(one["module"] or "").startswith(("keras.", "zoo.")):
+                yield Foreign(
+                    f"the layer `{name}` is a {kind}, which is no layer of Keras", "layers that everybody has"
+                )
 
 
 def _still(model: Any) -> Any:

@@ -607,6 +607,7 @@ class Bodies:
             close = nearest(wanted, layers)
             self._wrong((*path, "layer"), wrong, expected, close)
             self.whole = False
+            frame.lost.append(_pattern(str(item.name)) if item.name is not None else re.escape(wanted))
             return
         if first.operation:
             self._wrong((*path, "layer"), f"`{wanted}` is an operation, which has no weights", f"`{first.layer}` again")

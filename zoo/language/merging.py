@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoo.errors import Mark, Problem, listed, nearest
+from zoo.errors import Mark, Problem, is_close, listed, nearest
 from zoo.language import expressions, parsing, ranges, spelling
 from zoo.language.fields import BODY, PROSE
 from zoo.language.objects import calls, is_named
@@ -346,6 +346,8 @@ def change(
             words = known if at is data else at
             close = nearest(key, words)
             expected = "a key of a spec" if at is data and close else f"one of {listed(words, 50)}"
+            if at is data and path[1:] and not is_close(str(key), close):
+                expected += "; a value in a layer is set where it has a name, in `let`"
             return wrong("no such key", expected, close, here)
         if not isinstance(at[key], dict) or ranges.looks_like(at[key]):
             what = "a range, which is changed as a whole" if ranges.looks_like(at[key]) else "no mapping"
