@@ -1832,6 +1832,41 @@ def test_a_model_within_two_wrappers_is_refused():
         importing.spec_of(chain(L.TimeDistributed(L.TimeDistributed(inside), name="two"), shape=(3, 2, 4)))
 
 
+def attending(rows, name, mask):
+    """A layer of a transformer by hand: what heads attend to is computed by operations alone."""
+    ops = keras.ops
+
+    def heads(what):
+        found = ops.reshape(L.Dense(8, name=f"{name}_{what}")(normal), (-1, 5, 2, 4))
+        return ops.transpose(found, (0, 2, 1, 3))
+
+    normal = L.LayerNormalization(name=f"{name}_normal")(rows)
+    scores = ops.matmul(heads("query"), ops.transpose(heads("key"), (0, 1, 3, 2))) / 2.0
+    weights = ops.softmax(ops.where(mask, scores, float("-inf")))
+    found = ops.reshape(ops.transpose(ops.matmul(weights, heads("value")), (0, 2, 1, 3)), (-1, 5, 8))
+    return L.Add(name=f"{name}_add")([rows, L.Dense(8, name=f"{name}_out")(found)])
+
+
+def test_layers_that_repeat_are_folded_with_the_operations_in_them(tmp_path):
+    keras.backend.clear_session()
+    rows = running = keras.Input((5, 8), name="rows")
+    mask = np.tril(np.ones((5, 5), "bool"))
+    for index in range(3):
+        running = attending(running, f"layer{index}", mask)
+    model = keras.Model(rows, L.Dense(2, activation="softmax", name="last")(L.Flatten()(running)))
+    model.save(tmp_path / "model.keras")
+    spec = importing.spec_of(model)
+    x = np.random.default_rng(0).normal(size=(4, 5, 8)).astype("float32")
+
+    assert [next(iter(one)) for one in spec["layers"][:-1]] == ["layer"] * len(spec["layers"][:-1])
+    assert len(spec["blocks"]["layer"]["layers"]) == 20 and "$table" in str(spec["blocks"]["layer"])
+    assert not any("name" in (body or {}) for one in spec["blocks"]["layer"]["layers"] if isinstance(one, dict)
+                   for target, body in one.items() if target.startswith("ops."))  # fmt: skip
+    made = zoo.build(spec, weights=tmp_path / "model.keras")
+    assert names(made) == names(model)
+    np.testing.assert_array_equal(made.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
 def test_long_constants_have_names_and_equal_ones_one():
     keras.backend.clear_session()
     mask = np.tril(np.ones((5, 5), "float32"))

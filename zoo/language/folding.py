@@ -11,7 +11,7 @@ import itertools
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,25 +49,76 @@ VARIABLES = {"from": "source", "name": "label", "repeat": "times"}
 def fold(data: Mapping[str, Any]) -> Data:
     """Fold the `layers` of a spec in plain data; it comes back as it is where nothing is gained.
 
-    What comes back unfolds to the same layers, with the same names, in the same order. A spec that says more than one
-    network (ranges, `let`, variants) is not folded, as it could only be proved for one of them.
+    What comes back unfolds to the same layers, with the same names, in the same order; operations, which have no
+    weights, may be called otherwise. A spec that says more than one network (ranges, variants, names that are computed)
+    is not folded, as it could only be proved for one of them.
     """
     flat = dict(data)
-    if {"let", "variants", "extends", "defaults"} & set(flat):
+    if {"variants", "extends", "defaults"} & set(flat) or expressions.holds(flat.get("let")):
         return flat
     meant = _unfolded(flat)
     named = _named(flat, meant) if meant else None
     if meant is None or named is None:
         return flat
     wanted, made = _meaning(meant), [flat]
-    for steps in ((_repeats, _blocks, _loops), (_defaults, _repeats, _blocks, _loops)):
-        found, unnamed = named
-        for step in steps:
-            while better := _proved(step(found, unnamed), wanted):
-                found = better
-        found = _without_names(found, unnamed)
-        made += [found] if _proved([(1, found)], wanted) else []
-    return min(made, key=lambda one: dumping.dump(one).count("\n"))
+    grouped = _grouped(named[0])
+    for begin in (named, *([(grouped, named[1])] if grouped != named[0] else [])):
+        for steps in ((_repeats, _blocks, _loops), (_defaults, _repeats, _blocks, _loops)):
+            found, unnamed = begin
+            for step in steps:
+                while better := _proved(step(found, unnamed), wanted):
+                    found = better
+            found = _without_names(found, unnamed)
+            made += [found] if _proved([(1, found)], wanted) else []
+            made += (
+                [bare] if (bare := _with_nameless_operations(found)) != found and _proved([(1, bare)], wanted) else []
+            )
+    return min(made, key=lambda one: (len(text := dumping.dump(one).split("\n")), sum(map(len, text))))
+
+
+def _grouped(data: Data) -> Data:
+    """The data with operations called after the layers before them: `b0_transpose` behind `b0_query`."""
+    taken = {name for one in data["layers"] for name in _names(one)}
+    renamed: dict[str, str] = {}
+    prefix = ""
+    for single in (one for item in data["layers"] for one in item.get("layers", [item])):
+        ((target, body),) = single.items()
+        if not catalogue.is_operation(target):
+            prefix = str(body.get("name", "")).rpartition("_")[0]
+        elif prefix:
+            base = f"{prefix}_{network.snake_case(catalogue.bare(target))}"
+            renamed[body["name"]] = network.free(base, taken)
+            taken.add(renamed[body["name"]])
+
+    def tensor(name: str) -> str:
+        base = layer_named(name)
+        return renamed.get(base, base) + name[len(base) :]
+
+    def item(one: Item) -> Item:
+        if "layers" in one:
+            return {**one, "from": tensor(one["from"]), "layers": list(map(item, one["layers"]))}
+        ((target, body),) = _rerouted(one, tensor).items()
+        return {target: {**body, "name": tensor(body["name"])} if "name" in body else body}
+
+    more = {"outputs": list(map(tensor, data["outputs"]))} if "outputs" in data else {}
+    more |= {"head": [_rerouted(one, tensor) for one in data["head"]]} if "head" in data else {}
+    return _put(data, layers=list(map(item, data["layers"])), **more)
+
+
+def _with_nameless_operations(data: Data) -> Data:
+    """The data without the names of operations in blocks, which are those that they get."""
+
+    def item(one: Item) -> Item:
+        if isinstance(one, str) or "layers" in one:
+            return one
+        ((target, body),) = one.items()
+        if catalogue.is_operation(target):
+            body = {key: value for key, value in body.items() if key != "name"}
+        return {target: body} if body else target
+
+    for which, body in _bodies(data).items():
+        data = _with_body(data, which, list(map(item, body))) if which else data
+    return data
 
 
 def _proved(proposals: Iterable[tuple[int, Data]], wanted: Any) -> Data | None:
@@ -89,7 +140,14 @@ def _unfolded(data: Data) -> Network | None:
 
 
 def _meaning(found: Network) -> Any:
-    """All that is built from a network."""
+    """All that is built from a network, operations by their places."""
+    operations = {one.name: f"/{index}" for index, one in enumerate(found.nodes) if one.operation}
+
+    def placed(tensor: Any) -> Any:
+        if isinstance(tensor, tuple):
+            return tuple(map(placed, tensor))
+        base = network.owner(tensor) if isinstance(tensor, str) else ""
+        return operations[base] + tensor[len(base) :] if base in operations else tensor
 
     def said(one: network.Node) -> dict[str, str]:
         given = {key: json.dumps(value) for key, value in one.arguments.items()}  # as text, 1 is no true
@@ -99,12 +157,13 @@ def _meaning(found: Network) -> Any:
 
     nodes = [
         (
-            one.name, one.layer, said(one), one.inputs, one.part, one.l2, one.dropout, one.many, dict(one.call),
-            one.outputs, one.frozen, one.reuses, _meaning(one.network) if one.network else None,
+            placed(one.name), one.layer, said(one), placed(one.inputs), one.part, one.l2, one.dropout, one.many,
+            {key: placed(value) for key, value in one.call.items()}, one.outputs, one.frozen, one.reuses,
+            _meaning(one.network) if one.network else None,
         )
         for one in found.nodes
     ]  # fmt: skip
-    return nodes, found.inputs, found.outputs
+    return nodes, found.inputs, placed(found.outputs)
 
 
 def _usual(target: str, key: str, blocks: Mapping[str, Any] | None = None) -> Any:
@@ -262,11 +321,13 @@ class _Variable:
 class _Columns:
     """What differs between texts that are otherwise one: a column of values for each variable, equal columns once.
 
-    `closed`: the text will stand in a block of its own, where the names of the body that it comes from are unknown.
+    `closed`: the text will stand in a block of its own, where the names of the body that it comes from are unknown, but
+    for `tables`, the names of the spec's `let`.
     """
 
     blocks: Mapping[str, Any]
     closed: bool = False
+    tables: Collection[str] = ()
     keys: list[str] = field(default_factory=list)
     values: list[list[Any]] = field(default_factory=list)
     places: dict[str, int] = field(default_factory=dict)
@@ -275,7 +336,8 @@ class _Columns:
         """What stands for several values: the value itself, a variable, or a mapping or a list with variables in it."""
         first = values[0]
         alike = all(json.dumps(one) == json.dumps(first) for one in values)
-        if alike and not (self.closed and expressions.holds(first)):
+        known = isinstance(first, str) and first.removeprefix("$") in self.tables
+        if alike and (known or not (self.closed and expressions.holds(first))):
             return first
         if all(isinstance(one, dict) and list(one) == list(first) for one in values):
             return {inner: self.one(inner, [one[inner] for one in values]) for inner in first}
@@ -504,7 +566,7 @@ def _input(index: int) -> str:
 def _block(data: Data, chunks: list[_Chunk]) -> Proposals:
     """One block for chunks of one shape."""
     blocks = data.get("blocks") or {}
-    columns = _Columns(blocks, closed=True)
+    columns = _Columns(blocks, True, data.get("let") or ())
     try:
         template = [columns.item(ones) for ones in zip(*(chunk.items for chunk in chunks), strict=True)]
     except ValueError:
