@@ -1192,7 +1192,8 @@ def test_a_spec_that_is_not_flat_or_says_several_networks_comes_back_as_it_is():
         ([{"Dense": 8}] * 5, {}),
         ([{"Dense": {"units": 4, "repeat": 3}}], {}),
         ([wide] * 5, {}),
-        ([{"Dense": {"units": "$width"}}] * 5, {"let": {"width": 4}}),
+        ([{"Dense": {"units": "$width"}}] * 5, {"let": {"width": {"values": [4, 5], "default": 4}}}),
+        ([{"Dense": {"units": "$width"}}] * 5, {"let": {"width": "$half * 2", "half": 2}}),
         ([{"Dense": {"units": 4}}] * 5, {"l2": {"values": [0.1, 0.2], "default": 0.1}}),
     ):
         assert folding.fold({**base, **more, "layers": layers}) == {**base, **more, "layers": layers}
@@ -1880,9 +1881,63 @@ def test_long_constants_have_names_and_equal_ones_one():
     np.testing.assert_array_equal(built(model, spec)(np.ones((2, 5, 5))), model(np.ones((2, 5, 5))))
 
 
-def test_a_layer_in_two_models_beside_each_other_is_refused_however_many_there_are():
-    once = L.Dense(4, name="once")
+def beside(rows):
+    once = L.Dense(4, kernel_regularizer="l2", name="once")
     models = [keras.Sequential([keras.Input((4,)), one, L.ReLU()], name=f"m{i}") for i, one in enumerate([once] * 3)]
+    return [one(rows) for one in models]
+
+
+def around(rows):
+    once = L.Dense(4, name="once")
+    inner = keras.Sequential([keras.Input((4,)), once, L.Dropout(0.3)], name="inner")
+    one = keras.Input((4,))
+    outer = keras.Model(one, L.Dense(4, name="after")(inner(one)), name="outer")
+    return [outer(rows), once(rows), inner(rows), outer(keras.ops.tanh(rows))]
+
+
+def frozen_beside(rows):
+    norm = L.BatchNormalization(name="norm")
+    still = keras.Sequential([keras.Input((4,)), norm], name="still")
+    still.trainable = False
+    return [still(rows, training=False), keras.Sequential([keras.Input((4,)), norm, L.Dense(4, name="z")])(rows)]
+
+
+@pytest.mark.parametrize("shared", [beside, around, frozen_beside])
+def test_models_that_share_a_layer_are_laid_out_flat(shared):
+    keras.backend.clear_session()
+    model = on((4,), lambda rows: L.Dense(2, name="last")(L.Add(name="sum")(shared(rows))))
+    for number, one in enumerate(model.weights):
+        one.assign(np.random.default_rng(number).uniform(0.1, 0.9, one.shape))
+    made = built(model)
+    made.set_weights(model.get_weights())
+
+    assert not any(isinstance(one, keras.Model) for one in made.layers)
+    assert len(made.trainable_weights) == len(model.trainable_weights)
+    assert float(sum(made.losses)) == pytest.approx(float(sum(model.losses)))
+    for one, other in zip(answers(model, given(model)), answers(made, given(model)), strict=True):
+        np.testing.assert_array_equal(other, one)
+
+
+def test_an_encoder_and_a_decoder_that_share_their_words_are_laid_out_flat():
+    keras.backend.clear_session()
+    embed = L.Embedding(20, 6, mask_zero=True, name="embed")
+    read, said, state = keras.Input((5,), dtype="int32"), keras.Input((4,), dtype="int32"), keras.Input((6,))
+    encoder = keras.Model(read, L.LSTM(6, name="reader")(embed(read)), name="encoder")
+    steps = L.LSTM(6, return_sequences=True, name="speaker")(embed(said), initial_state=[state, state])
+    decoder = keras.Model([said, state], steps, name="decoder")
+    first, second = keras.Input((5,), dtype="int32", name="first"), keras.Input((4,), dtype="int32", name="second")
+    answer = L.Dense(20, activation="softmax", name="word")(decoder([second, encoder(first)]))
+    model = keras.Model([first, second], answer)
+    rows = [np.random.default_rng(0).integers(0, 20, (3, size)).astype("int32") for size in (5, 4)]
+    made = built(model)
+    made.set_weights(model.get_weights())
+
+    np.testing.assert_array_equal(made.predict(rows, verbose=0), model.predict(rows, verbose=0))
+
+
+def test_models_that_share_a_layer_and_have_others_of_one_name_are_refused():
+    once = L.Dense(4, name="once")
+    models = [keras.Sequential([keras.Input((4,)), once, L.Dense(4, name="same")], name=name) for name in "ab"]
     model = on((4,), lambda rows: L.Add()([one(rows) for one in models]))
 
     with pytest.raises(ZooError, match="the layer `once` is called in two models"):

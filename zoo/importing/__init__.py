@@ -35,6 +35,7 @@ from zoo.importing.graphs import (
     masked_inside,
     masked_of,
     operation_of,
+    sharing,
     without_graph,
 )  # fmt: skip
 from zoo.importing.saying import PREVIOUS, at_each_step, layers_of, operation_said
@@ -93,7 +94,8 @@ def _unlike(model: Any, unfolded: network.Network, whole: _Import) -> str:
 def _another_order(model: Any, made: Any, whole: _Import) -> str:
     """Why the weights would not copy in order, an empty text if they do.
 
-    Keras orders the layers by how far they are from the outputs, and a layer more in one of two branches changes that.
+    Keras orders the layers by how far they are from the outputs, and a layer more in one of two branches changes that,
+    or a model inside that is laid out flat.
     """
     names = [_weighty(one) for one in (model, made)]
     names[0] = [part for name in names[0] for part in whole.unrolled.get(name, [name])]
@@ -102,8 +104,8 @@ def _another_order(model: Any, made: Any, whole: _Import) -> str:
         if one != other:
             name, why = next(iter(whole.added.items()))
             return (
-                f"the layer `{name}` {why}, for which a spec needs a layer more, and with that one the weights of "
-                f"`{other}` come before those of `{one}`; expected branches in which it changes no order"
+                f"the layer `{name}` {why}, and with that the weights of `{other}` come before those of `{one}`; "
+                "expected branches in which it changes no order"
             )
     return ""
 
@@ -114,7 +116,7 @@ def _weighty(model: Any) -> list[str]:
     for layer in model.layers:
         inside = model_in(layer)
         found += _weighty(inside) if inside else [layer.name] * bool(layer.weights)
-    return found
+    return list(dict.fromkeys(found))
 
 
 def read(path: Path) -> keras.Model:
@@ -186,6 +188,8 @@ class _Import:
     """The body that a layer with weights was first called in."""
     held: dict[int, Any] = field(default_factory=dict)
     """The layer of the graph that a layer is, or is held by."""
+    flat: set[int] = field(default_factory=set)
+    """The models inside whose layers stand among those around them, as they share some."""
     unrolled: dict[str, list[str]] = field(default_factory=dict)
     """The layers that stand for a layer and its activation."""
 
@@ -196,6 +200,7 @@ class _Import:
         if not calls_of(model):
             raise ZooError(f"`{model.name}` has no layers; expected at least one")
         begun, names = stated(model, name)
+        self.flat = sharing(model)
         body = _Body(self, model, names, {kinds(begun["input"])[0]} if "input" in begun else set())
         outputs = body.run()
         if self.refused:
@@ -278,17 +283,39 @@ class _Body:
     def run(self) -> list[str]:
         """Make the items of all calls, and name the tensors that the model answers. What cannot be said is noted."""
         self.future = {call.operation.name for call in self.calls}
-        for call in self.calls:
-            try:
-                self._call(call)
-            except Refused as refused:
-                self.whole.refused.append(refused.kind(f"the layer `{call.operation.name}` {refused}"))
-                self.names |= {key_of(one): self.previous for one in call.outputs}
+        self._all(self.calls)
         try:
             return [self._name_of(one) for one in self.model.outputs]
         except Refused as refused:
             self.whole.refused.append(refused.kind(f"the model {refused}"))
             return []
+
+    def _all(self, calls: Iterable[Call]) -> None:
+        for call in calls:
+            try:
+                self._call(call)
+            except Refused as refused:
+                self.whole.refused.append(refused.kind(f"the layer `{call.operation.name}` {refused}"))
+                self.names |= {key_of(one): self.previous for one in call.outputs}
+
+    def _laid_flat(self, call: Call) -> None:
+        """The layers of a model inside the model among those around it."""
+        model, training = call.operation, self.training
+        given = call.first if isinstance(call.first, list) else [call.first]
+        self.names |= {key_of(one): self._name_of(got) for one, got in zip(model.inputs, given, strict=True)}
+        calls = calls_of(model)
+        self.masked |= masked_of(calls, masked_inside(model, [call], self.masked))
+        if id(model) not in self.trained:
+            self.calls, self.future = [*self.calls, *calls], self.future | {one.operation.name for one in calls}
+            self.trained[id(model)] = call.named
+            self.whole.added[model.name] = (
+                "shares a layer with another model, so that its layers stand among the others"
+            )
+        self.training = call.named.get("training", training)
+        self._all(calls)
+        self.training = training
+        pairs = zip(call.outputs, model.outputs, strict=True)
+        self.names |= {key_of(out): self._name_of(inner) for out, inner in pairs}
 
     def _name_of(self, tensor: Any) -> str:
         if key_of(tensor) in self.unknown:
@@ -302,6 +329,9 @@ class _Body:
         operation = call.operation
         if call.refused:
             raise Refused(call.refused)
+        if id(operation) in self.whole.flat:
+            self._laid_flat(call)
+            return
         if getattr(operation, "weights", ()) and self.whole.owners.setdefault(id(operation), self) is not self:
             raise Refused("is called in two models, one inside the other or beside it; expected its calls in one model")
         self._holds(operation)
@@ -316,7 +346,7 @@ class _Body:
             made = list(layers_of(call, bool(masked_among(call.first, self.masked))))
             if len(made) > 1:
                 self.several.add(id(operation))
-                self.whole.added[operation.name] = "does what two layers do"
+                self.whole.added[operation.name] = "does what two layers do, for which a spec needs a layer more"
             names: list[str] = []
             for target, arguments, name, first in made:
                 self.classes.append(target)

@@ -62,7 +62,7 @@ def trained_otherwise(model: Any, made: Any) -> str:
 
 
 def _by_layer(model: Any) -> Iterator[tuple[str, bool]]:
-    for layer in _leaves(model):
+    for layer in {id(one): one for one in _leaves(model)}.values():  # one that models share stands in each
         yield from ((layer.name, trained) for _, trained in flags(layer, not model.trainable))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.errors import Problem, listed
+from zoo.lowering import model_in
 
 Key = tuple[int, int, int]
 """What tells a tensor from all others: its layer or operation, the call of it, and which of its outputs."""
@@ -92,6 +93,39 @@ def calls_of(model: Any) -> list[Call]:
             read = [*keras_tensors(made[key].named), *keras_tensors(made[key].first)]
             waiting += [(one, False) for one in reversed(read)]
     return order
+
+
+def sharing(model: Any) -> set[int]:
+    """The models inside a model that call a layer which another of them calls, or the model itself, and those around.
+
+    None where two layers in them are called alike, or one is called at each step: they cannot be laid out in one graph.
+    """
+    import keras
+
+    callers, around, names = dict[int, set[int]](), dict[int, set[int]](), dict[str, set[int]]()
+    waiting, steps, seen = [model], set[int](), set[int]()
+    while waiting:
+        graph = waiting.pop()
+        if id(graph) in seen or without_graph(graph):
+            continue
+        seen.add(id(graph))
+        for call in calls_of(graph):
+            operation = call.operation
+            if not isinstance(operation, keras.layers.Layer):
+                continue
+            inner = model_in(operation)
+            if inner:
+                around.setdefault(id(inner), set()).add(id(graph))
+                waiting.append(inner)
+                steps |= {id(inner)} - {id(operation)}
+            if operation.weights:
+                callers.setdefault(id(operation), set()).add(id(graph))
+                names.setdefault(operation.name, set()).add(id(operation))
+    flat = set[int]().union(*(one for one in callers.values() if len(one) > 1))
+    while more := set[int]().union(*(around.get(one, set()) for one in flat)) - flat:
+        flat |= more
+    alike = any(len(one) > 1 for one in names.values())
+    return set() if alike or steps & flat else flat - {id(model)}
 
 
 def masked_of(calls: Sequence[Call], inputs: Iterable[Key]) -> set[Key]:
