@@ -151,7 +151,8 @@ def _foreign(path: Path) -> Iterator[Problem]:
         waiting = [json.loads(file.read("config.json"))]
         while waiting:
             one = waiting.pop()
-            waiting += reversed(one if isinstance(one, list) else list(one.values()) if isinstance(one, dict) else [])
+            inside = {**one, "compile_config": None} if isinstance(one, dict) else {}
+            waiting += reversed(one if isinstance(one, list) else list(inside.values()))
             if not isinstance(one, dict) or not {"class_name", "module", "config"} <= {*one}:
                 continue
             kind, held = str(one["class_name"]), one["config"]
@@ -301,6 +302,8 @@ class _Body:
     def _laid_flat(self, call: Call) -> None:
         """The layers of a model inside the model among those around it."""
         model, training = call.operation, self.training
+        if not set(call.named) <= {"training"}:
+            raise Refused(f"is a model called with {listed(call.named)}; expected its inputs alone")
         given = call.first if isinstance(call.first, list) else [call.first]
         self.names |= {key_of(one): self._name_of(got) for one, got in zip(model.inputs, given, strict=True)}
         calls = calls_of(model)
