@@ -119,7 +119,7 @@ def test_mistakes_of_several_specs_are_said_at_once(desk):
     "command, says",
     [
         ("tune mlp --data diabetes --run notes.yaml/x", "notes.yaml/x cannot be written: Not a directory"),
-        ("predict nothere --data digits", "nothere is no export: it holds no artifact.json"),
+        ("predict nothere --data digits", "nothere is not there; expected a folder that `zoo export` wrote"),
     ],
 )
 def test_a_folder_of_something_else_is_left_alone(desk, command, says):

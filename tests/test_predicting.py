@@ -189,11 +189,12 @@ def test_no_rows_are_said(tmp_path):
 
 
 def test_a_folder_that_is_no_export_is_said(tmp_path):
-    for folder in (tmp_path, tmp_path / "absent", tmp_path / ("x" * 300)):
-        with pytest.raises(
-            ZooError, match=r"is no export: it holds no artifact\.json; expected a folder that `zoo exp"
-        ):
-            artifact_of(folder)
+    with pytest.raises(ZooError, match=r"is no export: it holds no artifact\.json; expected a folder that `zoo exp"):
+        artifact_of(tmp_path)
+    (tmp_path / "served").mkdir()
+    for name, says in (("absent", "`zoo export` wrote$"), ("x" * 300, "wrote$"), ("servd", "did you mean `.*served`")):
+        with pytest.raises(ZooError, match=f"is not there; expected a folder that .*{says}"):
+            artifact_of(tmp_path / name)
     for content, says in (("{}", "names no endpoints"), ("[]", "names no endpoints"), ("{", "cannot be read")):
         (tmp_path / "artifact.json").write_text(content)
         with pytest.raises(ZooError, match=says):

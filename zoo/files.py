@@ -204,12 +204,12 @@ def map_npy(path: Path) -> np.ndarray:
         return np.lib.format.open_memmap(path, mode="r")
 
 
-def absent(path: Path) -> str:
-    """That a file or a folder is not there, and what is called nearly so beside it."""
+def absent(path: Path, expected: str = "") -> str:
+    """That a file or a folder is not there, what was expected, and what is called nearly so beside it."""
+    says, close = f"{path} is not there" + (f"; expected {expected}" if expected else ""), ""
     with suppress(OSError):
         close = nearest(path.name, sorted(one.name for one in path.parent.iterdir()))
-        return f"{path} is not there" + (f"; did you mean `{path.parent / close}`?" if close else "")
-    return f"{path} is not there"
+    return says + (f"; did you mean `{path.parent / close}`?" if close else "")
 
 
 @contextmanager

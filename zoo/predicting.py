@@ -49,7 +49,7 @@ def rows_of(source: Any) -> Array:
 def artifact_of(folder: Path) -> dict[str, Any]:
     """What an artifact says of itself. Raises `ZooError` if the folder is none."""
     if not os.path.exists(folder):
-        raise ZooError(absent(folder))
+        raise ZooError(absent(folder, "a folder that `zoo export` wrote"))
     if not os.path.isfile(folder / ARTIFACT):
         raise ZooError(f"{folder} is no export: it holds no {ARTIFACT}; expected a folder that `zoo export` wrote")
     found = read_json(folder / ARTIFACT)
