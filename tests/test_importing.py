@@ -1935,6 +1935,36 @@ def test_an_encoder_and_a_decoder_that_share_their_words_are_laid_out_flat():
     np.testing.assert_array_equal(made.predict(rows, verbose=0), model.predict(rows, verbose=0))
 
 
+def test_an_operation_of_a_model_that_is_laid_out_flat_is_called_as_often_as_the_model():
+    keras.backend.clear_session()
+    once, one, other = L.Dense(4, name="once"), keras.Input((4,)), keras.Input((4,))
+    first = keras.Model(one, keras.ops.relu(L.Dense(4, name="first")(once(one))), name="a")
+    second = keras.Model(other, L.Dense(4, name="second")(once(other)), name="b")
+    model = on((4,), lambda rows: L.Add()([second(first(rows)), first(keras.ops.tanh(rows))]))
+    made = built(model)
+    made.set_weights(model.get_weights())
+
+    for expected, found in zip(answers(model, given(model)), answers(made, given(model)), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "call"),
+    [("uint8", "float32", lambda rows: rows - 200), ("float32", "int32", lambda rows: keras.ops.cast(rows, "float32"))],
+)
+def test_what_a_model_inside_is_given_is_cast_to_the_type_of_its_input(outer, inner, call):
+    keras.backend.clear_session()
+    one = keras.Input((4,), dtype=inner)
+    inside = keras.Model(one, L.Dense(3, name="dense")(call(one)), name="inside")
+    rows = keras.Input((4,), dtype=outer, name="rows")
+    model = keras.Model(rows, L.Dense(2, name="last")(inside(rows)))
+    made = built(model)
+    made.set_weights(model.get_weights())
+    x = (np.random.default_rng(0).random((5, 4)) * 9).astype(outer)
+
+    np.testing.assert_array_equal(made(x), model(x))
+
+
 def test_models_that_share_a_layer_and_have_others_of_one_name_are_refused():
     once = L.Dense(4, name="once")
     models = [keras.Sequential([keras.Input((4,)), once, L.Dense(4, name="same")], name=name) for name in "ab"]

@@ -286,8 +286,10 @@ def unpublished(spec: Spec, name: str = "") -> list[Problem]:
     """Whether Keras publishes weights of a network of this name, or of that which a spec's `weights` name."""
     known, source = catalogue.catalogue()["applications"], spec.data.get("weights")
     named = isinstance(source, str) and source.startswith(KERAS) and "$" not in source
-    name = name or (str(source).removeprefix(KERAS) if named and not spec.is_told(("weights",)) else "")
-    if not name or name in known:
+    if not name and (not named or spec.is_told(("weights",))):
+        return []
+    name = name or str(source).removeprefix(KERAS)
+    if name in known:
         return []
     hint = nearest(name, known)
     expected = f"{KERAS}NAME with one of {listed(known)}"

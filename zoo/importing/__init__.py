@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import Problem, ZooError, first_sentence, listed
-from zoo.importing.freezing import flags, is_frozen, thaws, trained_otherwise
+from zoo.importing.freezing import HOLDING, flags, is_frozen, thaws, trained_otherwise
 from zoo.importing.graphs import (
     Call,
     Foreign,
@@ -138,9 +138,9 @@ def read(path: Path) -> keras.Model:
         says = str(error).strip() or type(error).__name__
         if foreign := list(_foreign(path)):
             raise ZooError(*foreign) from error
-        unknown = re.search(r"Could not locate (?:class|function) '(\w+)'", says)
+        unknown = re.search(r"Could not locate (?:class|function) '(\w+)'|deserialize object of type `(\w+)`", says)
         if unknown:
-            wrong = f"{path} holds {unknown[1]}, which is none of Keras's own"
+            wrong = f"{path} holds {unknown[1] or unknown[2]}, which is none of Keras's own"
             raise ZooError(Foreign(wrong, "a functional or a sequential model of layers that everybody has")) from error
         raise ZooError(f"Keras cannot read {path}: {' '.join(says.split())[:300]}") from error
 
@@ -148,12 +148,14 @@ def read(path: Path) -> keras.Model:
 def _foreign(path: Path) -> Iterator[Problem]:
     """The layers of a file that run code or are none of Keras's own, by their names, as far as its text tells."""
     with contextlib.suppress(KeyError, OSError, ValueError, zipfile.BadZipFile), zipfile.ZipFile(path) as file:
-        waiting = [json.loads(file.read("config.json"))]
+        waiting = [(json.loads(file.read("config.json")), False)]
         while waiting:
-            one = waiting.pop()
-            inside = {**one, "compile_config": None} if isinstance(one, dict) else {}
-            waiting += reversed(one if isinstance(one, list) else list(inside.values()))
-            if not isinstance(one, dict) or not {"class_name", "module", "config"} <= {*one}:
+            one, is_layer = waiting.pop()
+            if isinstance(one, list):
+                waiting += ((inner, is_layer) for inner in reversed(one))
+            elif isinstance(one, dict):
+                waiting += ((inner, key in HOLDING) for key, inner in reversed(one.items()))
+            if not is_layer or not isinstance(one, dict) or not {"class_name", "module", "config"} <= {*one}:
                 continue
             kind, held = str(one["class_name"]), one["config"]
             name = held.get("name") if isinstance(held, dict) else None
@@ -332,6 +334,44 @@ class _Body:
         operation = call.operation
         if call.refused:
             raise Refused(call.refused)
+        inner = model_in(operation) if isinstance(operation, keras.layers.Layer) else None
+        if inner and (cast := self._cast(call, inner)):
+            before = {key: self.names[key] for key in cast}
+            self.names |= cast
+            try:
+                self._placed(call)
+            finally:
+                self.names |= before
+        else:
+            self._placed(call)
+
+    def _cast(self, call: Call, model: Any) -> dict[Key, str]:
+        """The tensors that Keras casts to the types of a model's inputs, and their names once an operation has done so.
+
+        Layers take whole numbers as they are, whatever their type; operations do not.
+        """
+        import keras
+
+        made: dict[Key, str] = {}
+        if without_graph(model):
+            return made
+        calls = [one for one in calls_of(model) if not isinstance(one.operation, keras.layers.Layer)]
+        computed = {key_of(one) for inner in calls for one in keras_tensors([inner.first, *inner.bound.values()])}
+        for one, got in zip(model.inputs, keras_tensors(call.first), strict=False):
+            to_float, from_float = "float" in one.dtype, "float" in got.dtype
+            cut = from_float and not to_float
+            if cut or (one.dtype != got.dtype and not (to_float and from_float) and key_of(one) in computed):
+                name, source = self._new_name("cast"), self._tensors(got)
+                words = {} if source == "previous" else {"from": source}
+                self.items.append({"ops.cast": {"name": name, **words, "dtype": one.dtype}})
+                self.used.add(name)
+                self.previous = made[key_of(got)] = name
+        return made
+
+    def _placed(self, call: Call) -> None:
+        import keras
+
+        operation = call.operation
         if id(operation) in self.whole.flat:
             self._laid_flat(call)
             return
@@ -340,7 +380,8 @@ class _Body:
         self._holds(operation)
         if self.training is not None and is_trained(operation):
             call = replace(call, named={**call.named, "training": self.training})
-        if id(operation) in self.made:
+        is_layer = isinstance(operation, keras.layers.Layer)
+        if id(operation) in self.made and is_layer:
             self._again(call)
         elif isinstance(operation, keras.layers.Layer) and model_in(operation):
             self._model(call, model_in(operation))
@@ -366,7 +407,8 @@ class _Body:
                 raise Refused(f"cannot be computed: {first_sentence(error)}") from error
             if wrong:
                 raise Refused(f"takes rows together, which know nothing of one another: {wrong}")
-            self._item(target, arguments, operation.name, replace(call, named=named), first)
+            name = operation.name if operation.name not in self.used else self._new_name(operation.name)
+            self._item(target, arguments, name, replace(call, named=named), first)
         self.made.setdefault(id(operation), self.previous)
 
     def _holds(self, operation: Any) -> None:

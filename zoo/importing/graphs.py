@@ -102,7 +102,7 @@ def sharing(model: Any) -> set[int]:
     """
     import keras
 
-    callers, around, names = dict[int, set[int]](), dict[int, set[int]](), dict[str, set[int]]()
+    callers, around, named = dict[int, set[int]](), dict[int, set[int]](), list[tuple[int, Any]]()
     waiting, steps, seen = [model], set[int](), set[int]()
     while waiting:
         graph = waiting.pop()
@@ -118,12 +118,16 @@ def sharing(model: Any) -> set[int]:
                 around.setdefault(id(inner), set()).add(id(graph))
                 waiting.append(inner)
                 steps |= {id(inner)} - {id(operation)}
+            named.append((id(graph), operation))
             if operation.weights:
                 callers.setdefault(id(operation), set()).add(id(graph))
-                names.setdefault(operation.name, set()).add(id(operation))
     flat = set[int]().union(*(one for one in callers.values() if len(one) > 1))
     while more := set[int]().union(*(around.get(one, set()) for one in flat)) - flat:
         flat |= more
+    names = dict[str, set[int]]()
+    for graph_id, operation in named:  # in one graph
+        if graph_id in flat | {id(model)} and id(operation) not in flat:
+            names.setdefault(operation.name, set()).add(id(operation))
     alike = any(len(one) > 1 for one in names.values())
     return set() if alike or steps & flat else flat - {id(model)}
 

@@ -389,8 +389,14 @@ class _Unfolding(Bodies):
         last = frame.nodes[-1] if frame.nodes and frame.previous == frame.nodes[-1].name else None
         if last is None or is_told(last.path, {one.path for one in self.program.problems}):
             return False
+        end = LIKELIHOODS[self.spec.likelihood]
         width = last.arguments.get("filters", last.arguments.get("units"))
-        ends = width == size and last.arguments.get("activation") in ("sigmoid", "softmax")
+        item = (self.program.sections.get("decoder") or (None,))[-1]
+        said = [item.arguments.get(key) for key in ("filters", "units")] if isinstance(item, Call) else []
+        ends = (
+            width == size and width in said and "rnn" not in last.layer.lower() and last.layer not in catalogue.STATES
+        )
+        ends = ends and end in ("sigmoid", "softmax") and last.arguments.get("activation") == end
         if ends:
             end = f"the decoder ends in `{last.arguments['activation']}` over the input's {size}"
             wrong = f"{end}, and the layer that rebuilds the input comes after it"
