@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo import clusters, racing, runs, selection, tuning
+from zoo import clusters, racing, runs, tuning
 from zoo.clusters import Cluster
 from zoo.errors import ZooError
 from zoo.meeting import meet
@@ -211,7 +211,7 @@ def test_a_worker_that_is_killed_in_a_trial_costs_nothing_but_time(workshop, mac
 
 
 @pytest.fixture
-def specs(tmp_path, monkeypatch) -> Path:
+def specs(tmp_path, listing) -> Path:
     """A folder of five small specs."""
     made = tmp_path / "specs"
     made.mkdir()
@@ -219,12 +219,8 @@ def specs(tmp_path, monkeypatch) -> Path:
         spec = {"spec": 1, "name": f"of{units}", "family": "mlp", "classes": 2, "input": {"shape": [30]}}
         spec |= {"l2": 0, "parameters": 33 * units + 2, "layers": [{"Dense": units}, "ReLU"]}
         (made / f"of{units}.yaml").write_text(json.dumps(spec))
-    monkeypatch.setattr(selection, "_FOLDERS", [])
-    selection.add(made)
-    yield made
-    selection._FOLDERS.clear()
-    selection.files.cache_clear()
-    selection.names.cache_clear()
+    listing(made)
+    return made
 
 
 def test_a_race_on_a_cluster_whose_worker_is_killed_gives_the_table_of_one_process(

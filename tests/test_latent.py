@@ -447,3 +447,17 @@ def test_a_contraction_finds_names_beside_those_of_the_spec():
     spec = {**{key: one for key, one in CONTRACTED.items() if key != "input"}, "inputs": inputs, "encoder": encoder}
 
     assert [one.name for one in zoo.build(spec).layers][-1] == "contraction_1"
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "units"),
+    [("gaussian", 8), ("bernoulli", 4), ("bernoulli", "$w")],
+    ids=["another end", "another width", "one width of some"],
+)
+def test_a_decoder_that_ends_otherwise_than_its_end_is_taken_as_it_is(likelihood, units):
+    body = {"encoder": [{"Dense": "$w"}], "latent": {"Dense": 2}}
+    body["decoder"] = [{"Dense": {"units": units, "activation": "sigmoid"}}]
+    head = {"spec": 1, "name": "it", "family": "ae", "input": {"shape": [8]}, "likelihood": likelihood}
+    found = zoo.load(head | body | {"let": {"w": {"values": [4, 8, 16], "default": 8}}})
+
+    assert zoo.build(found).get_layer("decoder").layers[-1].name == "reconstruction"

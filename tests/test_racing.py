@@ -24,7 +24,7 @@ WIDTHS = {"wide": 32, "middle": 16, "small": 8, "thin": 2, "narrow": 1, "wild": 
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
+def folder(tmp_path, listing) -> Path:
     """A folder of six small specs, one of which diverges."""
     made = tmp_path / "specs"
     made.mkdir()
@@ -38,12 +38,8 @@ def folder(tmp_path, monkeypatch) -> Path:
         rate = 1e14 if name == "wild" else 0.01
         spec |= {"l2": 0, "train": {"optimizer": {"SGD": {"learning_rate": rate}}, "epochs": 5}}
         (made / f"{name}.yaml").write_text(json.dumps(spec))
-    monkeypatch.setattr(selection, "_FOLDERS", [])
-    selection.add(made)
-    yield made
-    selection._FOLDERS.clear()
-    selection.files.cache_clear()
-    selection.names.cache_clear()
+    listing(made)
+    return made
 
 
 OURS = {"max_parameters": 1100, "family": "mlp", "epochs": 9}

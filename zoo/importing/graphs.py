@@ -98,7 +98,7 @@ def calls_of(model: Any) -> list[Call]:
 def sharing(model: Any) -> set[int]:
     """The models inside a model that call a layer which another of them calls, or the model itself, and those around.
 
-    None where two layers in them are called alike, or one is called at each step: they cannot be laid out in one graph.
+    Empty where two layers in them are called alike, or one is called at each step: no graph can hold all of them.
     """
     import keras
 

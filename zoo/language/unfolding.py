@@ -375,35 +375,34 @@ class _Unfolding(Bodies):
     def _reconstruction(self, frame: Frame) -> None:
         """The end of a decoder: the input's shape, under the activation that the likelihood needs."""
         size = self.spec.shape[-1] if self.spec.shape else 1
-        if size is None or self._rebuilds_twice(frame, size):  # or the data will say
+        if size is None:  # the data will say
             return
         named = {"name": "reconstruction", "activation": LIKELIHOODS[self.spec.likelihood]}
         if self.spec.kind == "image":
             last: dict[str, Any] = {"Conv2D": {"filters": size, "kernel_size": 3, "padding": "same", **named}}
         else:
             last = {"Dense": {"units": size, **named}}
-        self._ours(last, frame, ("decoder",))
+        if not self._rebuilds_twice(last):
+            self._ours(last, frame, ("decoder",))
 
-    def _rebuilds_twice(self, frame: Frame, size: int) -> bool:
-        """Whether a decoder ends as its end does, to which another would be added."""
-        last = frame.nodes[-1] if frame.nodes and frame.previous == frame.nodes[-1].name else None
-        if last is None or is_told(last.path, {one.path for one in self.program.problems}):
-            return False
-        end = LIKELIHOODS[self.spec.likelihood]
-        width = last.arguments.get("filters", last.arguments.get("units"))
+    def _rebuilds_twice(self, added: Mapping[str, Any]) -> bool:
+        """Whether the text of a decoder ends in the layer that is added to it, under an activation that tells so."""
+        ((layer, body),) = added.items()
         item = (self.program.sections.get("decoder") or (None,))[-1]
-        said = [item.arguments.get(key) for key in ("filters", "units")] if isinstance(item, Call) else []
-        ends = (
-            width == size and width in said and "rnn" not in last.layer.lower() and last.layer not in catalogue.STATES
+        if not isinstance(item, Call) or item.target not in (layer, f"{layer}Transpose"):
+            return False
+        given, size = (
+            {**self.defaults.get(item.target, {}), **item.arguments},
+            "units" if "units" in body else "filters",
         )
-        ends = ends and end in ("sigmoid", "softmax") and last.arguments.get("activation") == end
-        if ends:
-            end = f"the decoder ends in `{last.arguments['activation']}` over the input's {size}"
-            wrong = f"{end}, and the layer that rebuilds the input comes after it"
-            expected = "this layer under `head`, or none of it: it is added"
-            self.problems.append(Problem(wrong, expected, "", last.path, last.mark))
-            self.whole = False
-        return ends
+        alike = given.get(size) == body[size] and given.get("activation") == body["activation"]
+        if not alike or body["activation"] not in ENDS:
+            return False
+        wrong = f"the decoder ends in `{body['activation']}` over the input's {body[size]}"
+        wrong += ", and the layer that rebuilds the input comes after it"
+        self._wrong(item.path, wrong, "this layer under `head`, or none of it: it is added")
+        self.whole = False
+        return True
 
     def _ours(self, item: dict[str, Any], frame: Frame, path: Path) -> None:
         """An item that the language adds at the end of a part."""
