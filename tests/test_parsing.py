@@ -235,7 +235,7 @@ def test_a_byte_order_mark_is_passed_over():
 
 
 def test_a_file_too_large_to_be_a_spec_is_refused_unread():
-    assert said(b"a: 1\n" * 200_001) == ["f:1:1: 1,000,005 bytes; expected a spec of 1,000,000 at most"]
+    assert said(b"a: 1\n" * 4_000_001) == ["f:1:1: 20,000,005 bytes; expected a spec of 20,000,000 at most"]
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,9 @@ def _laid_out(
                 if wrong := _across(node, tensors):
                     raise _Together(wrong)
                 made = layers.get(node.reuses) or _layer(node, tensors, how, seed, portable, name)
-                results = made(*_given(node, tensors), **_named(node, tensors))
+                given, named = _given(node, tensors), _named(node, tensors)
+                results = made(*given, **named)
+                _complete(made, given, named)
             if node.still:  # now that the layers and variables inside it are there, which the argument does not reach
                 made.trainable = False
         except ZooError as error:  # of layers in a model inside the model
@@ -200,6 +202,16 @@ def _laid_out(
     if refused:
         raise ZooError(*refused.values())
     return [tensors[name] for name in network.outputs]
+
+
+def _complete(layer: Any, given: list[Any], named: Mapping[str, Any]) -> None:
+    """Have the activations that a layer holds make their weights, as Keras does when it first computes."""
+    import keras
+    from keras.src.backend import compute_output_spec
+
+    if isinstance(layer, keras.layers.Layer) and not all(one.built for one in layer._flatten_layers()):
+        with keras.name_scope(layer.name):
+            compute_output_spec(layer.call, *given, **named)
 
 
 def _one(values: Iterable[Any]) -> Any:

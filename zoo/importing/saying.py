@@ -27,7 +27,7 @@ UNSAID = ("name", "trainable", "dtype")
 SIZED = ("kernel_size", "strides", "pool_size", "dilation_rate", "size", "padding", "cropping")
 """Arguments for which one number stands for a row of equal ones."""
 
-MOST = 50_000
+MOST = 1_000_000
 """So many numbers may a constant of an operation hold: with more, a spec were too large to be read."""
 
 PREVIOUS = object()

@@ -336,8 +336,8 @@ def numbered(argument: str, given: Any) -> list[tuple[str, Any]]:
     return [(f"{argument}_{index}" if index else argument, one) for index, one in enumerate(several)]
 
 
-SLOPED = ("LeakyReLU", "ELU", "ReLU", "Softmax")
-"""Layers without weights that may stand as an `activation` with arguments: `activation: {LeakyReLU: {...}}`."""
+SLOPED = ("LeakyReLU", "PReLU", "ELU", "ReLU", "Softmax")
+"""Layers that may stand as an `activation` with arguments: `activation: {LeakyReLU: {...}}`."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "padding": ("valid", "same"),

@@ -56,10 +56,13 @@ def fold(data: Mapping[str, Any]) -> Data:
     flat = dict(data)
     if {"variants", "extends", "defaults"} & set(flat) or expressions.holds(flat.get("let")):
         return flat
+    given = flat.get("let", {})
+    tables = {name: [number] for number, name in enumerate(given) if isinstance(given[name], list)}
+    flat |= {"let": {**given, **tables}} if tables else {}  # short ones in the place of constants, however long
     meant = _unfolded(flat)
     named = _named(flat, meant) if meant else None
     if meant is None or named is None:
-        return flat
+        return dict(data)
     wanted, made = _meaning(meant), [flat]
     grouped = _grouped(named[0])
     for begin in (named, *([(grouped, named[1])] if grouped != named[0] else [])):
@@ -73,7 +76,8 @@ def fold(data: Mapping[str, Any]) -> Data:
             made += (
                 [bare] if (bare := _with_nameless_operations(found)) != found and _proved([(1, bare)], wanted) else []
             )
-    return min(made, key=lambda one: (len(text := dumping.dump(one).split("\n")), sum(map(len, text))))
+    best = min(made, key=lambda one: (len(text := dumping.dump(one).split("\n")), sum(map(len, text))))
+    return {**best, "let": given} if tables else best
 
 
 def _grouped(data: Data) -> Data:

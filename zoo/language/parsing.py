@@ -22,7 +22,7 @@ from zoo.errors import Mark, Problem
 Path = tuple[str | int, ...]
 Marks = dict[Path, Mark]
 
-LARGEST, DEEPEST = 1_000_000, 60
+LARGEST, DEEPEST = 20_000_000, 60
 FARTHEST, FLOATED = 1e15, 3.4028235e38
 """The whole numbers beyond which nothing in a spec lies, and those with a point: float32 has none beyond."""
 
@@ -54,7 +54,7 @@ LAYER = re.compile(rf"(?=.*[A-Za-z0-9]){_SCOPE}(>{_SCOPE})*")
 LAYERS = "letters a to z or A to Z, digits, `.` and `>`, behind the first also `_` and `-`"
 """What layers may be called: what TensorFlow takes as the name of a scope, and of what is computed in it."""
 
-MOST = 1_000_000
+MOST = 2_000_000
 """So many values may a mapping of Python hold that is read as a spec."""
 _MANY = f"more than {MOST:,} values"
 _SAID = {
