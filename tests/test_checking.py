@@ -98,6 +98,13 @@ def test_data_that_are_not_there_are_told_once_and_beside_the_specs_problems(des
     assert "nothing.npz is not there" in wrong and "did you mean `filters`?" in wrong
 
 
+def test_a_run_that_weights_name_is_looked_for(desk, capsys):
+    (desk / "conv.yaml").write_text(f"{CONV}weights: run:first\n")
+    code, _, wrong = check(capsys, "conv.yaml")
+
+    assert code == 1 and wrong.startswith("conv.yaml:8:1: weights: no run `first`: runs/first holds no plan.json; ")
+
+
 def test_the_ends_of_ranges_are_built_as_the_data_have_them(desk):
     description = dataset.load(desk / "pixels.npz").description
     text = CONV.replace("kernel_size: 3}, Flatten", "kernel_size: 3, padding: same}, MaxPooling2D: {pool_size: $wide}")

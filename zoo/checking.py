@@ -16,13 +16,13 @@ from zoo.meeting import Plan, alone, meet
 
 
 def problems(spec: Spec, description: Description | None, build: bool, counted: bool = True) -> list[Problem]:
-    """What is wrong with a spec on described data, and with `build` once it is built, as these data have it.
+    """What is wrong with a spec on described data, with `build` once it is built as these data have it, or by itself.
 
     A spec that does not fit the data is built as it stands: what is wrong with it besides is told as well.
     With `counted`, the parameters and FLOPs that its own file states are compared as well.
     """
     if description is None:
-        return built(spec, None, counted) if build else []
+        return built(spec, None, counted) if build else _without_weights(spec)
     try:
         plan, refused = meet(api.with_weights(spec), description), []
     except ZooError as error:
@@ -30,6 +30,15 @@ def problems(spec: Spec, description: Description | None, build: bool, counted: 
         spec = spec.adapted(**dict.fromkeys(unknown, 2))  # that nothing states them is no mistake where data do
         plan, refused = None, list(error.problems)
     return [*refused, *(built(spec, plan, counted) if build else [])]
+
+
+def _without_weights(spec: Spec) -> list[Problem]:
+    """Why a spec cannot begin with the weights of the run that it names."""
+    try:
+        api.with_weights(spec)
+    except ZooError as error:
+        return list(error.problems)
+    return []
 
 
 def built(spec: Spec, plan: Plan | None, counted: bool) -> list[Problem]:

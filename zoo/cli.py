@@ -353,7 +353,8 @@ def check(given: tuple[str, ...], changes: dict[str, Any], build: bool, data: st
         try:
             found, wrong = selection.all_in(spec, changes)
             wrong = [*wrong, *selection.by_variant({one.name: selection.unreachable(one) for one in found})]
-            if not wrong and (build or description is not None):
+            runs = any(str(one.data.get("weights")).startswith("run:") for one in found)
+            if not wrong and (build or description is not None or runs):
                 if build:
                     console.quiet_tensorflow()
                 from zoo import checking
