@@ -190,8 +190,16 @@ def test_a_bomb_of_aliases_does_not_go_off():
                     "or quotes around text that holds `: `"),
         ("a:\n  b: 1\n c: 2", "f:3:2: what stands here belongs to nothing above; expected `key: value` right under "
                               "the key above, and nothing after a closing quote or bracket"),
-        ("a:\n  - b\n  c", "f:3:3: a line without a colon; expected `key: value`"),
-        ("- a\nb: 1", "f:2:1: not in line with the list above; expected `- ` right under the `- ` above"),
+        ("a:\n  - b\n  c", "f:3:3: `c` stands in line with a list and has no `- `; expected `- c`, or another "
+                            "indentation"),
+        ("- a\nb: 1", "f:2:1: `b` stands in line with a list and has no `- `; expected `- b`, or another indentation"),
+        ("- a\n-  b\n # c\nd", "f:4:1: `d` stands in line with a list and has no `- `; expected `- d`, or another "
+         "indentation"),
+        ("a:\n  b: 1\n  - c", "f:2:3: `b` stands in line with a list and has no `- `; expected `- b`, or another "
+         "indentation"),
+        ("a:\n  b # one\n  - c: 1", "f:2:3: `b` stands in line with a list and has no `- `; expected `- b`, or another "
+         "indentation"),
+        ("- a\n\n  b: 1", "f:1:3: `a` has no colon, with arguments below it; expected `a:`"),
         ("a: - b", "f:1:4: a `- ` that cannot stand here; expected list items on lines of their own"),
         (r'a: "\d"', "f:1:5: a backslash that means nothing in double quotes; "
                      "expected single quotes, or two backslashes"),
@@ -204,6 +212,54 @@ def test_what_is_no_yaml_is_said_with_its_place(text, problem):
 
     assert value is None
     assert [str(one) for one in problems] == [problem]
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "problems"),
+    [
+        ("- a # one\n    b: 1\n    c: yes", [{"a": {"b": 1, "c": True}}], [
+            "f:1:3: `a` has no colon, with arguments below it; expected `a:`",
+            "f:3:5: [0].a.c: `yes` is no word of the language; expected true or false, or quotes around text; "
+            "did you mean `true`?",
+        ]),
+        ("- a: b: no # c: d", [{"a": {"b": False}}], [
+            "f:1:3: `a:` and `b:` on one line; expected `a: {b: no}`",
+            "f:1:6: [0].a.b: `no` is no word of the language; expected true or false, or quotes around text; "
+            "did you mean `false`?",
+        ]),
+        ("- z\n-a: 1\n-B:\n    c: no", ["z", {"a": 1}, {"B": {"c": False}}], [
+            "f:2:1: a `-` without a space behind it; expected `- a`",
+            "f:3:1: a `-` without a space behind it; expected `- B`",
+            "f:4:5: [2].B.c: `no` is no word of the language; expected true or false, or quotes around text; "
+            "did you mean `false`?",
+        ]),
+        ("- A: 1\nB: no\n- C", [{"A": 1}, {"B": False}, "C"], [
+            "f:2:1: `B` stands in line with a list and has no `- `; expected `- B`, or another indentation",
+            "f:2:1: [1].B: `no` is no word of the language; expected true or false, or quotes around text; "
+            "did you mean `false`?",
+        ]),
+        ("- A:\nb: no\nc: 2\n- D", [{"A": {"b": False, "c": 2}}, "D"], [
+            "f:2:1: `b` is not indented under `A`; expected it deeper",
+            "f:2:1: [0].A.b: `no` is no word of the language; expected true or false, or quotes around text; "
+            "did you mean `false`?",
+        ]),
+    ],
+)  # fmt: skip
+def test_where_it_is_plain_what_a_slip_of_syntax_meant_the_rest_is_read(text, value, problems):
+    found, _, told = parse(text.encode(), "f")
+
+    assert (found, list(map(str, told))) == (value, problems)
+
+
+@pytest.mark.parametrize("text", ["- a\n-A:\n  b: 1", "- A: 1\nB:\n  c: 1", "- a: 1\nb: 1", "- a\n  b: 1", "a: b: 1"])
+def test_where_it_is_not_plain_nothing_is_read(text):
+    found, _, told = parse(text.encode(), "f")
+
+    assert found is None and len(told) == 1
+
+
+def test_so_many_slips_of_syntax_are_told():
+    assert len(said("- z\n" + "-a: 1\n" * 100)) == parsing.SLIPS
 
 
 def test_what_was_found_before_a_slip_of_syntax_is_said_too():

@@ -13,6 +13,7 @@ import math
 import numbers
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -56,6 +57,8 @@ LAYERS = "letters a to z or A to Z, digits, `.` and `>`, behind the first also `
 
 MOST = 2_000_000
 """So many values may a mapping of Python hold that is read as a spec."""
+SLIPS = 20
+"""So many slips of syntax are told at most."""
 _MANY = f"more than {MOST:,} values"
 _SAID = {
     "found a tab": ("a tab", "spaces for indentation"),
@@ -97,7 +100,8 @@ def parse(content: bytes, file: str) -> tuple[Any, Marks, list[Problem]]:
     """Read the bytes of one YAML document.
 
     Returns the value, the place of each of its parts by path (a key for an entry, the item in a list), and the
-    problems; after a problem of syntax the value is None. What could not be read stands in the value as None.
+    problems; after a problem of syntax the value is None, unless it is plain what was meant. What could not be read
+    stands in the value as None.
     """
     if len(content) > LARGEST:
         return None, {}, [Problem(f"{len(content):,} bytes", f"a spec of {LARGEST:,} at most", mark=Mark(file, 1, 1))]
@@ -111,12 +115,24 @@ def parse(content: bytes, file: str) -> tuple[Any, Marks, list[Problem]]:
     if odd:
         wrong = f"the character U+{ord(odd.group()):04X} cannot be printed"
         return None, {}, [Problem(wrong, "plain text", mark=_end(text[: odd.start()], file))]
-    reader = _Reader(text, file)
-    try:
-        value = reader.document()
-    except (yaml.YAMLError, ValueError, OverflowError) as error:  # ValueError: an escape, in YAML read by Python
-        return None, reader.marks, [*reader.problems, _syntax(error, text, file)]
-    return value, reader.marks, reader.problems
+    told, moved = list[Problem](), list[_Put]()
+    while True:
+        reader = _Reader(text, file)
+        try:
+            value = reader.document()
+        except (yaml.YAMLError, ValueError, OverflowError) as error:  # ValueError: an escape, in YAML read by Python
+            value, slip = None, _syntax(error, text, file)
+            told.append(replace(slip.problem, mark=_before(slip.problem.mark, moved)))
+            if slip.put and len(told) < SLIPS:  # it is plain what was meant: what else is wrong is told as well
+                for one in slip.put:
+                    text = one.into(text)
+                moved += slip.put
+                continue
+        if not told:
+            return value, reader.marks, reader.problems
+        found = [*told, *(replace(one, mark=_before(one.mark, moved)) for one in reader.problems)]
+        found.sort(key=lambda one: (one.mark.line, one.mark.column) if one.mark else (0, 0))
+        return value, {path: _before(mark, moved) for path, mark in reader.marks.items()}, found
 
 
 def head(content: bytes, until: Sequence[str]) -> dict[str, Any]:
@@ -206,7 +222,40 @@ def problem_at(marks: Marks, path: Path, wrong: str, expected: str = "", hint: s
     return Problem(wrong, expected, hint, written(path), place_of(marks, path))
 
 
-def _syntax(error: Exception, text: str, file: str) -> Problem:
+@dataclass(frozen=True)
+class _Put:
+    """Signs that belong into a line, which counts from 0, at a column."""
+
+    line: int
+    column: int
+    signs: str
+
+    def into(self, text: str) -> str:
+        """The text with them."""
+        lines = text.splitlines(keepends=True)
+        here = lines[self.line]
+        lines[self.line] = here[: self.column] + self.signs + here[self.column :]
+        return "".join(lines)
+
+
+@dataclass(frozen=True)
+class _Slip:
+    """What is wrong with the syntax of a text, and what would put it right, if that is plain."""
+
+    problem: Problem
+    put: tuple[_Put, ...] = ()
+
+
+def _before(mark: Any, moved: Sequence[_Put]) -> Any:
+    """A place in a text before these signs were put in."""
+    column = mark.column if mark else 0
+    for one in reversed(moved):
+        if one.line == mark.line - 1 and one.column < column - 1:
+            column = max(column - len(one.signs), one.column + 1)
+    return replace(mark, column=column) if moved and mark else mark
+
+
+def _syntax(error: Exception, text: str, file: str) -> _Slip:
     says = str(getattr(error, "problem", None) or str(error).splitlines()[0])
     mark = getattr(error, "problem_mark", None)
     wrong, expected = next((said for part, said in _SAID.items() if part in says), (says, ""))
@@ -217,7 +266,7 @@ def _syntax(error: Exception, text: str, file: str) -> Problem:
             line = "".join(text.splitlines()[at.line : at.line + 1]) if at else ""
             if at and (cut := _COMPUTED.search(line, 0, at.column + 1)):
                 wrong, expected = f"`{cut[0]}` begins a bracket of YAML's", "quotes around text that holds one"
-                return Problem(wrong, expected, mark=Mark(file, at.line + 1, cut.start() + 1))
+                return _Slip(Problem(wrong, expected, mark=Mark(file, at.line + 1, cut.start() + 1)))
     if mark and "cannot start any token" in says:
         sign = text[mark.index]
         wrong, expected = f"the sign {sign} cannot begin a word", "quotes around text that begins with a special sign"
@@ -225,16 +274,87 @@ def _syntax(error: Exception, text: str, file: str) -> Problem:
             wrong, expected = _SAID["found a tab"]
     before = "did not find expected key" in says  # a first item is a key, and the second, a true item, is refused
     dashed = before or any(one in says for one in ("'-' indicator", "mapping values", "expected ':'"))
+    lines = text.splitlines()
     for at in range(mark.line - before, mark.line + 1) if mark and dashed else ():
-        line = "".join(text.splitlines()[at : at + 1])
+        line = "".join(lines[at : at + 1])
         if glued := re.match(r" *-(?=[A-Za-z])", line):
             word = line[glued.end() :].split(":")[0].strip()
-            return Problem("a `-` without a space behind it", f"`- {word}`", mark=Mark(file, at + 1, glued.end()))
-    if mark and "mapping values are not allowed" in says and (dash := _deeper(text.splitlines(), mark.line)):
-        return Problem(*_SAID["expected '-' indicator"], mark=Mark(file, mark.line + 1, dash))
+            problem = Problem("a `-` without a space behind it", f"`- {word}`", mark=Mark(file, at + 1, glued.end()))
+            return _Slip(problem, (_Put(at, glued.end(), " "),) * _stands(lines, at, glued.end() - 1, glued.end() + 1))
+    if mark and "mapping values are not allowed" in says and (dash := _deeper(lines, mark.line)):
+        return _Slip(Problem(*_SAID["expected '-' indicator"], mark=Mark(file, mark.line + 1, dash)))
+    if mark and (slip := _slip(lines, mark.line, mark.column, file)):
+        return slip
     if mark and mark.index >= len(text.rstrip()):  # the end of the text: what is not closed there is its last sign
-        return Problem(wrong, expected, mark=_end(text.rstrip()[:-1], file))
-    return Problem(wrong, expected, mark=Mark(file, mark.line + 1, mark.column + 1) if mark else Mark(file, 1, 1))
+        return _Slip(Problem(wrong, expected, mark=_end(text.rstrip()[:-1], file)))
+    place = Mark(file, mark.line + 1, mark.column + 1) if mark else Mark(file, 1, 1)
+    return _Slip(Problem(wrong, expected, mark=place))
+
+
+_LINE = re.compile(r"(?P<indent> *)(?P<dash>- +)?(?P<word>[A-Za-z_][\w.]*)(?P<colon>:)?(?P<more> +[^#\s].*?)? *(#.*)?")
+"""A line of a list or of a mapping: a word, and what stands behind its colon."""
+
+
+def _slip(lines: Sequence[str], at: int, column: int, file: str) -> _Slip | None:
+    """What a line lacks that cannot be read, or the one before it; None if unsure.
+
+    A colon that is missing behind a word, a dash that is missing before it, two keys on one line.
+    """
+    if at >= len(lines):
+        return None
+    here, starts = _LINE.fullmatch(lines[at]), len(lines[at]) - len(lines[at].lstrip())
+    dashed = lines[at][starts:].startswith("- ")
+    if here and here["colon"] and here["more"] and (here["dash"] or here["word"][0].isupper()):
+        inner = re.match(r" +(\w+): ", here["more"])
+        if inner and here.end("colon") <= column:
+            more, begins = here["more"].strip(), here.end("more") - len(here["more"].lstrip())
+            mark = Mark(file, at + 1, here.start("word") + 1)
+            wrong = f"`{here['word']}:` and `{inner[1]}:` on one line"
+            put = (_Put(at, here.end("more"), "}"), _Put(at, begins, "{"))
+            return _Slip(Problem(wrong, f"`{here['word']}: {{{more}}}`", mark=mark), put)
+    before = next((one for one in range(at - 1, -1, -1) if lines[one].partition("#")[0].strip()), None)
+    above = None if before is None else _LINE.fullmatch(lines[before])
+    if before is None or above is None:
+        return None
+    word, begins = above["word"], above.start("word")
+    bare = not (above["colon"] or above["more"])
+    if bare and above["dash"] and here and here["colon"] and not dashed and starts >= begins:
+        wrong, mark = f"`{word}` has no colon, with arguments below it", Mark(file, before + 1, begins + 1)
+        deep = starts > begins  # or else what stands below it would stand beside it
+        return _Slip(Problem(wrong, f"`{word}:`", mark=mark), (_Put(before, above.end("word"), ":"),) * deep)
+    if dashed and not above["dash"] and starts == begins and (bare or above["more"]):
+        return _undashed(lines, before, begins, word, file)
+    if here and not dashed and above["dash"] and starts == above.start("dash"):
+        if above["colon"] and not above["more"] and here["colon"]:
+            return _shallow(lines, at, starts, (here["word"], word), file)
+        return _undashed(lines, at, starts, here["word"], file)
+    return None
+
+
+def _shallow(lines: Sequence[str], at: int, column: int, words: tuple[str, str], file: str) -> _Slip:
+    """What belongs to the item above and stands in line with it, with all that follows there."""
+    put = list[_Put]()
+    for number, line in enumerate(lines[at:], at):
+        if (indented := len(line) - len(line.lstrip())) < column or line[indented:].startswith("- "):
+            break
+        put.append(_Put(number, column, "    "))
+    problem = Problem(
+        "`{}` is not indented under `{}`".format(*words), "it deeper", mark=Mark(file, at + 1, column + 1)
+    )
+    return _Slip(problem, tuple(put))
+
+
+def _undashed(lines: Sequence[str], at: int, column: int, word: str, file: str) -> _Slip:
+    wrong, expected = f"`{word}` stands in line with a list and has no `- `", f"`- {word}`, or another indentation"
+    meant = word[0].isupper() and _stands(lines, at, column, column + 2)
+    return _Slip(Problem(wrong, expected, mark=Mark(file, at + 1, column + 1)), (_Put(at, column, "- "),) * meant)
+
+
+def _stands(lines: Sequence[str], at: int, dash: int, word: int) -> bool:
+    """Whether what follows a line is no part of its item, or stands deeper than the item's word."""
+    after = next((one for one in lines[at + 1 :] if one.partition("#")[0].strip()), "")
+    indented = len(after) - len(after.lstrip())
+    return indented <= dash or indented > word
 
 
 def _deeper(lines: Sequence[str], at: int) -> int:

@@ -455,6 +455,8 @@ def of_several(item: Mapping[str, Any]) -> tuple[str, str, str]:
     inside, first = next((key for key in item if key in OURS), ""), next(iter(item), "")
     hint = f"{first}: {{{inside}: ..., ...}}" if inside and first not in (*ALONE, *OURS) else ""
     expected = ALONE.get(first, "a layer, its arguments in braces")
+    if first[:1].isupper() and (later := [key for key in item if key[:1].isupper() and key != first]):
+        expected = f"`{later[0]}` in an item of its own, behind `- `"
     return f"an item has one key, this has {keys}", expected, hint
 
 
