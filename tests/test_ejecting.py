@@ -300,7 +300,7 @@ def test_a_nested_block_that_states_its_shape_is_called_on_several_sizes(more):
     ours, _ = assert_same(flat)
 
     assert [one.shape for one in ours.get_layer("p").inputs] == [(None, None, None, 4)]
-    costs = {row.name: row.flops for row in measure(flat, ours)}
+    costs = {row.name: row.flops for row in measure(flat)}
     assert (costs["p/conv2d"], costs["q"]) == (2 * 8 * 8 * 4 * 4 * 9, 2 * 4 * 4 * 4 * 4 * 9)
 
 
@@ -319,7 +319,7 @@ def test_what_is_reused_on_several_sizes_inside_is_measured_as_far_as_it_can_be(
     flat = written(items, input={"shape": [16, 16, 3]}, blocks=blocks)
     ours, _ = assert_same(flat)
 
-    assert sum(row.parameters for row in measure(flat, ours)) == ours.count_params()
+    assert sum(row.parameters for row in measure(flat)) == ours.count_params()
 
 
 def test_a_nested_chain_is_a_sequential_that_holds_its_layers():

@@ -1585,10 +1585,6 @@ REFUSALS = {
         told_and_not,
         "the layer `inner` is a model called with and without `training`; expected the same in each call",
     ),
-    "some of the rows": (
-        lambda: on((4,), lambda rows: rows[0]),
-        "the layer `get_item` takes [0] of its tensor, some of the rows of a batch; expected all of them, [:, ...]",
-    ),
     "an operation that runs code": (
         lambda: on((4,), lambda rows: keras.ops.vectorized_map(keras.ops.sum, rows)),
         "the layer `vectorized_map` is the operation VectorizedMap, which is none of keras.ops that a spec knows; "

@@ -195,7 +195,7 @@ def test_no_weight_of_a_frozen_layer_is_trained_or_penalised_in_a_model_or_an_ej
         assert one.weights
         assert [variable.path for variable in one.trainable_variables] == []
         assert layer == "VectorQuantizer" or one.losses == []  # whose loss is no penalty
-    assert measuring.total(measuring.measure(flat, model))[1] == 0
+    assert measuring.total(measuring.measure(flat))[1] == 0
 
 
 def test_layers_that_hold_weights_are_all_of_that_table():
@@ -358,7 +358,7 @@ def test_a_block_at_each_step_costs_so_often_as_there_are_steps():
     spec = zoo.load(_film([EACH, {"reuse": {"layer": "each", "from": "input", "name": "more"}},
                            {"Add": {"from": ["each", "more"]}}, {"LSTM": 6}]))  # fmt: skip
     flat, problems = unfolding.unfold(spec.fill())
-    rows = {one.name: one for one in measuring.measure(flat, lower(flat, Plain()))}
+    rows = {one.name: one for one in measuring.measure(flat)}
 
     assert not problems
     assert rows["each/conv"].flops == 2 * 4 * 6 * 6 * 9 * 5
@@ -371,7 +371,7 @@ def test_a_block_at_each_step_of_steps_that_data_will_count_has_no_costs_yet():
     blocks = {"part": {"nested": True, "layers": [{"Dense": 4}, {"Dense": 3}]}}
     flat, _ = unfolding.unfold(zoo.load(_spec(layers, shape=(None, 4), blocks=blocks)).fill())
 
-    assert {one.flops for one in measuring.measure(flat, lower(flat, Plain())) if "each" in one.name} == {None}
+    assert {one.flops for one in measuring.measure(flat) if "each" in one.name} == {None}
 
 
 def test_a_block_at_each_step_needs_steps():

@@ -257,10 +257,9 @@ def _written(text: str, to: str | None) -> None:
 
 def _layers(found: Any, flat: Any, as_json: bool) -> None:
     from zoo import measuring
-    from zoo.lowering import Plain, lower
 
     console.quiet_tensorflow()
-    rows = measuring.measure(flat, lower(flat, Plain()))
+    rows = measuring.measure(flat)
     parameters, trainable, flops = measuring.total(rows)
     if as_json:
         told = [

@@ -31,7 +31,7 @@ _SAME = (
 _MOVING: dict[str, Callable[[np.ndarray, Mapping[str, Any]], Any]] = {
     "Flatten": lambda row, _: row.reshape(1, -1),
     "Reshape": lambda row, given: row.reshape(1, *given["target_shape"]),
-    "ops.reshape": lambda row, given: row.reshape(1, *given["newshape"][1:]),
+    "ops.reshape": lambda row, given: row.reshape(-1 if -1 not in given["newshape"][1:] else 1, *given["newshape"][1:]),
     "ops.expand_dims": lambda row, given: np.expand_dims(row, given["axis"]),
     "ops.squeeze": lambda row, given: (
         np.squeeze(row[0])[None] if given.get("axis") is None else np.squeeze(row, given["axis"])

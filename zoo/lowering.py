@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 class Plain:
     """Lambda and p as plain numbers: Keras's own `L2` and `Dropout`. What a user and an export get."""
 
+    def __init__(self) -> None:
+        self.together: list[Problem] = []
+        """What was found to take rows together, or to move them: a network in which rows meet cannot be trained."""
+
     def l2(self, value: float) -> Any:
         """The regulariser of a kernel; none where lambda is 0."""
         import keras
@@ -54,6 +58,7 @@ class Adjustable(Plain):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.knobs: dict[str, Knob] = {}
 
     def l2(self, value: float) -> Any:
@@ -82,8 +87,10 @@ class Adjustable(Plain):
         return self.knobs.setdefault(value.name, Knob(value.name, float(value)))
 
 
-def lower(network: Network, how: Plain, seed: int | None = None, portable: bool = False) -> keras.Model:
-    """Build the Keras model of a network.
+def lower(
+    network: Network, how: Plain, seed: int | None = None, portable: bool = False, rows: int | None = None
+) -> keras.Model:
+    """Build the Keras model of a network, for any number of `rows` in a batch unless there is one.
 
     With a `seed` every initialiser and every random layer gets one of its own, derived from its name, so that two
     builds have equal weights whatever was built before. `portable` forgoes GPU kernels that run nowhere else.
@@ -100,7 +107,7 @@ def lower(network: Network, how: Plain, seed: int | None = None, portable: bool 
         if has != wanted:
             raise ZooError(f"Keras's {what} is {has}; expected {wanted}, which all figures here are computed with")
     _take_names(network)
-    sources = {one.name: keras.Input(one.shape, dtype=one.dtype, name=one.name) for one in network.inputs}
+    sources = {one.name: keras.Input(one.shape, rows, one.dtype, name=one.name) for one in network.inputs}
     results = _laid_out(network, sources, how, seed, portable, "")
     try:
         return keras.Model(_one(sources.values()), _one(results), name=_model_name(network.name))
@@ -167,17 +174,17 @@ def _laid_out(
     tensors, layers = dict(sources), dict[str, Any]()
     refused: dict[str, Problem] = {}
     for node in network.nodes:
-        name = within + node.name
+        name, across = within + node.name, ""
         if refused and any(one not in tensors for one in node.read()):
             continue
         try:
             with drawn_from(None if node.network else derive(seed, name, "initializers")):
-                if wrong := _across(node, tensors):
-                    raise _Together(wrong)
+                across = _across(node, tensors)
                 made = layers.get(node.reuses) or _layer(node, tensors, how, seed, portable, name)
                 given, named = _given(node, tensors), _named(node, tensors)
                 results = made(*given, **named)
                 _complete(made, given, named)
+                across = across or (together(results, bool(how.together)) if node.operation else "")
             if node.still:  # now that the layers and variables inside it are there, which the argument does not reach
                 made.trainable = False
         except ZooError as error:  # of layers in a model inside the model
@@ -188,20 +195,64 @@ def _laid_out(
             on = " and ".join(str(tuple(tensors[one].shape)) for one in node.read())
             said = f"{node.layer} `{name}`" if node.path.startswith("blocks.") else node.layer  # which of its calls
             wrong = f"Keras refuses {said} on {on}: {first_sentence(error)}"
-            if isinstance(error, _Together):
-                wrong = f"{said} on {on} takes rows together, which know nothing of one another: {error}"
+            across = str(error) if isinstance(error, _Together) else across
+            wrong = _rows_meet(node, said, tensors, across) if across else wrong
             added = re.fullmatch(r"(head|decoder)\.\w+", node.path)  # what a spec holds has a number there
             expected = f"a body for this {node.layer}, which its task adds, or a `head`" if added else ""
             if node.reuses and node.network and "incompatible" in wrong:
                 expected = f"`inputs: {{{node.network.input}: {{shape: ...}}}}` in its block, `null` for what is open"
             refused.setdefault(node.path, Problem(wrong, expected, "", node.path, node.mark))
             continue
+        if across:
+            wrong = _rows_meet(node, node.layer, tensors, across)
+            how.together.append(Problem(wrong, "", "", node.path, node.mark))
         layers[node.name] = made
         results = keras.tree.flatten(results)  # the states of several cells come in lists of their own
         tensors.update({output(node.name, index): one for index, one in enumerate(results)})
     if refused:
         raise ZooError(*refused.values())
     return [tensors[name] for name in network.outputs]
+
+
+def _rows_meet(node: Node, said: str, tensors: Mapping[str, Any], why: str) -> str:
+    on = " and ".join(str(tuple(tensors[one].shape)) for one in node.read())
+    return f"{said} on {on} takes rows together, which know nothing of one another: {why}"
+
+
+def mixed(model: Any) -> str:
+    """Why a model's answer for a row depends on the rows beside it, or may do so; an empty text if it does not.
+
+    What an operation does to the rows, a later one may undo: the model as a whole is tried, on some rows and on each.
+    """
+    import keras
+    import numpy as np
+
+    if any("string" in one.dtype for one in model.inputs):
+        return "it cannot be tried on texts"
+    near, count, refused = _NEARLY if {*HALF} & computed_in(model) else _NEAR, 5, ""
+
+    def run(rows: list[Any], which: slice) -> list[Any]:
+        found = model(_one([keras.ops.convert_to_tensor(one[which]) for one in rows]), training=False)
+        return [np.asarray(keras.ops.cast(one, "float32")) for one in keras.tree.flatten(found)]
+
+    for least, above in ((0, 2), (0, 9)):
+        dice = np.random.default_rng(above)
+        rows = [_some(one, dice, count, least, above) for one in model.inputs]
+        rows = [one * above if one.dtype.kind == "f" else one for one in rows]
+        try:
+            alone = [run(rows, slice(row, row + 1)) for row in range(count)]
+            again, together = run(rows, slice(None)), run(rows, slice(None))
+        except Exception as error:  # whatever operations raise on numbers of rows, or numbers, that they are not for
+            refused = refused or f"{count} rows cannot be computed: {first_sentence(error)}"
+            continue
+        if not all(map(np.array_equal, again, together)):
+            return "it draws"
+        sizes = [float(np.abs(one).max(initial=0)) or 1.0 for one in together]
+        together = [one / size for one, size in zip(together, sizes, strict=True)]
+        alone = [[one / size for one, size in zip(answers, sizes, strict=True)] for answers in alone]
+        if wrong := _apart(together, alone, near):
+            return wrong
+    return refused
 
 
 def _complete(layer: Any, given: list[Any], named: Mapping[str, Any]) -> None:
@@ -297,15 +348,13 @@ def _operation(node: Node) -> Callable[..., Any]:
         else:
             made = function(**constants, **dict(zip(free, given, strict=False)), **named)
         keras.tree.flatten(made)[0]._keras_history.operation.name = node.name
-        if wrong := together(made):
-            raise _Together(wrong)
         return made
 
     return called
 
 
 class _Together(ValueError):
-    """An operation that takes the rows of a batch together."""
+    """A layer that takes the rows of a batch for something else."""
 
 
 def _across(node: Node, tensors: Mapping[str, Any]) -> str:
@@ -322,7 +371,7 @@ def _across(node: Node, tensors: Mapping[str, Any]) -> str:
 def _over_rows(layer: str, arguments: Mapping[str, Any], rank: int) -> str:
     """Which axis of a layer, of one that it wraps or of its activation, goes over the rows; an empty text for none."""
     if layer in catalogue.IMAGES and rank < 4:
-        return "it takes them for the height of one image; expected images, [height, width, channels]"
+        raise _Together("it takes them for the height of one image; expected images, [height, width, channels]")
     for key in ("axis", "axes"):
         given = arguments.get(key)
         if any(type(one) is int and one == -rank for one in (given if isinstance(given, list) else [given])):
@@ -337,11 +386,12 @@ def _over_rows(layer: str, arguments: Mapping[str, Any], rank: int) -> str:
     return ""
 
 
-def together(made: Any) -> str:
+def together(made: Any, moved: bool = False) -> str:
     """Why what an operation made of symbolic tensors is no function of each row alone; an empty text if it is one.
 
     Its shape does not tell (an axis of -2 is the rows' in a table), so it is tried: on some rows, and on each of them.
-    Raises what the operation raises on rows that its shapes promised to take.
+    Raises what the operation raises on rows that its shapes promised to take, unless an operation before it has `moved`
+    rows: there may be more of them than any.
     """
     import keras
     import numpy as np
@@ -370,6 +420,8 @@ def together(made: Any) -> str:
             refused.append(error)
     if is_open or len(refused) < len(tried):
         return ""  # sizes that only data know, or whole numbers that mean something
+    if moved:
+        return first_sentence(refused[0])
     raise refused[0]
 
 
@@ -389,16 +441,27 @@ def _depends(operation: Any, given: Any, rows: Mapping[int, Any], count: int) ->
         args, kwargs = keras.tree.map_structure(found, (list(given.args), dict(given.kwargs)))
         return [np.asarray(one) for one in keras.tree.flatten(operation.call(*args, **kwargs))]
 
-    near = {"rtol": 1e-3, "atol": 1e-5} if _is_precise(given) else {"rtol": 5e-2, "atol": 5e-2}
     together, alone = run(slice(None)), [run(slice(row, row + 1)) for row in range(count)]
+    return _apart(together, alone, _NEAR if _is_precise(given) else _NEARLY)
+
+
+_NEAR, _NEARLY = {"rtol": 1e-3, "atol": 1e-5}, {"rtol": 5e-2, "atol": 5e-2}
+"""How far two computations of one number may be apart, and in half precision."""
+
+
+def _apart(together: list[Any], alone: list[list[Any]], near: Mapping[str, float]) -> str:
+    """Why the answers for some rows are not those for each of them alone, an empty text if they are."""
+    import numpy as np
+
     for index, answer in enumerate(together):
-        if answer.shape[:1] != (count,):
-            return f"{count} rows get an answer of the shape {answer.shape}"
-        for row in range(count):
-            one = alone[row][index]
-            if one.shape != answer[row : row + 1].shape or not np.allclose(
-                one.astype("float64"), answer[row : row + 1].astype("float64"), equal_nan=True, **near
-            ):
+        if answer.shape[:1] != (len(alone),):
+            return f"{len(alone)} rows get an answer of the shape {answer.shape}"
+        for row, answers in enumerate(alone):
+            one, other = answers[index], answer[row : row + 1]
+            near_by = one.shape == other.shape and np.allclose(
+                one.astype("float64"), other.astype("float64"), equal_nan=True, **near
+            )
+            if not near_by:
                 return "what a row gets depends on the rows beside it"
     return ""
 

@@ -14,8 +14,6 @@ from zoo.language.network import Network, Node, owner
 from zoo.lowering import Plain, lower, model_in
 
 if TYPE_CHECKING:
-    import keras
-
     from zoo.language.spec import Spec
 
 Shape = tuple[int | None, ...]
@@ -38,9 +36,12 @@ class Row:
     flops: int | None
 
 
-def measure(flat: Network, model: keras.Model) -> list[Row]:
-    """A row for every layer of a network whose model was built from it, those of the models inside included."""
-    return list(_rows(flat, model, ""))
+def measure(flat: Network) -> list[Row]:
+    """A row for every layer of a network, those of the models inside included. Raises `ZooError`."""
+    how = Plain()
+    model = lower(flat, how)
+    # Where operations make more rows of one, and fewer again, only one row tells how many there are.
+    return list(_rows(flat, lower(flat, Plain(), rows=1) if how.together else model, ""))
 
 
 def total(rows: list[Row]) -> tuple[int, int, int | None]:
@@ -59,7 +60,7 @@ def counted(spec: Spec) -> tuple[int, int, int | None]:
     if flat is None:
         raise ZooError(*problems)
     with keras.StatelessScope():
-        return total(measure(flat, lower(flat, Plain())))
+        return total(measure(flat))
 
 
 def part(node: Node) -> str:
@@ -81,14 +82,15 @@ def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Ro
         if node.layer == "EvidenceLowerBound":  # it answers the first draw alone
             draws[node.name] = times
         if node.network is not None and not node.reuses:
-            for row in _rows(*_inside(flat, node, model), f"{within}{node.name}/", often):
+            folded = _folded(_call(model.get_layer(_first(flat, node)), model, flat, node).input_tensors[0])
+            for row in _rows(*_inside(flat, node, model), f"{within}{node.name}/", often * folded):
                 yield replace(row, flops=_times(row.flops, _steps(flat, node, model)))
             continue
         first = _first(flat, node)
         if node.operation:
             done = next(one for one in model.operations if one.name == first)._inbound_nodes[0]
             macs = _products(node.operation, done)
-            flops = None if macs is None else 2 * macs * often
+            flops = None if macs is None else 2 * macs * often * _folded(done.output_tensors[0])
             yield Row(within + node.name, node, tuple(done.output_tensors[0].shape[1:]), 0, 0, flops)
             continue
         layer = model.get_layer(first)
@@ -99,10 +101,16 @@ def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Ro
             flops = 0
         elif node.network is None:
             macs = multiplications(layer, _reads(layer, call), shape)
-            flops = None if macs is None else 2 * macs * often
+            flops = None if macs is None else 2 * macs * often * _folded(call.output_tensors[0])
         else:
-            flops = _times(total(list(_rows(*_inside(flat, node, model), "", often)))[2], _steps(flat, node, model))
+            inside = _rows(*_inside(flat, node, model), "", often * _folded(call.input_tensors[0]))
+            flops = _times(total(list(inside))[2], _steps(flat, node, model))
         yield Row(within + node.name, node, shape, sizes[0], sizes[1], flops)
+
+
+def _folded(tensor: Any) -> int:
+    """How many rows of a tensor there are for one of the input, in a model of one row; 1 in any other."""
+    return int((tensor.shape[:1] or (1,))[0] or 1)
 
 
 def _steps(flat: Network, node: Node, model: Any) -> int | None:

@@ -77,12 +77,11 @@ def flops(workload: str, epochs: int, data: Path) -> float:
     import zoo
     from zoo import measuring
     from zoo.building import unfolded
-    from zoo.lowering import Plain, lower
     from zoo.meeting import meet
 
     rows = zoo.data(str(data)).description
     flat = unfolded(meet(zoo.load(str(HERE / f"{WORKLOADS[workload][0]}.yaml")), rows).spec, {})
-    each = measuring.total(measuring.measure(flat, lower(flat, Plain())))[2]
+    each = measuring.total(measuring.measure(flat))[2]
     return epochs * each * (3 * rows.rows["train"] + rows.rows["validation"])
 
 

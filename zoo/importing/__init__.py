@@ -44,7 +44,7 @@ from zoo.language.families import DTYPES, KINDS, kinds
 from zoo.language.network import free, layer_named, names_of, snake_case
 from zoo.language.objects import FIRST, GROUP, OURS, WRAPPED, kernels
 from zoo.language.parsing import LAYER, LAYERS, NAME, NAMES
-from zoo.lowering import Plain, lower, model_in, together
+from zoo.lowering import Plain, lower, mixed, model_in, together
 
 if TYPE_CHECKING:
     import keras
@@ -193,6 +193,8 @@ class _Import:
     """The layer of the graph that a layer is, or is held by."""
     flat: set[int] = field(default_factory=set)
     """The models inside whose layers stand among those around them, as they share some."""
+    together: bool = False
+    """Whether an operation takes rows together, or moves them."""
     unrolled: dict[str, list[str]] = field(default_factory=dict)
     """The layers that stand for a layer and its activation."""
 
@@ -211,6 +213,7 @@ class _Import:
         for name, one in begun.get("inputs", {}).items():
             one |= {} if name in body.read or name in outputs else {"unused": True}
         cut = _head(body.items) if begun["task"] and outputs == [body.previous] else 0
+        cut = 0 if self.together and mixed(model) else cut  # no task answers rows that meet
         layers, head = body.items[: cut or None], _sized(body.items[cut:], begun) if cut else []
         blocks = self.blocks.values()
         everything = [*layers, *head, *(one for block in blocks for one in block["layers"])]
@@ -402,11 +405,9 @@ class _Body:
         else:
             target, arguments, first, named = operation_said(call)
             try:
-                wrong = together(list(call.outputs))
+                self.whole.together = bool(together(call.outputs, self.whole.together)) or self.whole.together
             except Exception as error:  # whatever an operation raises on rows that it was said to take
                 raise Refused(f"cannot be computed: {first_sentence(error)}") from error
-            if wrong:
-                raise Refused(f"takes rows together, which know nothing of one another: {wrong}")
             name = operation.name if operation.name not in self.used else self._new_name(operation.name)
             self._item(target, arguments, name, replace(call, named=named), first)
         self.made.setdefault(id(operation), self.previous)

@@ -373,10 +373,6 @@ def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]
             )
     if kind == "Unstack":
         constants["num"] = len(call.outputs)
-    if across := [key for key in entry["required"] if constants.get(key, 0) is None]:
-        raise Refused(
-            f"is the operation {kind} over all axes, the rows' among them; expected a number as `{across[0]}`"
-        )
     for key, value in given.items():
         if key in constants and (odd := _odd_type(value, {"int64"} if key == "indices" else kinds)):
             raise Refused(f"holds {odd} under {key}; expected float32, int32, true and false, or Python's own numbers")
@@ -472,7 +468,4 @@ def _index(key: Any) -> str:
             return str(part)
         raise Refused("has an index that is no number and no slice; expected those")
 
-    text = ", ".join(map(one, key if isinstance(key, (list, tuple)) else [key]))
-    if not catalogue.KEY.fullmatch(text):
-        raise Refused(f"takes [{text}] of its tensor, some of the rows of a batch; expected all of them, [:, ...]")
-    return text
+    return ", ".join(map(one, key if isinstance(key, (list, tuple)) else [key]))

@@ -94,15 +94,11 @@ def odd(layer: str, argument: str, value: Any) -> tuple[str, str] | None:
     if argument in SIZES and isinstance(value, list) and rank(layer) not in (0, len(value)):
         many = "one number" if rank(layer) == 1 else f"a list of {rank(layer)}, or one number"
         return f"{shown(value)} is a list of {len(value)}", many
-    if argument == "axes" and layer == "ops.transpose":
-        first = isinstance(value, list) and value[:1] == [0]
-        return None if first else (f"{shown(value)} moves the axis of the rows", "a list that begins with 0")
-    across = argument.startswith(("axis", "axes"))
-    if across and (layer in catalogue()["layers"] or is_operation(layer)) and _is_first(value):
+    if argument.startswith(("axis", "axes")) and layer in catalogue()["layers"] and _is_first(value):
         return f"{shown(value)} is the axis of the rows, which know nothing of one another", "1 or above, or -1"
     if argument == "key" and layer == "ops.get_item" and not KEY.fullmatch(index_text(value)):
         text = 'text as in Python\'s brackets, such as ":, -1" or ":, 1:3", or its parts in a list'
-        return f"{shown(value)} is no index of all rows", text
+        return f"{shown(value)} is no index", text
     if argument == "seed" and value is not None and type(value) is not int:
         return f"{shown(value)} is not accepted", "a whole number, or null"
     if argument == "dtype" and is_operation(layer):
@@ -222,8 +218,8 @@ def is_bounded(value: Any, given: Mapping[str, Any]) -> bool:
 PART = r"(\.\.\.|None|-?\d+|(-?\d+)?:(-?\d+)?(:(-?\d+)?)?)"
 """A part of an index: a whole number, a slice, `...` or None."""
 
-KEY = re.compile(rf"(\.\.\.|:)( *, *{PART})*")
-"""What `ops.get_item` takes: an index as Python's brackets hold it, of all rows."""
+KEY = re.compile(rf"{PART}( *, *{PART})*")
+"""What `ops.get_item` takes: an index as Python's brackets hold it, the rows' first."""
 
 
 def index_text(value: Any) -> str:

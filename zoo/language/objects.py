@@ -360,6 +360,7 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
         return None
     free = not required and not isinstance(default, (bool, int, float, list))
     free = (free and (default is None or key not in catalogue.WORDED)) or (name, key) in catalogue.NULL
+    free = free or (catalogue.is_operation(name) and key.startswith(("axis", "axes")))
     if value is None:
         return None if free else (wrong, "a value", "")
     if key in ("dropout", "recurrent_dropout") or (key == "rate" and name in catalogue.DROPOUTS):

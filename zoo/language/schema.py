@@ -45,7 +45,7 @@ NAME: Schema = {
 """The name of a layer, as it stands or as it is computed."""
 
 _AMONG_ROWS: Schema = {"anyOf": [{"const": 0}, {"type": "array", "contains": {"const": 0}}]}
-"""The axis of the rows, which layers and operations leave alone."""
+"""The axis of the rows, which layers leave alone."""
 
 _TEXT_IS_COMPUTED: Schema = {"if": {"type": "string"}, "then": EXPRESSION}
 
@@ -86,6 +86,7 @@ _PLAIN: dict[str, Schema] = {
     "anything but null": {"type": ["string", "number", "array", "boolean"]},
     "axis": {**_AXIS, "not": _AMONG_ROWS},
     "axis or null": {**_AXIS, "type": [*_AXIS["type"], "null"], "not": _AMONG_ROWS},
+    "axis of an operation": {**_AXIS, "type": [*_AXIS["type"], "null"]},
     "axis of a weight": _AXIS,
     "whole numbers": {
         "type": ["integer", "array"],
@@ -815,11 +816,11 @@ def argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
         return _either(sizes, _ref("count or null")) if free else sizes
     if key == "seed":
         return _ref("seed")
-    if operation and (key in (*entry["tensors"], "dtype", "key") or (name, key) == ("ops.transpose", "axes")):
+    if operation and key in (*entry["tensors"], "dtype", "key"):
         return _of_operation(name, key, entry)
     if key.startswith(("axis", "axes")):
         several = "axis or null" if (name, key) in catalogue.NULL else "axis"
-        return _ref(several if operation or of_layer else "axis of a weight")
+        return _ref("axis of an operation" if operation else several if of_layer else "axis of a weight")
     if of_layer and key == "dtype":
         return _ref("type of a layer" if catalogue.types(name) == catalogue.POLICIES else "type of whole numbers")
     if catalogue.takes_text(key, default):
@@ -833,8 +834,6 @@ def _of_operation(name: str, key: str, entry: dict[str, Any]) -> Schema:
     """What an argument may be that operations alone have."""
     if key in entry["tensors"]:
         return _ref("operand")
-    if key == "axes":
-        return _either({"type": "array", "minItems": 1, "prefixItems": [{"const": 0}]}, _ref("computed"))
     if key == "dtype":
         return {**_ref("type"), **({"not": {"type": "null"}} if key in entry["required"] else {})}
     part = _either(
@@ -843,10 +842,9 @@ def _of_operation(name: str, key: str, entry: dict[str, Any]) -> Schema:
         _ref("expression"),
         _ref("range"),
     )
-    first = {"type": "string", "pattern": r"^(\.\.\.|:)"}
     return _either(
         {"type": "string", "pattern": f"^{catalogue.KEY.pattern}$"},
-        {"type": "array", "minItems": 1, "prefixItems": [first], "items": part},
+        {"type": "array", "minItems": 1, "items": part},
         _ref("computed"),
     )
 
