@@ -235,10 +235,10 @@ def mixed(model: Any) -> str:
         found = model(_one([keras.ops.convert_to_tensor(one[which]) for one in rows]), training=False)
         return [np.asarray(keras.ops.cast(one, "float32")) for one in keras.tree.flatten(found)]
 
-    for least, above in ((0, 2), (0, 9)):
+    for least, above, begins in ((0, 2, 0.0), (0, 9, -4.5)):  # numbers of one sign, and of both
         dice = np.random.default_rng(above)
         rows = [_some(one, dice, count, least, above) for one in model.inputs]
-        rows = [one * above if one.dtype.kind == "f" else one for one in rows]
+        rows = [one * above + begins if one.dtype.kind == "f" else one for one in rows]
         try:
             alone = [run(rows, slice(row, row + 1)) for row in range(count)]
             again, together = run(rows, slice(None)), run(rows, slice(None))
