@@ -1898,6 +1898,30 @@ def test_a_constant_of_many_thousand_numbers_is_built_as_it_was():
     assert_same(model, built(model, spec))
 
 
+CONSTANT = np.random.default_rng(0).normal(size=(1, 5, 4)).astype("float32")
+AMONG_TENSORS = {
+    "a mask of steps": lambda rows: L.MultiHeadAttention(2, 3)(
+        rows, rows, attention_mask=np.tril(np.ones((5, 5), "bool"))
+    ),
+    "a mask with rows": lambda rows: L.MultiHeadAttention(2, 3)(rows, rows, attention_mask=np.tril(np.ones((1, 5, 5)))),
+    "a sum": lambda rows: L.Add()([rows, CONSTANT]),
+    "a product": lambda rows: L.Multiply()([rows, keras.ops.convert_to_tensor(CONSTANT), L.Dense(4)(rows)]),
+    "an einsum": lambda rows: keras.ops.einsum("ij,bjk->bik", CONSTANT[0, :, :1] @ np.ones((1, 5), "float32"), rows),
+    "an einsum with one in front": lambda rows: keras.ops.einsum("xij,bij->bj", CONSTANT, rows),
+}
+
+
+@pytest.mark.parametrize("what", AMONG_TENSORS)
+def test_a_constant_among_the_tensors_of_a_call_is_made_by_operations(what, tmp_path):
+    keras.backend.clear_session()
+    model = on((5, 4), lambda rows: L.Dense(2, name="last")(L.Flatten()(AMONG_TENSORS[what](rows))), name="rows")
+    model.save(tmp_path / "model.keras")
+    read = importing.read(tmp_path / "model.keras")
+
+    for one in (model, read):
+        assert_same(one, built(one, importing.spec_of(one)), exact=False)
+
+
 def test_long_constants_have_names_and_equal_ones_one():
     keras.backend.clear_session()
     mask = np.tril(np.ones((5, 5), "float32"))

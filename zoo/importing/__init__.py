@@ -24,10 +24,12 @@ from zoo.errors import Problem, ZooError, first_sentence, listed
 from zoo.importing.freezing import HOLDING, flags, is_frozen, thaws, trained_otherwise
 from zoo.importing.graphs import (
     Call,
+    Constant,
     Foreign,
     Key,
     Refused,
     calls_of,
+    constant_of,
     is_trained,
     keras_tensors,
     key_of,
@@ -39,6 +41,7 @@ from zoo.importing.graphs import (
     without_graph,
 )  # fmt: skip
 from zoo.importing.saying import PREVIOUS, at_each_step, layers_of, operation_said
+from zoo.importing.saying import constant as written
 from zoo.language import catalogue, folding, network, parsing, reading, unfolding
 from zoo.language.families import DTYPES, KINDS, kinds
 from zoo.language.network import free, layer_named, names_of, snake_case
@@ -337,6 +340,7 @@ class _Body:
         operation = call.operation
         if call.refused:
             raise Refused(call.refused)
+        call = self._with_constants(call)
         inner = model_in(operation) if isinstance(operation, keras.layers.Layer) else None
         if inner and (cast := self._cast(call, inner)):
             before = {key: self.names[key] for key in cast}
@@ -347,6 +351,61 @@ class _Body:
                 self.names |= before
         else:
             self._placed(call)
+
+    def _with_constants(self, call: Call) -> Call:
+        """The call with the names of tensors in the place of constants, which operations make for as many rows."""
+        import keras
+
+        given = keras.tree.flatten([call.first, call.named])
+        if not any(isinstance(one, Constant) for one in given):
+            return call
+        like = next(one for one in given if isinstance(one, keras.KerasTensor))
+
+        def named(value: Any) -> Any:
+            return self._constant(value, like) if isinstance(value, Constant) else value
+
+        first = list(map(named, call.first)) if isinstance(call.first, list) else call.first
+        return replace(call, first=first, named={key: named(one) for key, one in call.named.items()})
+
+    def _constant(self, constant: Constant, like: Any) -> str:
+        """A tensor that holds the same numbers for each row of a tensor, and its name."""
+        axes, ones = list(range(1, len(like.shape))), [1] * constant.row.ndim
+        self._operation("zeros_like", {"dtype": "float32"}, self._name_of(like))
+        if axes:
+            self._operation("sum", {"axis": axes})
+        self._operation("reshape", {"newshape": [-1, *ones]})
+        self._operation("add", {"x2": written("x2", constant.row.astype("float32"), sized=False)})
+        if constant.dtype != "float32":
+            self._operation("cast", {"dtype": constant.dtype})
+        return self.previous
+
+    def _einsum(self, call: Call) -> tuple[Call, dict[str, str]]:
+        """An einsum with names of tensors in the place of constants, and its subscripts with the rows of each."""
+        import keras
+
+        given = list(call.bound.get("operands", ())) if type(call.operation).__name__ == "Einsum" else []
+        constants = {number: made for number, one in enumerate(given) if (made := constant_of(one, rows=False))}
+        if not constants:
+            return call, {}
+        read, _, answer = call.operation.subscripts.replace(" ", "").partition("->")
+        letters = read.split(",")
+        rows = {one[:1] for number, one in enumerate(letters) if number not in constants}
+        if rows != {answer[:1]} or "." in read or any(answer[0] in letters[number] for number in constants):
+            raise Refused("is an einsum of constants whose rows nothing tells; expected them to stand first")
+        like = next(one for one in given if isinstance(one, keras.KerasTensor))
+        for number, one in constants.items():
+            given[number], letters[number] = self._constant(one, like), answer[0] + letters[number]
+        return replace(call, bound={"operands": tuple(given)}), {"subscripts": f"{','.join(letters)}->{answer}"}
+
+    def _operation(self, kind: str, arguments: dict[str, Any], source: str = "previous") -> None:
+        """An operation that no call stands for."""
+        name = self._new_name(kind)
+        words = {} if self._is_usual(f"ops.{kind}", name) else {"name": name}
+        words |= {} if source in ("previous", self.previous) else {"from": source}
+        self.items.append({f"ops.{kind}": {**words, **arguments}})
+        self.used.add(name)
+        self.read.add(source)
+        self.previous = name
 
     def _cast(self, call: Call, model: Any) -> dict[Key, str]:
         """The tensors that Keras casts to the types of a model's inputs, and their names once an operation has done so.
@@ -403,7 +462,9 @@ class _Body:
             if len(made) == 2 and made[1][3] is PREVIOUS:  # its activation, whose weights come after its own
                 self.whole.unrolled[operation.name] = names
         else:
+            call, subscripts = self._einsum(call)
             target, arguments, first, named = operation_said(call)
+            arguments |= subscripts
             try:
                 self.whole.together = bool(together(call.outputs, self.whole.together)) or self.whole.together
             except Exception as error:  # whatever an operation raises on rows that it was said to take

@@ -17,6 +17,10 @@ JOINED = ("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average")
 """Layers that hand a mask on only where all tensors that they are called on have one."""
 
 
+MERGING = (*JOINED, "Concatenate")
+"""Layers that are called on lists, in which constants may stand."""
+
+
 class Foreign(Problem):
     """That a model holds what no spec can hold, and what Python alone can make."""
 
@@ -27,6 +31,15 @@ class Refused(Exception):
     def __init__(self, says: str, kind: type[Problem] = Problem) -> None:
         super().__init__(says)
         self.kind = kind
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Numbers that a layer is called on among tensors: those of one row, for each row the same."""
+
+    row: Any
+    """An array without the axis of the rows."""
+    dtype: str
 
 
 @dataclass
@@ -232,13 +245,17 @@ def _first(operation: Any, value: Any) -> Any:
     import keras
 
     found = list(value) if isinstance(value, (list, tuple)) else [value]
+    if type(operation).__name__ in MERGING and any(isinstance(one, keras.KerasTensor) for one in found):
+        rank = max(len(one.shape) for one in found if isinstance(one, keras.KerasTensor))
+        value = [one if isinstance(one, keras.KerasTensor) else constant_of(one, rank) or one for one in found]
+        found = [one for one in value if not isinstance(one, Constant)]
     if isinstance(operation, keras.Model):
         by_name = isinstance(value, dict) and not isinstance(operation.input, dict)
         found = [value[one.name] for one in operation.inputs] if by_name else keras.tree.flatten(value)
         return found if len(found) > 1 else found[0]
     if not found or not all(isinstance(one, keras.KerasTensor) for one in found):
         raise Refused("is called on something else than tensors; expected a tensor, or a list of them")
-    return found if isinstance(value, (list, tuple)) else value
+    return list(value) if isinstance(value, (list, tuple)) else value
 
 
 def _told(key: str, value: Any) -> Any:
@@ -248,9 +265,29 @@ def _told(key: str, value: Any) -> Any:
     several = list(value) if isinstance(value, (list, tuple)) else [value]
     if isinstance(value, bool):
         return value
+    if key == "attention_mask" and (made := constant_of(value)):
+        return made
     if not several or not all(isinstance(one, keras.KerasTensor) for one in several):
         raise Refused(f"is called with {key}={str(value)[:60]}; expected a tensor, a list of them, true or false")
     return several if isinstance(value, (list, tuple)) else value
+
+
+def constant_of(value: Any, rank: int = 0, rows: bool = True) -> Constant | None:
+    """An array as a constant; None for what is none, or has not the `rank` of the tensors beside it.
+
+    Where no rank is said, an array of three axes or more begins with that of the `rows`, if there is one, and has one.
+    """
+    import keras
+    import numpy as np
+
+    if isinstance(value, (str, keras.KerasTensor)) or not hasattr(value, "shape"):
+        return None
+    found = np.asarray(keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else value)
+    with_rows = rows and found.shape[:1] == (1,) and found.ndim == (rank or max(found.ndim, 3))
+    if found.dtype.kind not in "bifu" or (rank and not with_rows):
+        return None
+    kind = str(found.dtype)
+    return Constant(found[0] if with_rows else found, "float32" if kind == "float64" else kind)
 
 
 def _is_handed_on(key: str, value: Any, bound: Mapping[str, Any]) -> bool:

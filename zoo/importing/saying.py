@@ -269,7 +269,7 @@ def _unnamed(value: Any) -> Any:
 def _value(key: str, value: Any, twice: bool = False, sized: bool = True) -> Any:
     """A value of a config as a spec writes it; `twice` in a layer that goes both ways, `sized` if one size is all."""
     if isinstance(value, dict) and value.get("class_name") in ("__numpy__", "__tensor__"):
-        return _constant(key, _array(value["config"]))
+        return constant(key, _array(value["config"]))
     if isinstance(value, dict) and "class_name" in value:
         return _object(key, value, twice)
     if hasattr(value, "tolist"):
@@ -369,7 +369,7 @@ def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]
             sized = not found[kind].startswith("image.")
             index = (kind, key) == ("GetItem", "key")
             constants[key] = (
-                _index(value) if index else _constant(key, value, sized, catalogue.may_be_infinite(target, key))
+                _index(value) if index else constant(key, value, sized, catalogue.may_be_infinite(target, key))
             )
     if kind == "Unstack":
         constants["num"] = len(call.outputs)
@@ -378,7 +378,7 @@ def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]
             raise Refused(f"holds {odd} under {key}; expected float32, int32, true and false, or Python's own numbers")
     constants = {key: constants[key] for key in entry["arguments"] if key in constants}
     if several:
-        if not all(isinstance(one, keras.KerasTensor) for one in several):
+        if not all(isinstance(one, (str, keras.KerasTensor)) for one in several):
             raise Refused(f"is the operation {kind} on something else than tensors; expected a list of them")
         return target, constants, several, {}
     free = catalogue.operands(target, constants)[0]
@@ -420,7 +420,7 @@ def _odd_type(value: Any, beside: Collection[str]) -> str:
     return "" if kind in ("float32", "float64", "int32", "bool") else kind
 
 
-def _constant(key: str, value: Any, sized: bool = True, operand: bool = False) -> Any:
+def constant(key: str, value: Any, sized: bool = True, operand: bool = False) -> Any:
     """A constant of an operation as a spec writes it; one of numbers beside tensors may be infinite."""
     import keras
     import numpy as np
