@@ -230,6 +230,7 @@ def mixed(model: Any) -> str:
     if any("string" in one.dtype for one in model.inputs):
         return "it cannot be tried on texts"
     near, count, refused = _NEARLY if {*HALF} & computed_in(model) else _NEAR, 5, ""
+    tried = False
 
     def run(rows: list[Any], which: slice) -> list[Any]:
         found = model(_one([keras.ops.convert_to_tensor(one[which]) for one in rows]), training=False)
@@ -245,14 +246,15 @@ def mixed(model: Any) -> str:
         except Exception as error:  # whatever operations raise on numbers of rows, or numbers, that they are not for
             refused = refused or f"{count} rows cannot be computed: {first_sentence(error)}"
             continue
-        if not all(map(np.array_equal, again, together)):
+        tried = True
+        if not all(np.array_equal(*pair, equal_nan=True) for pair in zip(again, together, strict=True)):
             return "it draws"
-        sizes = [float(np.abs(one).max(initial=0)) or 1.0 for one in together]
+        sizes = [float(np.abs(one[np.isfinite(one)]).max(initial=0)) or 1.0 for one in together]
         together = [one / size for one, size in zip(together, sizes, strict=True)]
         alone = [[one / size for one, size in zip(answers, sizes, strict=True)] for answers in alone]
         if wrong := _apart(together, alone, near):
             return wrong
-    return refused
+    return "" if tried else refused
 
 
 def _complete(layer: Any, given: list[Any], named: Mapping[str, Any]) -> None:
@@ -399,7 +401,10 @@ def together(made: Any, moved: bool = False) -> str:
     answers = keras.tree.flatten(made)
     operation, _, _ = answers[0]._keras_history
     given = operation._inbound_nodes[-1].arguments
-    if type(operation).__module__.endswith(".linalg"):  # random matrices are not what all of these take
+    kind = type(operation)
+    if (
+        kind.__module__.endswith(".linalg") and kind.__name__ != "Norm"
+    ):  # random matrices are not what all of these take
         return ""
     tensors = [one for one in keras.tree.flatten([list(given.args), given.kwargs]) if _is_symbolic(one)]
     if not tensors or any(one.shape[:1] != (None,) for one in tensors):

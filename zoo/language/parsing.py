@@ -310,7 +310,7 @@ def _slip(lines: Sequence[str], at: int, column: int, file: str) -> _Slip | None
             more, begins = here["more"].strip(), here.end("more") - len(here["more"].lstrip())
             mark = Mark(file, at + 1, here.start("word") + 1)
             wrong = f"`{here['word']}:` and `{inner[1]}:` on one line"
-            put = (_Put(at, here.end("more"), "}"), _Put(at, begins, "{"))
+            put = (_Put(at, here.end("more"), "}"), _Put(at, begins, "{")) * (here["more"].count(":") == 1)
             return _Slip(Problem(wrong, f"`{here['word']}: {{{more}}}`", mark=mark), put)
     before = next((one for one in range(at - 1, -1, -1) if lines[one].partition("#")[0].strip()), None)
     above = None if before is None else _LINE.fullmatch(lines[before])
@@ -341,7 +341,7 @@ def _shallow(lines: Sequence[str], at: int, column: int, words: tuple[str, str],
     problem = Problem(
         "`{}` is not indented under `{}`".format(*words), "it deeper", mark=Mark(file, at + 1, column + 1)
     )
-    return _Slip(problem, tuple(put))
+    return _Slip(problem, tuple(put) if len(put) < 100 else ())
 
 
 def _undashed(lines: Sequence[str], at: int, column: int, word: str, file: str) -> _Slip:
