@@ -9,10 +9,11 @@ from jsonschema import Draft202012Validator
 
 import zoo
 from zoo import columns, ejecting, importing, measuring
+from zoo.apart import mixed
 from zoo.errors import ZooError
 from zoo.language import catalogue, unfolding, writing
 from zoo.language.schema import schema
-from zoo.lowering import Plain, lower, mixed
+from zoo.lowering import Plain, lower
 from zoo.measuring import counted
 
 OPERATIONS = catalogue.catalogue()["ops"]
@@ -298,8 +299,107 @@ def test_rows_that_operations_fold_and_unfold_are_apart(tmp_path):
     assert np.isfinite(study.score)
 
 
-def test_ids_behind_rows_that_are_folded_are_read_as_they_are():
-    body = [{"ops.reshape": {"newshape": [-1, 2]}}, {"Embedding": {"input_dim": 9, "output_dim": 2}},
+def computing(body, computed_in="float32", **more):
+    """A spec of this body whose layers compute in a type."""
+    return {**spec_of(*body, {"Dense": 8}, **{"shape": (8,), **more}).data, "dtype": computed_in}
+
+
+def meeting(scale=1.0, **more):
+    """Layers in which the mean over the rows is added to each, through a layer with these arguments."""
+    return [
+        {"Dense": {"units": 8, "name": "each"}},
+        {"ops.mean": {"axis": 0, "keepdims": True}},
+        {"Dense": {"units": 8, "name": "mean_of", **more}},
+        {"ops.multiply": {"x2": scale, "name": "scaled"}},
+        {"ops.add": {"from": ["each", "scaled"]}},
+    ]
+
+
+FOLDED = [{"ops.reshape": {"newshape": [-1, 2]}}, {"Dense": 4}, {"ops.reshape": {"newshape": [-1, 16]}}]
+NORMAL = {"BatchNormalization": {"gamma_initializer": "zeros", "name": "normal"}}
+LATE = [{"ops.get_item": {"key": "8:"}}, {"ops.sum": {"axis": 0, "keepdims": True}}]
+HIDDEN = {
+    "behind zeros": (meeting(kernel_initializer="zeros"), {}),
+    "behind next to nothing": (meeting(kernel_initializer={"RandomNormal": {"stddev": 1e-6}}), {}),
+    "behind a gamma of zero": ([*meeting()[:3], NORMAL, {"ops.add": {"from": ["each", "normal"]}}], {}),
+    "a little": (meeting(1e-4), {}),
+    "a little in half precision": (meeting(0.03), {"computed_in": "mixed_float16"}),
+    "of small numbers in half precision": ([{"Rescaling": 0.0039}, *meeting()], {"computed_in": "mixed_float16"}),
+    "a norm": ([{"ops.norm": {"axis": 0, "keepdims": True}}], {}),
+    "a shift by so many as are tried": ([{"ops.roll": {"shift": 5, "axis": 0}}], {}),
+    "more rows than are tried": ([{"ops.get_item": {"key": ":8"}}], {}),
+    "rows behind those that are tried": ([{"Dense": {"units": 8, "name": "each"}}, *LATE,
+                                          {"ops.add": {"from": ["each", "sum"]}}], {}),
+    "large whole numbers": ([{"ops.greater": {"x2": 50}}, {"ops.cast": {"dtype": "float32"}}, *meeting()],
+                            {"input": {"shape": [8], "dtype": "int32", "kind": "table"}}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", HIDDEN)
+def test_no_effect_of_other_rows_is_too_small_or_too_far_away(what):
+    body, more = HIDDEN[what]
+    with pytest.raises(ZooError, match="takes rows together"):
+        zoo.build(computing(body, **more))
+
+
+HARMLESS = {
+    "roots": ([{"ops.sqrt": {}}, *FOLDED], {}),
+    "logarithms": ([{"ops.log": {}}, *FOLDED], {}),
+    "beyond half precision": ([{"ops.multiply": {"x2": 2e4}}, *FOLDED], {"computed_in": "mixed_float16"}),
+    "few ids": ([{"ops.reshape": {"newshape": [-1, 2]}}, {"Embedding": {"input_dim": 3, "output_dim": 2}},
+                 {"ops.reshape": {"newshape": [-1, 16]}}], {}),
+    "a size with a minimum": ([{"Conv1D": {"filters": 8, "kernel_size": 9}}, "GlobalAveragePooling1D", *FOLDED],
+                              {"input": {"shape": [None, 4]}}),
+    "noise": ([{"GaussianNoise": 0.1}, *FOLDED, {"Dropout": 0.5}], {}),
+    "rows turned twice": ([{"ops.transpose": {"axes": [1, 0]}}, {"ops.transpose": {"axes": [1, 0]}}], {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", HARMLESS)
+def test_rows_that_come_back_are_apart_whatever_the_numbers_are(what):
+    body, more = HARMLESS[what]
+
+    assert zoo.build(computing(body, **more)).output_shape == (None, 1)
+
+
+def test_what_a_variational_autoencoder_draws_does_not_hide_that_its_rows_are_apart():
+    spec = {"spec": 1, "name": "one", "family": "vae", "input": {"shape": [8]}, "latent": {"Gaussian": {"units": 2}},
+            "decoder": [{"Dense": 4}]}  # fmt: skip
+
+    zoo.build({**spec, "encoder": [*FOLDED, {"Dense": 8}]})
+    with pytest.raises(ZooError, match=r"takes rows together.*; and in the whole, what a row gets depends on the rows"):
+        zoo.build({**spec, "encoder": meeting()})
+
+
+def test_weights_are_what_they_were_after_the_trial_of_rows():
+    spec = spec_of(*FOLDED, {"Dense": {"units": 8, "kernel_initializer": "zeros"}}, shape=(8,))
+    one, other = zoo.build(spec, seed=3), zoo.build(spec, seed=3)
+
+    assert all(map(np.array_equal, one.get_weights(), other.get_weights()))
+    assert not one.get_weights()[2].any()
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_is_folded_in_a_block_costs_so_often_as_there_are_rows_of_it(nested):
+    part = [{"ops.reshape": {"newshape": [-1, 4, 8]}}, {"Dense": 16}, {"Dense": 8},
+            {"ops.reshape": {"newshape": [-1, 4, 4, 8]}}]  # fmt: skip
+    more = {"blocks": {"part": {"layers": part, **({"nested": True} if nested else {})}}}
+
+    def costs(*body, shape=(4, 4, 8)):
+        return measuring.measure(flat(spec_of(*body, "Flatten", shape=shape, **more)))
+
+    assert [one.flops for one in costs("part") if one.node.layer == "Dense"][:2] == [4096, 4096]
+    if nested:
+        again = {one.name: one.flops for one in costs("part", {"reuse": {"layer": "part", "name": "again"}})}
+        steps = costs({"TimeDistributed": {"layer": "part"}}, shape=(3, 4, 4, 8))
+        assert again["again"] == 8192
+        assert [one.flops for one in steps if one.node.layer == "Dense"][:2] == [3 * 4096] * 2
+
+
+@pytest.mark.parametrize("between", [[], [{"Reshape": [1, 2]}], [{"Reshape": [1, 2]}, {"ops.squeeze": {"axis": None}}],
+                                     [{"Reshape": [2, 1]}, "Flatten"]])  # fmt: skip
+def test_ids_behind_rows_that_are_folded_are_read_as_they_are(between):
+    body = [{"ops.reshape": {"newshape": [-1, 2]}}, *between, {"Embedding": {"input_dim": 9, "output_dim": 2}},
             {"ops.reshape": {"newshape": [-1, 12]}}]  # fmt: skip
     ((node, ids, places),) = columns.read_as_ids(flat(spec_of(*body, shape=(6,))), 6)
 

@@ -251,7 +251,8 @@ def test_where_it_is_plain_what_a_slip_of_syntax_meant_the_rest_is_read(text, va
     assert (found, list(map(str, told))) == (value, problems)
 
 
-@pytest.mark.parametrize("text", ["- a\n-A:\n  b: 1", "- A: 1\nB:\n  c: 1", "- a: 1\nb: 1", "- a\n  b: 1", "a: b: 1"])
+@pytest.mark.parametrize("text", ["- a\n-A:\n  b: 1", "- A: 1\nB:\n  c: 1", "- a: 1\nb: 1", "- a\n  b: 1", "a: b: 1",
+                                  "- A: b: C: 1", "- A: b: 1\n    c: 2"])  # fmt: skip
 def test_where_it_is_not_plain_nothing_is_read(text):
     found, _, told = parse(text.encode(), "f")
 

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from zoo import pretrained
+from zoo.apart import mixed
 from zoo.errors import Problem, ZooError
 from zoo.language import unfolding
 from zoo.language.network import Network, Node, activation, answering, owner
 from zoo.language.ranges import Filled
 from zoo.language.spec import Spec
-from zoo.lowering import Adjustable, Plain, computed_in, loss, lower, mixed, optimizer, seeds, weights_by_path
+from zoo.lowering import Adjustable, Plain, computed_in, loss, lower, optimizer, seeds, weights_by_path
 from zoo.meeting import Plan
 from zoo.preparing import prepare_model
 from zoo.seeding import Beginning
@@ -109,8 +110,8 @@ def build(
     # Several tensors, or one that the spec names and that met no data: what they are trained on is the caller's.
     bare = len(flat.outputs) > 1 or ("outputs" in plan.spec.data and not plan.description.rows)
     if not bare:
-        if how.together and mixed(model):
-            raise ZooError(*how.together)
+        if how.together and (wrong := mixed(model)):
+            raise ZooError(*(replace(one, wrong=f"{one.wrong}; and in the whole, {wrong}") for one in how.together))
         _answers(plan, flat, tuple(model.output_shape[1:]))
     begin = _weights(plan, values, flat, model)
     _begin(model, begin)

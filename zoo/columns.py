@@ -29,12 +29,14 @@ _SAME = (
 """What leaves every number in its place, and makes an id of one, where a plain number is its other operand."""
 
 _MOVING: dict[str, Callable[[np.ndarray, Mapping[str, Any]], Any]] = {
-    "Flatten": lambda row, _: row.reshape(1, -1),
-    "Reshape": lambda row, given: row.reshape(1, *given["target_shape"]),
+    "Flatten": lambda row, _: row.reshape(len(row), -1),
+    "Reshape": lambda row, given: row.reshape(len(row), *given["target_shape"]),
     "ops.reshape": lambda row, given: row.reshape(-1 if -1 not in given["newshape"][1:] else 1, *given["newshape"][1:]),
     "ops.expand_dims": lambda row, given: np.expand_dims(row, given["axis"]),
     "ops.squeeze": lambda row, given: (
-        np.squeeze(row[0])[None] if given.get("axis") is None else np.squeeze(row, given["axis"])
+        np.squeeze(row, tuple(axis for axis in range(1, row.ndim) if row.shape[axis] == 1))
+        if given.get("axis") is None
+        else np.squeeze(row, given["axis"])
     ),
     "ops.flip": lambda row, given: np.flip(row, given["axis"]),
     "ops.roll": lambda row, given: np.roll(row, given["shift"], given["axis"]),

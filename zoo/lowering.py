@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from zoo.apart import together
 from zoo.errors import Mark, Problem, ZooError, first_sentence
 from zoo.language import catalogue
 from zoo.language.network import Network, Node, output, snake_case
@@ -219,44 +219,6 @@ def _rows_meet(node: Node, said: str, tensors: Mapping[str, Any], why: str) -> s
     return f"{said} on {on} takes rows together, which know nothing of one another: {why}"
 
 
-def mixed(model: Any) -> str:
-    """Why a model's answer for a row depends on the rows beside it, or may do so; an empty text if it does not.
-
-    What an operation does to the rows, a later one may undo: the model as a whole is tried, on some rows and on each.
-    """
-    import keras
-    import numpy as np
-
-    if any("string" in one.dtype for one in model.inputs):
-        return "it cannot be tried on texts"
-    near, count, refused = _NEARLY if {*HALF} & computed_in(model) else _NEAR, 5, ""
-    tried = False
-
-    def run(rows: list[Any], which: slice) -> list[Any]:
-        found = model(_one([keras.ops.convert_to_tensor(one[which]) for one in rows]), training=False)
-        return [np.asarray(keras.ops.cast(one, "float32")) for one in keras.tree.flatten(found)]
-
-    for least, above, begins in ((0, 2, 0.0), (0, 9, -4.5)):  # numbers of one sign, and of both
-        dice = np.random.default_rng(above)
-        rows = [_some(one, dice, count, least, above) for one in model.inputs]
-        rows = [one * above + begins if one.dtype.kind == "f" else one for one in rows]
-        try:
-            alone = [run(rows, slice(row, row + 1)) for row in range(count)]
-            again, together = run(rows, slice(None)), run(rows, slice(None))
-        except Exception as error:  # whatever operations raise on numbers of rows, or numbers, that they are not for
-            refused = refused or f"{count} rows cannot be computed: {first_sentence(error)}"
-            continue
-        tried = True
-        if not all(np.array_equal(*pair, equal_nan=True) for pair in zip(again, together, strict=True)):
-            return "it draws"
-        sizes = [float(np.abs(one[np.isfinite(one)]).max(initial=0)) or 1.0 for one in together]
-        together = [one / size for one, size in zip(together, sizes, strict=True)]
-        alone = [[one / size for one, size in zip(answers, sizes, strict=True)] for answers in alone]
-        if wrong := _apart(together, alone, near):
-            return wrong
-    return "" if tried else refused
-
-
 def _complete(layer: Any, given: list[Any], named: Mapping[str, Any]) -> None:
     """Have the activations that a layer holds make their weights, as Keras does when it first computes."""
     import keras
@@ -303,7 +265,9 @@ def _layer(node: Node, tensors: Mapping[str, Any], how: Plain, seed: int | None,
     if node.at_steps:
         return _at_each_step(node, tensors, how, seed, portable, name)
     sources = {
-        one.name: keras.Input(one.shape or tensors[given].shape[1:], dtype=tensors[given].dtype, name=one.name)
+        one.name: keras.Input(
+            one.shape or tensors[given].shape[1:], tensors[given].shape[0], tensors[given].dtype, name=one.name
+        )
         for one, given in zip(node.network.inputs, node.inputs, strict=True)
     }
     results = _laid_out(node.network, sources, how, seed, portable, f"{name}/")
@@ -388,111 +352,6 @@ def _over_rows(layer: str, arguments: Mapping[str, Any], rank: int) -> str:
     return ""
 
 
-def together(made: Any, moved: bool = False) -> str:
-    """Why what an operation made of symbolic tensors is no function of each row alone; an empty text if it is one.
-
-    Its shape does not tell (an axis of -2 is the rows' in a table), so it is tried: on some rows, and on each of them.
-    Raises what the operation raises on rows that its shapes promised to take, unless an operation before it has `moved`
-    rows: there may be more of them than any.
-    """
-    import keras
-    import numpy as np
-
-    answers = keras.tree.flatten(made)
-    operation, _, _ = answers[0]._keras_history
-    given = operation._inbound_nodes[-1].arguments
-    kind = type(operation)
-    if (
-        kind.__module__.endswith(".linalg") and kind.__name__ != "Norm"
-    ):  # random matrices are not what all of these take
-        return ""
-    tensors = [one for one in keras.tree.flatten([list(given.args), given.kwargs]) if _is_symbolic(one)]
-    if not tensors or any(one.shape[:1] != (None,) for one in tensors):
-        return "" if tensors and all(one.shape[:1] != (None,) for one in tensors) else "it answers no rows"
-    is_open = any(None in one.shape[1:] for one in tensors)
-    whole = any("float" not in one.dtype for one in tensors)
-    # So many rows as nothing else has parts: Keras takes three numbers beside three channels for a bias of these.
-    count = next(one for one in itertools.count(5) if all(one not in tensor.shape for tensor in (*tensors, *answers)))
-    refused: list[Exception] = []
-    tried = WHOLE if whole else WHOLE[:1]
-    for bounds in tried:
-        dice = np.random.default_rng(bounds[1])
-        rows = {id(one): _some(one, dice, count, *bounds) for one in tensors}
-        try:
-            if wrong := _depends(operation, given, rows, count):
-                return wrong
-        except Exception as error:
-            refused.append(error)
-    if is_open or len(refused) < len(tried):
-        return ""  # sizes that only data know, or whole numbers that mean something
-    if moved:
-        return first_sentence(refused[0])
-    raise refused[0]
-
-
-WHOLE = ((0, 2), (0, 1), (0, 3), (0, 9), (1, 3))
-"""Between these are the whole numbers that operations are tried on in turn: some are places, some must not be 0."""
-
-
-def _depends(operation: Any, given: Any, rows: Mapping[int, Any], count: int) -> str:
-    """Why the answers for so many rows are not those for each row alone, an empty text if they are."""
-    import keras
-    import numpy as np
-
-    def run(which: slice) -> list[Any]:
-        def found(one: Any) -> Any:
-            return keras.ops.convert_to_tensor(rows[id(one)][which]) if _is_symbolic(one) else one
-
-        args, kwargs = keras.tree.map_structure(found, (list(given.args), dict(given.kwargs)))
-        return [np.asarray(one) for one in keras.tree.flatten(operation.call(*args, **kwargs))]
-
-    together, alone = run(slice(None)), [run(slice(row, row + 1)) for row in range(count)]
-    return _apart(together, alone, _NEAR if _is_precise(given) else _NEARLY)
-
-
-_NEAR, _NEARLY = {"rtol": 1e-3, "atol": 1e-5}, {"rtol": 5e-2, "atol": 5e-2}
-"""How far two computations of one number may be apart, and in half precision."""
-
-
-def _apart(together: list[Any], alone: list[list[Any]], near: Mapping[str, float]) -> str:
-    """Why the answers for some rows are not those for each of them alone, an empty text if they are."""
-    import numpy as np
-
-    for index, answer in enumerate(together):
-        if answer.shape[:1] != (len(alone),):
-            return f"{len(alone)} rows get an answer of the shape {answer.shape}"
-        for row, answers in enumerate(alone):
-            one, other = answers[index], answer[row : row + 1]
-            near_by = one.shape == other.shape and np.allclose(
-                one.astype("float64"), other.astype("float64"), equal_nan=True, **near
-            )
-            if not near_by:
-                return "what a row gets depends on the rows beside it"
-    return ""
-
-
-def _is_precise(given: Any) -> bool:
-    """Whether no number that an operation is called on is of half precision."""
-    import keras
-
-    tensors = [one for one in keras.tree.flatten([list(given.args), given.kwargs]) if _is_symbolic(one)]
-    return not {*HALF} & {one.dtype for one in tensors}
-
-
-def _is_symbolic(value: Any) -> bool:
-    import keras
-
-    return isinstance(value, keras.KerasTensor)
-
-
-def _some(tensor: Any, dice: Any, rows: int, least: int, above: int) -> Any:
-    """Some rows of a tensor's shape and type, with 4 for each size that is open; whole numbers lie between the two."""
-    shape = (rows, *(4 if size is None else size for size in tensor.shape[1:]))
-    if "float" in tensor.dtype:
-        return dice.random(shape).astype(tensor.dtype)
-    return dice.integers(least, above, shape).astype(tensor.dtype)
-
-
 def _constant(layer: str, key: str, value: Any) -> Any:
     """A constant of an operation: numbers beside tensors as an array, an index as Python has it."""
     import numpy as np
@@ -545,10 +404,6 @@ def _seeds_of_wrapped(arguments: Mapping[str, Any], seed: int) -> Iterator[int]:
                 if isinstance(one, Mapping):
                     for body in one.values():
                         yield from _seeds_of_wrapped(body or {}, own)
-
-
-HALF = ("float16", "bfloat16")
-"""Types of half precision."""
 
 
 def computed_in(model: Any) -> set[str]:

@@ -6,6 +6,7 @@ import inspect
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
@@ -40,8 +41,8 @@ def measure(flat: Network) -> list[Row]:
     """A row for every layer of a network, those of the models inside included. Raises `ZooError`."""
     how = Plain()
     model = lower(flat, how)
-    # Where operations make more rows of one, and fewer again, only one row tells how many there are.
-    return list(_rows(flat, lower(flat, Plain(), rows=1) if how.together else model, ""))
+    # Where operations make more rows of each, and fewer again, only a number of rows tells how many there are.
+    return list(_rows(flat, lower(flat, Plain(), rows=2) if how.together else model, ""))
 
 
 def total(rows: list[Row]) -> tuple[int, int, int | None]:
@@ -74,7 +75,7 @@ FEED_FORWARD = ("Dense", "Dropout", "AlphaDropout", "GaussianDropout", "Activati
 """Layers of a plain feed-forward network; the others extract features."""
 
 
-def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Row]:
+def _rows(flat: Network, model: Any, within: str, times: Fraction = Fraction(1)) -> Iterator[Row]:
     draws = {one.name: times for one in flat.inputs}  # how many rows of a tensor there are for one row of the input
     for node in flat.nodes:
         often = max((draws[owner(name)] for name in node.read()), default=times)
@@ -82,7 +83,7 @@ def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Ro
         if node.layer == "EvidenceLowerBound":  # it answers the first draw alone
             draws[node.name] = times
         if node.network is not None and not node.reuses:
-            folded = _folded(_call(model.get_layer(_first(flat, node)), model, flat, node).input_tensors[0])
+            folded = _folded(_call(model.get_layer(_first(flat, node)), model, flat, node).input_tensors[0], model)
             for row in _rows(*_inside(flat, node, model), f"{within}{node.name}/", often * folded):
                 yield replace(row, flops=_times(row.flops, _steps(flat, node, model)))
             continue
@@ -90,7 +91,7 @@ def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Ro
         if node.operation:
             done = next(one for one in model.operations if one.name == first)._inbound_nodes[0]
             macs = _products(node.operation, done)
-            flops = None if macs is None else 2 * macs * often * _folded(done.output_tensors[0])
+            flops = None if macs is None else int(2 * macs * often * _folded(done.output_tensors[0], model))
             yield Row(within + node.name, node, tuple(done.output_tensors[0].shape[1:]), 0, 0, flops)
             continue
         layer = model.get_layer(first)
@@ -101,16 +102,17 @@ def _rows(flat: Network, model: Any, within: str, times: int = 1) -> Iterator[Ro
             flops = 0
         elif node.network is None:
             macs = multiplications(layer, _reads(layer, call), shape)
-            flops = None if macs is None else 2 * macs * often * _folded(call.output_tensors[0])
+            flops = None if macs is None else int(2 * macs * often * _folded(call.output_tensors[0], model))
         else:
-            inside = _rows(*_inside(flat, node, model), "", often * _folded(call.input_tensors[0]))
+            inside = _rows(*_inside(flat, node, model), "", often * _folded(call.input_tensors[0], model))
             flops = _times(total(list(inside))[2], _steps(flat, node, model))
         yield Row(within + node.name, node, shape, sizes[0], sizes[1], flops)
 
 
-def _folded(tensor: Any) -> int:
-    """How many rows of a tensor there are for one of the input, in a model of one row; 1 in any other."""
-    return int((tensor.shape[:1] or (1,))[0] or 1)
+def _folded(tensor: Any, model: Any) -> Fraction:
+    """How many rows of a tensor there are for one of the input, in a model of some rows; 1 in any other."""
+    rows, made = model.inputs[0].shape[0], (tensor.shape[:1] or (None,))[0]
+    return Fraction(made, rows) if rows and made else Fraction(1)
 
 
 def _steps(flat: Network, node: Node, model: Any) -> int | None:
@@ -127,12 +129,12 @@ def _inside(flat: Network, node: Node, model: Any) -> tuple[Network, Any]:
     assert inner is not None
     shapes = [one.shape[2:] if node.at_steps else one.shape[1:] for one in given]
     layer = model_in(layer)
-    if shapes == [one.shape[1:] for one in layer.inputs]:
+    if shapes == [one.shape[1:] for one in layer.inputs] and layer.inputs[0].shape[0] == given[0].shape[0]:
         return inner, layer
     pairs = zip(inner.inputs, shapes, given, strict=True)
     inner = replace(inner, inputs=tuple(replace(one, shape=got, dtype=by.dtype) for one, got, by in pairs))
     try:
-        return inner, lower(inner, Plain())
+        return inner, lower(inner, Plain(), rows=given[0].shape[0])
     except ZooError:  # models in it are called on several sizes, which are open in it alone
         return next(one.network for one in flat.nodes if one.name == _first(flat, node)), layer  # type: ignore[return-value]
 

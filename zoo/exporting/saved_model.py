@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from zoo.apart import HALF
 from zoo.building import Built, build
 from zoo.datasets.dataset import Part
 from zoo.errors import ZooError
 from zoo.exporting import verify
 from zoo.files import new_folder, open_npz, write_json
-from zoo.lowering import HALF, computed_in
+from zoo.lowering import computed_in
 from zoo.runs import Run, environment
 from zoo.tasks.contract import UNUSUAL, Endpoint, whole
 from zoo.working import seed_of

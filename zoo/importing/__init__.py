@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.apart import mixed, together
 from zoo.errors import Problem, ZooError, first_sentence, listed
 from zoo.importing.freezing import HOLDING, flags, is_frozen, thaws, trained_otherwise
 from zoo.importing.graphs import (
@@ -47,7 +48,7 @@ from zoo.language.families import DTYPES, KINDS, kinds
 from zoo.language.network import free, layer_named, names_of, snake_case
 from zoo.language.objects import FIRST, GROUP, OURS, WRAPPED, kernels
 from zoo.language.parsing import LAYER, LAYERS, NAME, NAMES
-from zoo.lowering import Plain, lower, mixed, model_in, together
+from zoo.lowering import Plain, lower, model_in
 
 if TYPE_CHECKING:
     import keras

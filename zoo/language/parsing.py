@@ -310,7 +310,8 @@ def _slip(lines: Sequence[str], at: int, column: int, file: str) -> _Slip | None
             more, begins = here["more"].strip(), here.end("more") - len(here["more"].lstrip())
             mark = Mark(file, at + 1, here.start("word") + 1)
             wrong = f"`{here['word']}:` and `{inner[1]}:` on one line"
-            put = (_Put(at, here.end("more"), "}"), _Put(at, begins, "{")) * (here["more"].count(":") == 1)
+            put: tuple[_Put, ...] = (_Put(at, here.end("more"), "}"), _Put(at, begins, "{"))
+            put *= here["more"].count(":") == 1 and _stands(lines, at, starts, len(lines[at]))
             return _Slip(Problem(wrong, f"`{here['word']}: {{{more}}}`", mark=mark), put)
     before = next((one for one in range(at - 1, -1, -1) if lines[one].partition("#")[0].strip()), None)
     above = None if before is None else _LINE.fullmatch(lines[before])

@@ -1,0 +1,234 @@
+"""Whether rows know nothing of one another: operations are tried one by one, and a model as a whole.
+
+What an operation does to the rows, a later one may undo. So operations only raise the question, and a model answers it:
+its rows are apart if no number of one row's answer changes with the numbers of another.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import first_sentence
+
+HALF = ("float16", "bfloat16")
+"""Types of half precision."""
+
+WHOLE = ((0, 2), (0, 1), (0, 3), (0, 9), (1, 3))
+"""Between these are the whole numbers that operations are tried on in turn: some are places, some must not be 0."""
+
+_NEAR, _NEARLY = {"rtol": 1e-3, "atol": 1e-5}, {"rtol": 5e-2, "atol": 5e-2}
+"""How far two computations of one number may be apart, and in half precision."""
+
+FEWEST, OPEN = 5, (7, 33)
+"""So many rows are tried at least, and these sizes where one is open."""
+
+
+def together(made: Any, moved: bool = False) -> str:
+    """Why what an operation made of symbolic tensors is no function of each row alone; an empty text if it is one.
+
+    Its shape does not tell (an axis of -2 is the rows' in a table), so it is tried: on some rows, and on each of them.
+    Raises what the operation raises on rows that its shapes promised to take, unless an operation before it has `moved`
+    rows: there may be more of them than any.
+    """
+    import keras
+
+    answers = keras.tree.flatten(made)
+    operation, _, _ = answers[0]._keras_history
+    given = operation._inbound_nodes[-1].arguments
+    kind = type(operation)
+    if kind.__module__.endswith(".linalg") and kind.__name__ != "Norm":  # random matrices are not for all of these
+        return ""
+    tensors = [one for one in keras.tree.flatten([list(given.args), given.kwargs]) if _is_symbolic(one)]
+    if not tensors or any(one.shape[:1] != (None,) for one in tensors):
+        return "" if tensors and all(one.shape[:1] != (None,) for one in tensors) else "it answers no rows"
+    is_open = any(None in one.shape[1:] for one in tensors)
+    whole = any("float" not in one.dtype for one in tensors)
+    # So many rows as nothing else has parts: Keras takes three numbers beside three channels for a bias of these.
+    # And more than any place that is named, of which a shift is no multiple.
+    named = [abs(one) for one in _numbers([list(given.args), given.kwargs, vars(operation)]) if 0 < abs(one) <= 100]
+    fits = (
+        one
+        for one in itertools.count(max([FEWEST - 1, *named]) + 1)
+        if all(one not in tensor.shape for tensor in (*tensors, *answers)) and all(n % one for n in named)
+    )
+    count = next(fits)
+    refused: list[Exception] = []
+    tried = WHOLE if whole else WHOLE[:1]
+    for bounds in tried:
+        dice = np.random.default_rng(bounds[1])
+        rows = {id(one): _some(one, dice, count, *bounds) for one in tensors}
+        try:
+            if wrong := _depends(operation, given, rows, count):
+                return wrong
+        except Exception as error:
+            refused.append(error)
+    if is_open or len(refused) < len(tried):
+        return ""  # sizes that only data know, or whole numbers that mean something
+    if moved:
+        return first_sentence(refused[0])
+    raise refused[0]
+
+
+def _depends(operation: Any, given: Any, rows: Mapping[int, Any], count: int) -> str:
+    """Why the answers for so many rows are not those for each row alone, an empty text if they are."""
+    import keras
+
+    def run(which: slice) -> list[Any]:
+        def found(one: Any) -> Any:
+            return keras.ops.convert_to_tensor(rows[id(one)][which]) if _is_symbolic(one) else one
+
+        args, kwargs = keras.tree.map_structure(found, (list(given.args), dict(given.kwargs)))
+        return [np.asarray(one) for one in keras.tree.flatten(operation.call(*args, **kwargs))]
+
+    tensors = [one for one in keras.tree.flatten([list(given.args), given.kwargs]) if _is_symbolic(one)]
+    near = _NEARLY if {*HALF} & {one.dtype for one in tensors} else _NEAR
+    answers = run(slice(None))
+    alone = [run(slice(row, row + 1)) for row in range(count)]
+    for index, answer in enumerate(answers):
+        if answer.shape[:1] != (count,):
+            return f"{count} rows get an answer of the shape {answer.shape}"
+        for row in range(count):
+            one, other = alone[row][index], answer[row : row + 1]
+            alike = one.shape == other.shape
+            if not alike or not np.allclose(one.astype("float64"), other.astype("float64"), equal_nan=True, **near):
+                return MEET
+    return ""
+
+
+MEET = "what a row gets depends on the rows beside it"
+
+
+def mixed(model: Any) -> str:
+    """Why a model's answer for a row depends on the rows beside it, or may do so; an empty text if it does not.
+
+    One row is changed, and no bit of the others' answers may change, whatever was drawn: so no effect is too small.
+    Weights that would hide one, all alike or next to nothing, are others meanwhile. There are more rows than any place
+    that an operation names.
+    """
+    weights = {id(one): one for one in model.variables}.values()
+    before = [one.numpy() for one in weights]
+    try:
+        for one, value in zip(weights, before, strict=True):
+            one.assign(_telling(value))
+        return _mixed(model, weights, [one.numpy() for one in weights])
+    finally:
+        for one, value in zip(weights, before, strict=True):
+            one.assign(value)
+
+
+def _mixed(model: Any, weights: Any, begin: Sequence[Any]) -> str:
+    import keras
+
+    if any("string" in one.dtype for one in model.inputs):
+        return "it cannot be tried on texts"
+    count = max([FEWEST, *_places(model)]) + 2  # a shift by as many would be none
+    is_open = any(None in one.shape[1:] for one in model.inputs)
+
+    def run(rows: Sequence[Any]) -> list[Any]:
+        for one, value in zip(weights, begin, strict=True):
+            one.assign(value)  # what was drawn is drawn again
+        given = [keras.ops.convert_to_tensor(one) for one in rows]
+        found = model(given if len(given) > 1 else given[0], training=False)
+        return [np.asarray(keras.ops.cast(one, "float32")) for one in keras.tree.flatten(found)]
+
+    tried, refused = False, ""
+    draws = [(bounds, size) for size in (OPEN if is_open else OPEN[:1]) for bounds in ((0, 2), (0, 9), (0, 250))]
+    for (least, above), size in draws:
+        dice = np.random.default_rng(above)
+        rows, others = ([_some(one, dice, count, least, above, size) for one in model.inputs] for _ in range(2))
+        if above > 2:  # numbers of both signs, and far from 0
+            rows, others = ([one * above - above / 2 if one.dtype.kind == "f" else one for one in each]
+                            for each in (rows, others))  # fmt: skip
+        try:
+            answers = run(rows)
+            if wrong := next((f"{count} rows get an answer of the shape {one.shape}" for one in answers
+                              if one.shape[:1] != (count,)), ""):  # fmt: skip
+                return wrong
+            drawn = not all(np.array_equal(one.numpy(), value) for one, value in zip(weights, begin, strict=True))
+            if any(one.shape[:1] != (1,) for one in run([one[:1] for one in rows])):
+                return "one row gets no answer of its own"
+            turned = [] if drawn else run([one[::-1].copy() for one in rows])
+            if not all(_alike(one, other[::-1]) for one, other in zip(answers, turned, strict=False)):
+                return "what a row gets depends on its place among the rows"
+            for row in (0, 1, count - 1):
+                changed = [np.where(_only(row, one), other, one) for one, other in zip(rows, others, strict=True)]
+                kept = [one for one in range(count) if one != row]
+                for one, other in zip(answers, run(changed), strict=True):
+                    if not np.array_equal(one[kept], other[kept], equal_nan=True):
+                        return MEET
+        except Exception as error:  # whatever operations raise on numbers of rows, or numbers, that they are not for
+            refused = refused or f"{count} rows cannot be computed: {first_sentence(error)}"
+            continue
+        tried = True
+    return "" if tried else refused
+
+
+def _places(model: Any) -> Iterator[int]:
+    """The places and shifts that operations of a model name, those of models inside included, up to a hundred."""
+    for one in getattr(model, "operations", ()):
+        if hasattr(one, "operations") or hasattr(one, "layer"):
+            yield from _places(getattr(one, "layer", one))
+        elif type(one).__module__.startswith("keras.src.ops") and type(one).__name__ not in SHAPING:
+            said = [[list(node.arguments.args), node.arguments.kwargs] for node in one._inbound_nodes]
+            yield from (abs(number) for number in _numbers([*said, vars(one)]) if abs(number) <= 100)
+
+
+SHAPING = ("Reshape", "Transpose", "BroadcastTo")
+"""Operations whose whole numbers are no places."""
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two computations of the same numbers are near one another, as seen from the largest of them."""
+    size = float(np.abs(one[np.isfinite(one)]).max(initial=0)) or 1.0
+    return bool(np.allclose(one / size, other / size, equal_nan=True, **_NEARLY))
+
+
+def _only(row: int, rows: Any) -> Any:
+    """Where the numbers of one row stand."""
+    return (np.arange(len(rows)) == row).reshape(-1, *[1] * (rows.ndim - 1))
+
+
+def _telling(value: Any) -> Any:
+    """Weights as they are, or others where these would hide what they are multiplied with."""
+    if value.dtype.kind in "iub" or not value.size:
+        return value
+    numbers = value.astype("float32")
+    if np.abs(numbers).max() > 1e-3 and np.ptp(numbers) > 0:
+        return value
+    dice = np.random.default_rng(value.size)
+    if value.ndim < 2:
+        return dice.uniform(0.5, 1, value.shape).astype(value.dtype)
+    return (dice.normal(size=value.shape) / np.sqrt(value[..., 0].size)).astype(value.dtype)
+
+
+def _numbers(value: Any) -> Iterator[int]:
+    """The whole numbers anywhere in a value, those of slices and of texts of indices included."""
+    if type(value) is int:
+        yield value
+    elif isinstance(value, slice):
+        yield from _numbers([value.start, value.stop, value.step])
+    elif isinstance(value, str):
+        yield from (int(one) for one in value.replace(":", ",").split(",") if one.strip().lstrip("-").isdigit())
+    elif isinstance(value, Mapping):
+        yield from _numbers(list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _numbers(one)
+
+
+def _is_symbolic(value: Any) -> bool:
+    import keras
+
+    return isinstance(value, keras.KerasTensor)
+
+
+def _some(tensor: Any, dice: Any, rows: int, least: int, above: int, size: int = OPEN[0]) -> Any:
+    """Some rows of a tensor's shape and type, with `size` for each that is open; whole numbers lie between the two."""
+    shape = (rows, *(size if one is None else one for one in tensor.shape[1:]))
+    if "float" in tensor.dtype:
+        return dice.random(shape).astype(tensor.dtype)
+    return dice.integers(least, above, shape).astype(tensor.dtype)
