@@ -36,6 +36,7 @@ from zoo.language import (
     parsing,
     ranges,
     reading,
+    slips,
     unfolding,
 )
 from zoo.language import schema as language
@@ -186,7 +187,7 @@ def limits() -> list[str]:
         "layers after unfolding": bodies.MOST_LAYERS,
         "values of a range with a `step`, or of `values`": ranges.MOST,
         "bytes of a file": parsing.LARGEST,
-        "levels of nesting": parsing.DEEPEST,
+        "levels of nesting": slips.DEEPEST,
         "specs one over the other by `extends`": merging.DEEPEST,
         "problems said at once, of the keys and of the body each": items.MOST,
     }

@@ -9,7 +9,7 @@ import pytest
 
 from zoo import selection
 from zoo.errors import ZooError
-from zoo.language import parsing
+from zoo.language import parsing, slips
 from zoo.language.parsing import copied, parse, plain, shown, written
 
 ODD = "is no number of the language; expected a decimal number such as 31 or 1e-3, or quotes around text"
@@ -260,7 +260,7 @@ def test_where_it_is_not_plain_nothing_is_read(text):
 
 
 def test_so_many_slips_of_syntax_are_told():
-    assert len(said("- z\n" + "-a: 1\n" * 100)) == parsing.SLIPS
+    assert len(said("- z\n" + "-a: 1\n" * 100)) == slips.MOST
 
 
 def test_what_was_found_before_a_slip_of_syntax_is_said_too():

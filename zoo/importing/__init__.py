@@ -398,11 +398,11 @@ class _Body:
             given[number], letters[number] = self._constant(one, like), answer[0] + letters[number]
         return replace(call, bound={"operands": tuple(given)}), {"subscripts": f"{','.join(letters)}->{answer}"}
 
-    def _operation(self, kind: str, arguments: dict[str, Any], source: str = "previous") -> None:
-        """An operation that no call stands for."""
-        name = self._new_name(kind)
+    def _operation(self, kind: str, arguments: dict[str, Any], source: str = "") -> None:
+        """An operation that no call stands for, on the tensor before if no other is named."""
+        name, source = self._new_name(kind), source or self.previous
         words = {} if self._is_usual(f"ops.{kind}", name) else {"name": name}
-        words |= {} if source in ("previous", self.previous) else {"from": source}
+        words |= {} if source == self.previous else {"from": source}
         self.items.append({f"ops.{kind}": {**words, **arguments}})
         self.used.add(name)
         self.read.add(source)
@@ -424,11 +424,8 @@ class _Body:
             to_float, from_float = "float" in one.dtype, "float" in got.dtype
             cut = from_float and not to_float
             if cut or (one.dtype != got.dtype and not (to_float and from_float) and key_of(one) in computed):
-                name, source = self._new_name("cast"), self._tensors(got)
-                words = {} if source == "previous" else {"from": source}
-                self.items.append({"ops.cast": {"name": name, **words, "dtype": one.dtype}})
-                self.used.add(name)
-                self.previous = made[key_of(got)] = name
+                self._operation("cast", {"dtype": one.dtype}, self._name_of(got))
+                made[key_of(got)] = self.previous
         return made
 
     def _placed(self, call: Call) -> None:
