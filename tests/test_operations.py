@@ -41,17 +41,28 @@ OTHERS = {
     "image.resize": {"size": [5, 5]}, "image.extract_patches": {"size": [2, 2]}, "image.ssim": {"filter_size": 3},
     "image.affine_transform": {"transform": [1.0, 0.0, 1.0, 0.0, 1.0, 2.0, 0.0, 0.0]},
     "image.perspective_transform": {"start_points": CORNERS[0], "end_points": CORNERS[1]},
+    "array_split": {"indices_or_sections": 3, "axis": 1}, "dsplit": {"indices_or_sections": 2},
+    "hsplit": {"indices_or_sections": 2}, "moveaxis": {"source": 1, "destination": 2}, "unfold": {"kernel_size": 2},
+    "fold": {"output_size": [3, 3], "kernel_size": [2, 2]}, "unravel_index": {"shape": [9, 9]},
+    "batch_normalization": {"axis": -1, "mean": [0.0, 1.0, 2.0, 3.0], "variance": [1.0, 2.0, 3.0, 4.0]},
+    "conv": {"kernel": [TWO, TWO], "padding": "same"}, "searchsorted": {"sorted_sequence": [0.2, 0.5]},
+    "depthwise_conv": {"kernel": [TWO, TWO, TWO], "strides": 1}, "view": {"dtype": "int32"},
+    "separable_conv": {"depthwise_kernel": [TWO, TWO], "pointwise_kernel": [[[0.5, 1.0]] * 8]},
+    "image.map_coordinates": {"order": 1, "coordinates": [[0.0, 1.0], [1.0, 1.0], [0.0, 0.0], [0.0, 1.0]]},
+    "slice_update": {"start_indices": [0, 1, 1], "updates": [[[9.0]]]},
+    "scatter_update": {"indices": [[0, 1]], "updates": [[1.0, 2.0, 3.0, 4.0]]},
 }  # fmt: skip
 """Arguments of operations that take other values than most."""
 
 SHAPES = {
     "squeeze": (4, 1), "depth_to_space": (2, 2, 4), "space_to_depth": (4, 4, 2), "dot_product_attention": (4, 2, 4),
-    "cross": (4, 3), **{name: (6, 8, 3) for name in OPERATIONS if name.startswith("image.")},
+    "cross": (4, 3), "diag": (4,), "bincount": (), "searchsorted": (), "unfold": (4, 4, 2), "fold": (8, 4),
+    **{name: (6, 8, 3) for name in OPERATIONS if name.startswith("image.")},
 }  # fmt: skip
 
 WHOLE = (
     "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
-    "bitwise_xor", "gcd", "lcm", "left_shift", "right_shift", "multi_hot",
+    "bitwise_xor", "gcd", "lcm", "left_shift", "right_shift", "multi_hot", "bincount", "unravel_index",
 )  # fmt: skip
 """Operations on whole numbers."""
 
@@ -541,6 +552,8 @@ FLOPS = {
     "a product": ({"ops.matmul": {"from": ["input", "input"]}}, 2 * 4**3),
     "a product by its letters": ({"ops.einsum": {"subscripts": "bij,bjk->bik", "from": ["input", "input"]}}, 2 * 4**3),
     "a constant before it": ({"ops.matmul": {"x1": [[1.0] * 4] * 2}}, 2 * 2 * 4 * 4),
+    "a convolution": ({"ops.conv": {"kernel": [TWO], "padding": "same"}}, 2 * (4 * 2) * 4),
+    "one of each channel": ({"ops.depthwise_conv": {"kernel": [TWO, TWO]}}, 2 * (3 * 4 * 2) * 2),
     "a transposition": ({"ops.einsum": {"subscripts": "bij->bji"}}, 0),
     "a sum": ({"ops.add": {"from": ["input", "input"]}}, 0),
     "distances": ({"ops.cdist": {"from": ["input", "input"]}}, None),

@@ -142,7 +142,23 @@ def _inside(flat: Network, node: Node, model: Any) -> tuple[Network, Any]:
 SUMMED = ("matmul", "dot")
 """Operations that sum products over the last axis of their first argument."""
 
-UNKNOWN = ("dot_product_attention", "cdist", "fft", "fft2", "ifft2", "irfft", "istft", "rfft", "stft", "tensordot")
+KERNELS = {"conv": 1, "depthwise_conv": 2}
+"""Operations that go over places with a kernel, and how many axes of it lead to other channels."""
+
+UNKNOWN = (
+    "dot_product_attention",
+    "cdist",
+    "inner",
+    "separable_conv",
+    "fft",
+    "fft2",
+    "ifft2",
+    "irfft",
+    "istft",
+    "rfft",
+    "stft",
+    "tensordot",
+)
 """Operations whose multiply-adds are not counted here, as those of linear algebra."""
 
 
@@ -160,6 +176,9 @@ def _products(name: str, call: Any) -> int | None:
         for letters, tensor in zip(read.split(","), next(iter(given.values())), strict=True):
             sizes |= dict(zip(letters, np.shape(tensor) if not hasattr(tensor, "shape") else tensor.shape, strict=True))
         return _times(*(sizes[one] for one in sizes if one != answer[:1]))  # the rows stand first
+    if name in KERNELS:  # the last axes of a kernel lead to other places of the answer
+        kernel = np.shape(given["kernel"])
+        return _times(_places(shape), *kernel[: len(kernel) - KERNELS[name]])
     if name in SUMMED:
         first = next(iter(given.values()))
         return _times(_places(shape), (first.shape if hasattr(first, "shape") else np.shape(first))[-1])

@@ -45,9 +45,9 @@ from zoo.importing.saying import PREVIOUS, at_each_step, layers_of, operation_sa
 from zoo.importing.saying import constant as written
 from zoo.language import catalogue, folding, network, parsing, reading, unfolding
 from zoo.language.families import DTYPES, KINDS, kinds
-from zoo.language.network import free, layer_named, names_of, snake_case
+from zoo.language.network import free, names_of, snake_case
 from zoo.language.objects import FIRST, GROUP, OURS, WRAPPED, kernels
-from zoo.language.parsing import LAYER, LAYERS, NAME, NAMES
+from zoo.language.parsing import LAYER, NAME, NAMES
 from zoo.lowering import Plain, lower, model_in
 
 if TYPE_CHECKING:
@@ -201,6 +201,8 @@ class _Import:
     """Whether an operation takes rows together, or moves them."""
     unrolled: dict[str, list[str]] = field(default_factory=dict)
     """The layers that stand for a layer and its activation."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """What layers are called in the spec whose names no spec has."""
 
     def spec(self, model: Any, name: str) -> dict[str, Any]:
         """The whole spec, flat."""
@@ -214,6 +216,9 @@ class _Import:
         outputs = body.run()
         if self.refused:
             raise ZooError(*self.refused)
+        if self.renamed:
+            told = listed((f"`{made}` is `{name}`" for name, made in self.renamed.items()), 5)
+            begun["summary"] = f"{begun['summary'].rstrip('.')}, where {told}, which is no name of a spec."
         for name, one in begun.get("inputs", {}).items():
             one |= {} if name in body.read or name in outputs else {"unused": True}
         cut = _head(body.items) if begun["task"] and outputs == [body.previous] else 0
@@ -292,7 +297,7 @@ class _Body:
 
     def run(self) -> list[str]:
         """Make the items of all calls, and name the tensors that the model answers. What cannot be said is noted."""
-        self.future = {call.operation.name for call in self.calls}
+        self.future, self.answered = {call.operation.name for call in self.calls}, _answered(self.calls)
         self._all(self.calls)
         try:
             return [self._name_of(one) for one in self.model.outputs]
@@ -319,6 +324,7 @@ class _Body:
         self.masked |= masked_of(calls, masked_inside(model, [call], self.masked))
         if id(model) not in self.trained:
             self.calls, self.future = [*self.calls, *calls], self.future | {one.operation.name for one in calls}
+            self.answered |= _answered(calls)
             self.trained[id(model)] = call.named
             self.whole.added[model.name] = (
                 "shares a layer with another model, so that its layers stand among the others"
@@ -490,9 +496,7 @@ class _Body:
         self, target: str, arguments: dict[str, Any], name: str, call: Call, first: Any, outputs: int | None = None
     ) -> None:
         """Write an item: its name where it would not have it anyway, `from` where it is not called on `previous`."""
-        name = name or self._new_name(snake_case(target))
-        if wrong := self._no_name(name):
-            raise Refused(f"cannot be called so in a spec{wrong}")
+        name = self._spelt(name, target) if name else self._new_name(snake_case(target))
         source, begin = self._source(call, first)
         words = {} if self._is_usual(target, name) else {"name": name}
         words |= {} if source is None else {"from": source}
@@ -503,7 +507,7 @@ class _Body:
         self.items.append({"from": begin, "layers": [item]} if begin else item)
         self.used.add(name)
         texts = [name, *(f"{name}.{index}" for index in range(1, len(call.outputs)))]
-        if taken := {*texts[1:]} & (self.used | self.future):
+        if taken := {*texts[1:]} & (self.used | self.future - self.answered):
             raise Refused(f"has an output `{taken.pop()}` in a spec, as a layer is called; expected other names")
         self.names |= {key_of(one): text for one, text in zip(call.outputs, texts, strict=True)}
         self.unknown |= {key_of(one): name for one in call.outputs[outputs:]}
@@ -544,13 +548,14 @@ class _Body:
         """A name for what the model has no name for; no layer has it, before or after."""
         return free(base, self.used | self.future)
 
-    def _no_name(self, name: str) -> str:
-        """Why a layer cannot be called so in a spec, an empty text if it can."""
-        if not LAYER.fullmatch(name):
-            return f"; expected {LAYERS}, as TensorFlow does"
-        if name in self.names.values() and name not in self.inputs:
-            return f", where `{name}` is an output of `{layer_named(name)}`; expected other names"
-        return ", where it is a word of the language; expected another name" if name == "previous" else ""
+    def _spelt(self, name: str, target: str) -> str:
+        """The name of a layer, or one like it: no name of TensorFlow's, no word of ours, no other layer's output."""
+        if LAYER.fullmatch(name) and name != "previous" and name not in self.answered:
+            return name
+        like = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-") or snake_case(catalogue.bare(target))
+        made = self._new_name(like if like != "previous" else "previous_layer")
+        self.whole.renamed[name] = made
+        return made
 
     def _is_usual(self, target: str, name: str) -> bool:
         """Whether an item goes by this name without being given it."""
@@ -628,6 +633,11 @@ class _Body:
             if is_free or json.dumps(known.get(found)) == json.dumps(block):
                 return found
         raise AssertionError
+
+
+def _answered(calls: Iterable[Call]) -> set[str]:
+    """The texts of the outputs that layers have beside their first."""
+    return {f"{one.operation.name}.{at}" for one in calls for at in range(1, len(one.outputs))}
 
 
 # What stands around the layers

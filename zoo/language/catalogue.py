@@ -497,9 +497,11 @@ def _parts(name: str, arguments: Mapping[str, Any]) -> int:
     """How many tensors an operation answers."""
     if name == "unstack":
         return num if type(num := arguments.get("num")) is int and num > 0 else 1
-    if name == "split":
+    if name in ("split", "array_split", "dsplit", "hsplit"):
         cut = arguments.get("indices_or_sections")
         return len(cut) + 1 if isinstance(cut, list) else cut if type(cut) is int and cut > 0 else 1
+    if name == "unravel_index":
+        return len(shape) if isinstance(shape := arguments.get("shape"), list) else 1
     if name == "svd":
         return 1 if arguments.get("compute_uv") is False else 3
     return 2 if name in _PAIRS and not (name == "qr" and arguments.get("mode") == "r") else 1
