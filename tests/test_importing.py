@@ -411,6 +411,13 @@ def models_called_as_words():
     return keras.Model(rows, L.Dense(2, name="last")(running))
 
 
+def along_the_rows():
+    """Two views of each row one below the other, as in contrastive learning, which one layer reads at once."""
+    rows, other = keras.Input((6,), name="rows"), keras.Input((6,), name="other")
+    both = L.Dense(4, name="both")(L.Concatenate(axis=0, name="views")([rows, other]))
+    return keras.Model([rows, other], L.Softmax(axis=0, name="among")(both))
+
+
 def called_as_outputs():
     """Names as those of networks that came from PyTorch, and beside them an output that goes by such a text."""
     rows = keras.Input((5, 3), name="rows")
@@ -424,8 +431,7 @@ MODELS = (
     encoder_decoder, both_ways, cells, over_each_other, explicit_mask, attention, scored, siamese, nested_twice,
     at_each_level, frozen, transferred, transferred_twice, by_keys, particular, residual, staged, u_net, letters,
     odd_inputs, looks_at_the_layer_before, in_half_precision, of_other_types, answered_twice, called_as_outputs,
-    models_called_as_words, numbered,
-    unread,
+    models_called_as_words, numbered, along_the_rows, unread,
 )  # fmt: skip
 
 

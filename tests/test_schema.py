@@ -26,12 +26,12 @@ READABLE = {stem: value for stem, (value, _, problems) in sorted(BAD.items()) if
 
 BEYOND = {
     **dict.fromkeys((
-        "absent_at_the_end_of_a_range", "absent_tensor", "backward_half_lost", "block_inputs",
+        "absent_at_the_end_of_a_range", "absent_tensor", "axis_of_the_rows", "backward_half_lost", "block_inputs",
         "block_that_sees_a_tensor_outside", "else_of_nobody",
         "else_to_nothing", "from_unknown_tensor", "input_where_there_are_several", "loose_end", "loose_ends",
         "names_inside_a_block", "one_tensor_for_several", "output_that_is_none",
         "lambda_of_frozen_kernels", "lambda_of_one_frozen_kernel", "outputs", "outputs_that_leave_one_out",
-        "outputs_twice", "calls_of_calls", "whole_numbers_given_back",
+        "outputs_twice", "calls_of_calls", "take_of_rows", "whole_numbers_given_back",
         "two_heads", "unread_input", "sparsity_of_a_sum",
         "name_of_calls_in_a_loop", "attention_on_one_tensor", "block_called_on_too_few",
         "weights_of_too_few_classes", "wrong_values_of_several_calls",

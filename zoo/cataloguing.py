@@ -31,6 +31,9 @@ UNFIT = (
 
 UNFIT_SAYS = "it draws, makes no tensor of rows, or its answer cannot be told from the text"
 
+NUMBERS = (("GetItem", "key"), ("Isclose", "rtol"), ("Isclose", "atol"))
+"""What operations take among their tensors and is none."""
+
 LISTS = ("concatenate", "dstack", "hstack", "stack", "vstack", "fft", "fft2", "ifft2", "irfft", "istft")
 """Operations whose first argument is a list of tensors."""
 
@@ -171,7 +174,7 @@ def _parameters(parameters: Mapping[str, inspect.Parameter], kind: Any) -> dict[
         across = name.startswith(("axis", "axes")) and (bare or one.default in (None, 0, (0, 1)))
         across = across or name in ("num", "num_classes")  # without them, how many parts there are is not told
         arguments[name] = None if across else _plain(default)
-        if name in of_call and (kind.__name__, name) != ("GetItem", "key"):
+        if name in of_call and (kind.__name__, name) not in NUMBERS:
             tensors.append(name)
             needed += [name] * (bare or kind.__name__ == "Where")  # which without a choice counts rows
         elif bare or across:

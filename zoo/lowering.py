@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zoo.apart import together
 from zoo.errors import Mark, Problem, ZooError, first_sentence
-from zoo.language import catalogue
+from zoo.language import catalogue, objects
 from zoo.language.network import Network, Node, output, snake_case
 from zoo.language.ranges import Filled
 from zoo.seeding import derive, drawn, drawn_from
@@ -327,28 +327,22 @@ def _across(node: Node, tensors: Mapping[str, Any]) -> str:
     """Why a layer goes over the rows of a batch, an empty text if it does not. Operations are tried instead."""
     if node.operation or node.network:
         return ""
-    if node.layer in catalogue.ASKING:
-        told = [value for key, value in node.call.items() if not key.endswith("mask") and isinstance(value, str)]
-        if any(len(tensors[name].shape) < 3 for name in (*node.inputs, *told)):
-            return "it asks one row what another answers; expected sequences"
-    return _over_rows(node.layer, node.arguments, len(tensors[node.inputs[0]].shape)) if node.inputs else ""
+    named = {key: tensors[value] for key, value in node.call.items() if isinstance(value, str)}
+    return across(node.layer, node.arguments, [tensors[name] for name in node.inputs], named)
 
 
-def _over_rows(layer: str, arguments: Mapping[str, Any], rank: int) -> str:
-    """Which axis of a layer, of one that it wraps or of its activation, goes over the rows; an empty text for none."""
-    if layer in catalogue.IMAGES and rank < 4:
-        raise _Together("it takes them for the height of one image; expected images, [height, width, channels]")
-    for key in ("axis", "axes"):
-        given = arguments.get(key)
-        if any(type(one) is int and one == -rank for one in (given if isinstance(given, list) else [given])):
-            return f"{key} {-rank} is that of the rows"
-    inner = rank - (layer == "TimeDistributed")  # at each step there is an axis less
-    for key, value in arguments.items():
-        if catalogue.holds_layers(key, value):
-            for _, one in catalogue.numbered(key, value):
-                name, body = next(iter(one.items())) if isinstance(one, Mapping) else (one, None)
-                if found := _over_rows(name, body or {}, inner):
-                    return found
+def across(layer: str, arguments: Mapping[str, Any], first: Sequence[Any], named: Mapping[str, Any]) -> str:
+    """Why a layer that is called on some tensors goes over the rows of a batch, an empty text if it does not."""
+    asked = [*first, *(one for key, one in named.items() if not key.endswith("mask") and hasattr(one, "shape"))]
+    if layer in catalogue.ASKING and any(len(one.shape) < 3 for one in asked):
+        return "it asks one row what another answers; expected sequences"
+    if not first:
+        return ""
+    for one, given, rank in objects.held(layer, arguments, len(first[0].shape)):
+        if one in catalogue.IMAGES and rank < 4:
+            raise _Together("it takes them for the height of one image; expected images, [height, width, channels]")
+        if wrong := objects.over_rows(given, rank):
+            return wrong
     return ""
 
 

@@ -48,7 +48,7 @@ from zoo.language.families import DTYPES, KINDS, kinds
 from zoo.language.network import free, names_of, snake_case
 from zoo.language.objects import FIRST, GROUP, OURS, WRAPPED, kernels
 from zoo.language.parsing import LAYER, NAME, NAMES
-from zoo.lowering import Plain, lower, model_in
+from zoo.lowering import Plain, across, lower, model_in
 
 if TYPE_CHECKING:
     import keras
@@ -460,6 +460,10 @@ class _Body:
             names: list[str] = []
             for target, arguments, name, first in made:
                 self.classes.append(target)
+                try:
+                    self.whole.together |= bool(across(target, arguments, keras_tensors(first), call.named))
+                except ValueError as error:
+                    raise Refused(f"takes rows together: {error}") from error
                 told = keras.tree.map_structure(lambda one, names=names: names[one] if type(one) is int else one, first)
                 self._item(target, {**arguments, **({"frozen": True} if frozen else {})}, name, call, told)
                 names.append(self.previous)

@@ -94,8 +94,6 @@ def odd(layer: str, argument: str, value: Any) -> tuple[str, str] | None:
     if argument in SIZES and isinstance(value, list) and rank(layer) not in (0, len(value)):
         many = "one number" if rank(layer) == 1 else f"a list of {rank(layer)}, or one number"
         return f"{shown(value)} is a list of {len(value)}", many
-    if argument.startswith(("axis", "axes")) and layer in catalogue()["layers"] and _is_first(value):
-        return f"{shown(value)} is the axis of the rows, which know nothing of one another", "1 or above, or -1"
     if argument == "key" and layer == "ops.get_item" and not KEY.fullmatch(index_text(value)):
         text = 'text as in Python\'s brackets, such as ":, -1" or ":, 1:3", or its parts in a list'
         return f"{shown(value)} is no index", text
@@ -245,12 +243,6 @@ TYPES = (
     "float64",
 )  # fmt: skip
 """The types that an operation may answer."""
-
-
-def _is_first(value: Any) -> bool:
-    """Whether an axis, or one of several, is that of the batch."""
-    several = value if isinstance(value, list) else [value]
-    return any(not isinstance(one, bool) and one == 0 for one in several)
 
 
 POLICIES = ("float32", "mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")

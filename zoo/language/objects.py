@@ -483,6 +483,26 @@ def walked(layer: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, Mapp
                 yield from walked(name, body if isinstance(body, Mapping) else {})
 
 
+def held(layer: str, arguments: Mapping[str, Any], rank: int) -> Iterator[tuple[str, Mapping[str, Any], int]]:
+    """A layer with its arguments, and all that it wraps or has as activation; how many axes each is called on."""
+    yield layer, arguments, rank
+    inner = rank - (layer == "TimeDistributed")  # at each step there is an axis less
+    for key, value in arguments.items():
+        for _, one in catalogue.numbered(key, value) if catalogue.holds_layers(key, value) else ():
+            name, body = next(iter(one.items())) if isinstance(one, Mapping) and one else (one, None)
+            yield from held(str(name), body if isinstance(body, Mapping) else {}, inner)
+
+
+def over_rows(arguments: Mapping[str, Any], rank: int = 0) -> str:
+    """Which axis among a layer's arguments is the rows', of so many axes; an empty text for none."""
+    for key in ("axis", "axes"):
+        given = arguments.get(key)
+        for one in given if isinstance(given, list) else [given]:
+            if type(one) is int and one in (0, -rank):
+                return f"{key} {one} is that of the rows"
+    return ""
+
+
 def draws(layer: str, arguments: Mapping[str, Any]) -> bool:
     """Whether a layer draws something in training, those that it wraps left out."""
     known = catalogue.catalogue()["layers"].get(layer, {"arguments": ()})["arguments"]

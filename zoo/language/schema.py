@@ -44,9 +44,6 @@ NAME: Schema = {
 }
 """The name of a layer, as it stands or as it is computed."""
 
-_AMONG_ROWS: Schema = {"anyOf": [{"const": 0}, {"type": "array", "contains": {"const": 0}}]}
-"""The axis of the rows, which layers leave alone."""
-
 _TEXT_IS_COMPUTED: Schema = {"if": {"type": "string"}, "then": EXPRESSION}
 
 _TEXT_IS_A_NUMBER: Schema = {
@@ -84,10 +81,8 @@ _PLAIN: dict[str, Schema] = {
     "text": {"type": ["string", "number", "array"]},
     "anything": {"type": ["string", "number", "array", "boolean", "null"]},
     "anything but null": {"type": ["string", "number", "array", "boolean"]},
-    "axis": {**_AXIS, "not": _AMONG_ROWS},
-    "axis or null": {**_AXIS, "type": [*_AXIS["type"], "null"], "not": _AMONG_ROWS},
-    "axis of an operation": {**_AXIS, "type": [*_AXIS["type"], "null"]},
-    "axis of a weight": _AXIS,
+    "axis": _AXIS,
+    "axis or null": {**_AXIS, "type": [*_AXIS["type"], "null"]},
     "whole numbers": {
         "type": ["integer", "array"],
         "minimum": 0,
@@ -819,8 +814,7 @@ def argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
     if operation and key in (*entry["tensors"], "dtype", "key"):
         return _of_operation(name, key, entry)
     if key.startswith(("axis", "axes")):
-        several = "axis or null" if (name, key) in catalogue.NULL else "axis"
-        return _ref("axis of an operation" if operation else several if of_layer else "axis of a weight")
+        return _ref("axis or null" if operation or (name, key) in catalogue.NULL else "axis")
     if of_layer and key == "dtype":
         return _ref("type of a layer" if catalogue.types(name) == catalogue.POLICIES else "type of whole numbers")
     if catalogue.takes_text(key, default):

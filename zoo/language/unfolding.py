@@ -100,6 +100,7 @@ class _Unfolding(Bodies):
         self._training()
         if self.whole:
             self._loose_ends(network)
+            self._over_rows(network)
             self._unread()
             self._idle(network)
         return network
@@ -440,6 +441,17 @@ class _Unfolding(Bodies):
                     self._wrong(path, f"`{name}` leads to no output", expected)
                 elif name in used and given.get("unused"):
                     self._wrong((*path, "unused"), f"`{name}` leads to an output", "an input without it")
+
+    def _over_rows(self, network: Network) -> None:
+        """Say which layers take the rows for an axis of their own; what is given as it is may hold some."""
+        told = set[str]()
+        for node in network.walk() if "outputs" not in self.spec.data else ():
+            found = (objects.over_rows(given) for _, given, _ in objects.held(node.layer, node.arguments, 0))
+            wrong = "" if node.operation or node.network else next(filter(None, found), "")
+            if wrong and node.path not in told:
+                told.add(node.path)
+                says = f"{wrong}, which know nothing of one another"
+                self.problems.append(Problem(says, "1 or above, or -1", "", node.path, node.mark))
 
     def _idle(self, network: Network) -> None:
         """Say where lambda is searched and every kernel that it reaches is frozen: all its values are one network."""
