@@ -188,6 +188,9 @@ TOGETHER = {
     "numbers for two rows": ("multiply", {"x2": [[2.0], [3.0]]}),
     "numbers for three rows": ("multiply", {"x2": [[2.0], [3.0], [4.0]]}),
     "rows and rows": ("matmul", {"from": ["input", "input"]}),
+    "rows moved on by far": ("roll", {"shift": 1000, "axis": 0}),
+    "rows as a matrix": ("pinv", {}),
+    "the rank of the rows": ("matrix_rank", {}),
     "what is not there": ("take", {"indices": [99], "axis": 1}),
     "more than there are": ("top_k", {"k": 99}),
 }
@@ -212,6 +215,7 @@ def test_three_channels_and_sizes_that_are_not_known_before_are_no_rows():
         ({"ops.add": {"x2": [[1.0], [2.0], [3.0]]}}, (3, 3)),
         ({"ops.get_item": {"key": ":, 2:"}}, (None, 4)),
         ({"ops.cholesky": {}}, (4, 4)),
+        ({"ops.pinv": {}}, (4, 3)),
     ):
         lower(
             flat(spec_of({**item}, {"Flatten": {}} if None not in shape else "GlobalMaxPooling1D", shape=shape)),
@@ -269,6 +273,58 @@ def test_a_network_whose_rows_meet_is_imported_and_built_and_not_trained(what):
     head = {**{key: one for key, one in spec.items() if key != "outputs"}, "task": "regression", "targets": 3}
     with pytest.raises(ZooError, match="takes rows together, which know nothing of one another: "):
         zoo.build(head)
+
+
+@pytest.mark.parametrize("many", [2, 3])
+def test_rows_that_must_come_in_pairs_or_threes_are_imported_as_they_are(many):
+    keras.backend.clear_session()
+    source = keras.Input((6,))
+    pairs = keras.ops.reshape(source, (-1, 6 * many))
+    model = keras.Model(source, keras.layers.Dense(2)(keras.ops.reshape(pairs, (-1, 6))))
+    spec, rows = importing.spec_of(model), np.random.default_rng(0).normal(size=(12, 6)).astype("float32")
+
+    assert "outputs" in spec and "head" not in spec
+    made = zoo.build(spec)
+    made.set_weights(model.get_weights())
+    np.testing.assert_array_equal(made(rows), model(rows))
+
+
+def test_an_image_of_open_size_that_is_used_up_when_it_is_small_is_apart():
+    source, ops = keras.Input((None, None, 3)), keras.ops
+    running = ops.transpose(ops.transpose(source, (1, 0, 2, 3)), (1, 0, 2, 3))
+    for _ in range(6):
+        running = keras.layers.Conv2D(4, 3, strides=2)(running)
+    model = keras.Model(source, keras.layers.GlobalAveragePooling2D()(running))
+
+    assert mixed(model) == ""
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8"])
+def test_whole_numbers_beside_tensors_are_never_rounded(dtype):
+    keras.backend.clear_session()
+    numbers = np.array([[1, 0, 1]]) if dtype == "uint8" else np.array([[16777217, 33554433, 5]])
+    source = keras.Input((3,), dtype=dtype)
+    model = keras.Model(source, keras.layers.Add()([source, numbers.astype(dtype)]))
+
+    assert_equal(
+        model, lower(flat(zoo.load(importing.spec_of(model))), Plain()), np.array([[1, 1, 0]] * 4).astype(dtype)
+    )
+
+
+def test_a_constant_that_stands_in_several_calls_is_made_once():
+    keras.backend.clear_session()
+    source = running = keras.Input((6, 8))
+    mask = np.tril(np.ones((6, 6), "bool"))
+    for number in range(4):
+        attend = keras.layers.MultiHeadAttention(2, 4, name=f"attend_{number}")
+        running = keras.layers.LayerNormalization(name=f"norm_{number}")(attend(running, running, attention_mask=mask))
+    model = keras.Model(source, keras.layers.Softmax()(running, mask=np.arange(8) < 6))
+    spec = importing.spec_of(model)
+    made = lower(flat(zoo.load(spec)), Plain())
+    made.set_weights(model.get_weights())
+
+    assert kinds(made).count("Cast") == 2 and any("for" in one for one in spec["layers"])
+    assert_equal(model, made, np.random.default_rng(0).normal(size=(5, 6, 8)).astype("float32"))
 
 
 def windows(rows, size, heads, name):
@@ -408,7 +464,10 @@ def test_what_is_folded_in_a_block_costs_so_often_as_there_are_rows_of_it(nested
 
 
 @pytest.mark.parametrize("between", [[], [{"Reshape": [1, 2]}], [{"Reshape": [1, 2]}, {"ops.squeeze": {"axis": None}}],
-                                     [{"Reshape": [2, 1]}, "Flatten"]])  # fmt: skip
+                                     [{"Reshape": [2, 1]}, "Flatten"], [{"ops.fliplr": {}}],
+                                     [{"ops.einsum": {"subscripts": "bi->ib"}}, {"ops.transpose": {"axes": [1, 0]}}],
+                                     [{"Reshape": [2, 1]}, {"ZeroPadding1D": {"padding": 1}},
+                                      {"Cropping1D": {"cropping": 1}}, "Flatten"]])  # fmt: skip
 def test_ids_behind_rows_that_are_folded_are_read_as_they_are(between):
     body = [{"ops.reshape": {"newshape": [-1, 2]}}, *between, {"Embedding": {"input_dim": 9, "output_dim": 2}},
             {"ops.reshape": {"newshape": [-1, 12]}}]  # fmt: skip

@@ -23,16 +23,19 @@ WHOLE = ((0, 2), (0, 1), (0, 3), (0, 9), (1, 3))
 _NEAR, _NEARLY = {"rtol": 1e-3, "atol": 1e-5}, {"rtol": 5e-2, "atol": 5e-2}
 """How far two computations of one number may be apart, and in half precision."""
 
-FEWEST, OPEN = 5, (7, 33)
-"""So many rows are tried at least, and these sizes where one is open."""
+FEWEST, OPEN, LARGER = 5, (7, 33), 140
+"""So many rows are tried at least, and these sizes where one is open; the last if nothing was left of the others."""
+
+MULTIPLES = (12, 16, 60)
+"""Numbers of rows that operations are tried on which want them in pairs or threes."""
 
 
 def together(made: Any, moved: bool = False) -> str:
     """Why what an operation made of symbolic tensors is no function of each row alone; an empty text if it is one.
 
     Its shape does not tell (an axis of -2 is the rows' in a table), so it is tried: on some rows, and on each of them.
-    Raises what the operation raises on rows that its shapes promised to take, unless an operation before it has `moved`
-    rows: there may be more of them than any.
+    Raises what the operation raises whatever the number of rows that its shapes promised to take, unless an operation
+    before it has `moved` rows: there may be more of them than any.
     """
     import keras
 
@@ -40,19 +43,19 @@ def together(made: Any, moved: bool = False) -> str:
     operation, _, _ = answers[0]._keras_history
     given = operation._inbound_nodes[-1].arguments
     kind = type(operation)
-    if kind.__module__.endswith(".linalg") and kind.__name__ != "Norm":  # random matrices are not for all of these
-        return ""
     tensors = [one for one in keras.tree.flatten([list(given.args), given.kwargs]) if _is_symbolic(one)]
+    if kind.__module__.endswith(".linalg") and kind.__name__ != "Norm":  # random matrices are not for all of these
+        return "" if all(len(one.shape) > 2 for one in tensors) else "it takes the rows for those of a matrix"
     if not tensors or any(one.shape[:1] != (None,) for one in tensors):
         return "" if tensors and all(one.shape[:1] != (None,) for one in tensors) else "it answers no rows"
     is_open = any(None in one.shape[1:] for one in tensors)
     whole = any("float" not in one.dtype for one in tensors)
     # So many rows as nothing else has parts: Keras takes three numbers beside three channels for a bias of these.
     # And more than any place that is named, of which a shift is no multiple.
-    named = [abs(one) for one in _numbers([list(given.args), given.kwargs, vars(operation)]) if 0 < abs(one) <= 100]
+    named = [abs(one) for one in _numbers([list(given.args), given.kwargs, vars(operation)]) if one]
     fits = (
         one
-        for one in itertools.count(max([FEWEST - 1, *named]) + 1)
+        for one in itertools.count(max([FEWEST - 1, *(one for one in named if one <= FARTHEST)]) + 1)
         if all(one not in tensor.shape for tensor in (*tensors, *answers)) and all(n % one for n in named)
     )
     count = next(fits)
@@ -66,11 +69,28 @@ def together(made: Any, moved: bool = False) -> str:
                 return wrong
         except Exception as error:
             refused.append(error)
-    if is_open or len(refused) < len(tried):
-        return ""  # sizes that only data know, or whole numbers that mean something
-    if moved:
-        return first_sentence(refused[0])
+    if len(refused) < len(tried):
+        return ""  # whole numbers that mean something
+    if moved or is_open or any(_runs(operation, given, many) for many in MULTIPLES):
+        return first_sentence(refused[0])  # sizes that only data know, rows that come in pairs
     raise refused[0]
+
+
+def _runs(operation: Any, given: Any, count: int) -> bool:
+    """Whether an operation can be computed for so many rows."""
+    import keras
+
+    dice = np.random.default_rng(count)
+
+    def found(one: Any) -> Any:
+        return keras.ops.convert_to_tensor(_some(one, dice, count, *WHOLE[0])) if _is_symbolic(one) else one
+
+    try:
+        args, kwargs = keras.tree.map_structure(found, (list(given.args), dict(given.kwargs)))
+        operation.call(*args, **kwargs)
+    except Exception:  # whatever an operation stumbles over
+        return False
+    return True
 
 
 def _depends(operation: Any, given: Any, rows: Mapping[int, Any], count: int) -> str:
@@ -125,8 +145,9 @@ def _mixed(model: Any, weights: Any, begin: Sequence[Any]) -> str:
 
     if any("string" in one.dtype for one in model.inputs):
         return "it cannot be tried on texts"
-    count = max([FEWEST, *_places(model)]) + 2  # a shift by as many would be none
-    is_open = any(None in one.shape[1:] for one in model.inputs)
+    places = list(_places(model))
+    begun = max([FEWEST, *(one for one in places if one <= FARTHEST)]) + 2
+    count = next(one for one in itertools.count(begun) if all(place % one for place in places if place))  # no full turn
 
     def run(rows: Sequence[Any]) -> list[Any]:
         for one, value in zip(weights, begin, strict=True):
@@ -135,9 +156,24 @@ def _mixed(model: Any, weights: Any, begin: Sequence[Any]) -> str:
         found = model(given if len(given) > 1 else given[0], training=False)
         return [np.asarray(keras.ops.cast(one, "float32")) for one in keras.tree.flatten(found)]
 
+    def changes() -> bool:
+        return not all(np.array_equal(one.numpy(), value) for one, value in zip(weights, begin, strict=True))
+
+    is_open = any(None in one.shape[1:] for one in model.inputs)
+    found = [_at(size, model, run, count, changes) for size in (OPEN if is_open else OPEN[:1])]
+    if is_open and (any(wrong for wrong, _ in found) or not any(tried for _, tried in found)):
+        wrong, tried = _at(LARGER, model, run, count, changes)  # of an image of 7 pixels nothing may have been left
+        if tried or wrong:
+            return wrong
+    if any(tried for _, tried in found):
+        return next((wrong for wrong, tried in found if tried and wrong), "")
+    return found[0][0]
+
+
+def _at(size: int, model: Any, run: Any, count: int, changes: Any) -> tuple[str, bool]:
+    """The same for a size of what is open, and whether it could be tried at it; if not, why."""
     tried, refused = False, ""
-    draws = [(bounds, size) for size in (OPEN if is_open else OPEN[:1]) for bounds in ((0, 2), (0, 9), (0, 250))]
-    for (least, above), size in draws:
+    for least, above in ((0, 2), (0, 9), (0, 250)):
         dice = np.random.default_rng(above)
         rows, others = ([_some(one, dice, count, least, above, size) for one in model.inputs] for _ in range(2))
         if above > 2:  # numbers of both signs, and far from 0
@@ -145,40 +181,50 @@ def _mixed(model: Any, weights: Any, begin: Sequence[Any]) -> str:
                             for each in (rows, others))  # fmt: skip
         try:
             answers = run(rows)
+            drawn = changes()
+            if not all(map(_equal, answers, run(rows))):
+                refused = refused or "it answers otherwise each time"
+                continue
             if wrong := next((f"{count} rows get an answer of the shape {one.shape}" for one in answers
                               if one.shape[:1] != (count,)), ""):  # fmt: skip
-                return wrong
-            drawn = not all(np.array_equal(one.numpy(), value) for one, value in zip(weights, begin, strict=True))
+                return wrong, True
             if any(one.shape[:1] != (1,) for one in run([one[:1] for one in rows])):
-                return "one row gets no answer of its own"
+                return "one row gets no answer of its own", True
             turned = [] if drawn else run([one[::-1].copy() for one in rows])
             if not all(_alike(one, other[::-1]) for one, other in zip(answers, turned, strict=False)):
-                return "what a row gets depends on its place among the rows"
+                return "what a row gets depends on its place among the rows", True
             for row in (0, 1, count - 1):
                 changed = [np.where(_only(row, one), other, one) for one, other in zip(rows, others, strict=True)]
                 kept = [one for one in range(count) if one != row]
                 for one, other in zip(answers, run(changed), strict=True):
-                    if not np.array_equal(one[kept], other[kept], equal_nan=True):
-                        return MEET
+                    if not _equal(one[kept], other[kept]):
+                        return MEET, True
         except Exception as error:  # whatever operations raise on numbers of rows, or numbers, that they are not for
             refused = refused or f"{count} rows cannot be computed: {first_sentence(error)}"
             continue
         tried = True
-    return "" if tried else refused
+    return ("", True) if tried else (refused, False)
 
 
 def _places(model: Any) -> Iterator[int]:
-    """The places and shifts that operations of a model name, those of models inside included, up to a hundred."""
+    """The places and shifts that operations of a model name, those of models inside included."""
     for one in getattr(model, "operations", ()):
         if hasattr(one, "operations") or hasattr(one, "layer"):
             yield from _places(getattr(one, "layer", one))
         elif type(one).__module__.startswith("keras.src.ops") and type(one).__name__ not in SHAPING:
             said = [[list(node.arguments.args), node.arguments.kwargs] for node in one._inbound_nodes]
-            yield from (abs(number) for number in _numbers([*said, vars(one)]) if abs(number) <= 100)
+            yield from map(abs, _numbers([*said, vars(one)]))
 
+
+FARTHEST = 100
+"""There are more rows than any place that an operation names up to here."""
 
 SHAPING = ("Reshape", "Transpose", "BroadcastTo")
 """Operations whose whole numbers are no places."""
+
+
+def _equal(one: Any, other: Any) -> bool:
+    return bool(np.array_equal(one, other, equal_nan=True))
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -7,12 +7,15 @@ the reader; where something computes with the numbers, nothing is known of what 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from zoo.language import catalogue
-from zoo.language.network import Network, Node, output
+from zoo.errors import ZooError
+from zoo.language import catalogue, objects
+from zoo.language.network import Input, Network, Node, output
+from zoo.lowering import Plain, lower
 
 READERS = {
     **dict.fromkeys(("Embedding", "ReversibleEmbedding"), "input_dim"), "CategoryEncoding": "num_tokens",
@@ -70,10 +73,12 @@ def read_as_ids(network: Network, features: int, untouched: bool = False) -> Ite
     Of each reader, its node and the ids that it knows: how many there are, a list of them, or None. An `Embedding` of
     the input itself is not among them: it says what the input is. `untouched` are those that nothing has computed with.
     """
+    if not any(_reader(node)[0] in READERS for node in network.walk()):
+        return
     for node, row in _sent(network, {network.input: np.arange(features)[None]}, untouched)[0]:
         layer, given = _reader(node)
         if layer != "Embedding" or network.input not in node.inputs:
-            yield node, given.get(READERS[layer]), np.unique(row).tolist()
+            yield node, given.get(READERS[layer]), np.unique(row[row >= 0]).tolist()
 
 
 def _sent(
@@ -128,5 +133,32 @@ def _carried(node: Node, given: list[np.ndarray]) -> list[np.ndarray]:
             made = _MOVING[node.layer](given[0], node.arguments)
             return made if isinstance(made, list) else [made]
     except (IndexError, KeyError, TypeError, ValueError):  # what Keras will refuse
-        pass
-    return []
+        return []
+    is_plain = not (node.network or node.call or node.reuses or objects.kernels(node.layer, node.arguments))
+    return _tried(node, given) if is_plain and node.layer not in (*_SAME, *_MOVING) else []
+
+
+def _tried(node: Node, given: list[np.ndarray]) -> list[np.ndarray]:
+    """The same of a layer that nobody listed: it moves numbers, or puts zeros beside them, if it does with any."""
+    names = [f"row{number}" for number in range(len(given))]
+    inputs = tuple(Input(name, row.shape[1:]) for name, row in zip(names, given, strict=True))
+    outputs = tuple(output(node.name, number) for number in range(node.outputs))
+    network = Network("tried", inputs, (replace(node, inputs=tuple(names)),), outputs)
+    import keras
+
+    try:
+        model = lower(network, Plain(), rows=len(given[0]))
+    except (ZooError, ValueError):  # what it computes with is another row, or Keras will refuse it
+        return []
+    dice, many = np.random.default_rng(0), max(int(row.max(initial=0)) for row in given) + 2
+    made = list[np.ndarray]()
+    for numbers in (np.arange(many), *(np.append(0, 1 + dice.permutation(many - 1)) for _ in range(2))):
+        rows = [numbers[row + 1].astype("float32") for row in given]
+        answers = [np.asarray(one) for one in keras.tree.flatten(model(rows if len(rows) > 1 else rows[0]))]
+        if not made:
+            made = [one.astype(int) for one in answers]
+        if any(one.min(initial=0) < 0 or one.max(initial=0) >= many for one in made):
+            return []
+        if not all(np.array_equal(numbers[one], answer) for one, answer in zip(made, answers, strict=True)):
+            return []
+    return [one - 1 for one in made]

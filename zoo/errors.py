@@ -110,7 +110,7 @@ def listed(words: Iterable[object], most: int = 12) -> str:
     return ", ".join(told[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-_AROUND = ("Exception encountered", "Graph execution error", "Detected at node", "<stack traces", "File ", "[[")
+_AROUND = ("in user code", "Graph execution error", "Detected at node", "<stack traces", "File ", "[[")
 """How lines begin that Keras and TensorFlow put around what is wrong."""
 
 
@@ -119,5 +119,8 @@ def first_sentence(error: Exception) -> str:
     plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras colours its messages, for terminals and files alike
     plain = re.sub(r"\{\{function_node [^}]*\}\}\s*|\s*\[Op:\w+\]( name:[ \t]*)?", "", plain)
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
-    lines = [line for line in lines if not line.startswith(_AROUND)] or [type(error).__name__]
+    quoted = {at + 1 for at, line in enumerate(lines) if line.startswith("File ")}  # a line of code stands below it
+    called = "Exception encountered when calling"
+    lines = [one for at, one in enumerate(lines) if at not in quoted and not (one.startswith(_AROUND) or called in one)]
+    lines = lines or [type(error).__name__]
     return lines[0][:300].rstrip(".")

@@ -341,7 +341,7 @@ def across(layer: str, arguments: Mapping[str, Any], first: Sequence[Any], named
     for one, given, rank in objects.held(layer, arguments, len(first[0].shape)):
         if one in catalogue.IMAGES and rank < 4:
             raise _Together("it takes them for the height of one image; expected images, [height, width, channels]")
-        if wrong := objects.over_rows(given, rank):
+        if wrong := objects.over_rows(one, given, rank):
             return wrong
     return ""
 

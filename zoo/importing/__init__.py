@@ -289,6 +289,7 @@ class _Body:
         self.previous = inputs[0]
         self.read: set[str] = set()
         self.made: dict[int, str] = {}  # layers that stand already, and what they are called
+        self.constants: dict[tuple[Any, ...], str] = {}  # tensors that hold them
         self.several: set[int] = set()  # layers for which two stand
         self.trained: dict[int, dict[str, bool]] = {}  # models inside that stand already, and their `training`
         self.training = training
@@ -375,15 +376,28 @@ class _Body:
         return replace(call, first=first, named={key: named(one) for key, one in call.named.items()})
 
     def _constant(self, constant: Constant, like: Any) -> str:
-        """A tensor that holds the same numbers for each row of a tensor, and its name."""
+        """A tensor that holds the same numbers for each row of a tensor, and its name; equal ones stand once."""
+        import numpy as np
+
+        first = self.model.inputs[0]
+        like = like if self.whole.together or first.dtype == "string" else first  # rows that moved may be others
+        known = (self._name_of(like), constant.dtype, constant.row.shape, constant.row.tobytes())
+        if known in self.constants:
+            return self.constants[known]
         axes, ones = list(range(1, len(like.shape))), [1] * constant.row.ndim
-        self._operation("zeros_like", {"dtype": "float32"}, self._name_of(like))
+        whole = constant.row.dtype.kind in "biu"
+        if whole and np.abs(constant.row.astype("float64")).max(initial=0) >= 2**31:
+            raise Refused("is called on whole numbers of more than 31 bits; expected smaller ones, or a layer for them")
+        kind = "float32" if not whole else "int64" if constant.dtype in ("int64", "uint64") else "int32"
+        row = constant.row.astype("float32" if kind == "float32" else "int32")
+        self._operation("zeros_like", {"dtype": kind}, self._name_of(like))
         if axes:
             self._operation("sum", {"axis": axes})
         self._operation("reshape", {"newshape": [-1, *ones]})
-        self._operation("add", {"x2": written("x2", constant.row.astype("float32"), sized=False)})
-        if constant.dtype != "float32":
+        self._operation("add", {"x2": written("x2", row, sized=False, operand=True)})
+        if constant.dtype != kind:
             self._operation("cast", {"dtype": constant.dtype})
+        self.constants[known] = self.previous
         return self.previous
 
     def _einsum(self, call: Call) -> tuple[Call, dict[str, str]]:

@@ -232,7 +232,7 @@ def _call_of(node: Any) -> Call:
             usual = signature.parameters[key].default
             at_default = value is None or (isinstance(value, bool) and value == usual)
             if not at_default and not _is_handed_on(key, value, bound):
-                call.named[key] = _told(key, value)
+                call.named[key] = _told(key, value, len(getattr(first, "shape", ())))
     except TypeError:
         return Call(operation, outputs, everything, refused=f"is called with {listed(given.kwargs)}, unlike any layer")
     except Refused as refused:
@@ -258,17 +258,24 @@ def _first(operation: Any, value: Any) -> Any:
     return list(value) if isinstance(value, (list, tuple)) else value
 
 
-def _told(key: str, value: Any) -> Any:
-    """What goes by an argument's name: a boolean, a tensor, or a list of them."""
+def _told(key: str, value: Any, rank: int) -> Any:
+    """What goes by an argument's name: a boolean, a tensor, or a list of them; `rank` is what the layer is called on.
+
+    Numbers in the place of a mask are a constant.
+    """
     import keras
 
     several = list(value) if isinstance(value, (list, tuple)) else [value]
     if isinstance(value, bool):
         return value
-    if key == "attention_mask" and (made := constant_of(value)):
+    is_array = hasattr(value, "shape") and not isinstance(value, keras.KerasTensor)
+    if key == "mask" and is_array and len(value.shape) < rank:
+        value = keras.ops.reshape(value, (*[1] * (rank - len(value.shape)), *value.shape))
+    if key in ("attention_mask", "mask") and (made := constant_of(value, rank if key == "mask" else 0)):
         return made
     if not several or not all(isinstance(one, keras.KerasTensor) for one in several):
-        raise Refused(f"is called with {key}={str(value)[:60]}; expected a tensor, a list of them, true or false")
+        told = " ".join(str(value).split())[:60]
+        raise Refused(f"is called with {key}={told}; expected a tensor, a list of them, true or false")
     return several if isinstance(value, (list, tuple)) else value
 
 

@@ -493,10 +493,13 @@ def held(layer: str, arguments: Mapping[str, Any], rank: int) -> Iterator[tuple[
             yield from held(str(name), body if isinstance(body, Mapping) else {}, inner)
 
 
-def over_rows(arguments: Mapping[str, Any], rank: int = 0) -> str:
-    """Which axis among a layer's arguments is the rows', of so many axes; an empty text for none."""
+def over_rows(layer: str, arguments: Mapping[str, Any], rank: int = 0) -> str:
+    """Which axis of a layer is the rows', of so many axes; an empty text for none."""
+    usual = catalogue.catalogue()["layers"].get(layer, {"arguments": {}})["arguments"] if rank == 1 else {}
+    if rank == 1 and arguments.get("activation") in ("softmax", "log_softmax", "sparsemax"):
+        return f"its {arguments['activation']} goes over the rows, where each is one number"
     for key in ("axis", "axes"):
-        given = arguments.get(key)
+        given = arguments.get(key, usual.get(key))
         for one in given if isinstance(given, list) else [given]:
             if type(one) is int and one in (0, -rank):
                 return f"{key} {one} is that of the rows"

@@ -446,7 +446,7 @@ class _Unfolding(Bodies):
         """Say which layers take the rows for an axis of their own; what is given as it is may hold some."""
         told = set[str]()
         for node in network.walk() if "outputs" not in self.spec.data else ():
-            found = (objects.over_rows(given) for _, given, _ in objects.held(node.layer, node.arguments, 0))
+            found = (objects.over_rows(one, given) for one, given, _ in objects.held(node.layer, node.arguments, 0))
             wrong = "" if node.operation or node.network else next(filter(None, found), "")
             if wrong and node.path not in told:
                 told.add(node.path)

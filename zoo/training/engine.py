@@ -75,7 +75,7 @@ def fit(
         try:
             logs = program.train(np.random.default_rng(shuffle).permutation(program.rows))
             logs |= program.evaluate()
-        except tf.errors.OpError as error:
+        except (tf.errors.OpError, tf.errors.OperatorNotAllowedInGraphError) as error:  # the latter as it is traced
             raise program.refused(error) from error
         score = logs[objective]
         bad = next((key for key, value in logs.items() if not math.isfinite(value)), "")
