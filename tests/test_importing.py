@@ -411,6 +411,18 @@ def models_called_as_words():
     return keras.Model(rows, L.Dense(2, name="last")(running))
 
 
+def of_low_rank():
+    """Kernels that stand still beside two of low rank, as in Hu et al. 2021."""
+    rows = keras.Input((5,), dtype="int32", name="rows")
+    embed, step, last = L.Embedding(7, 4, name="embed"), L.Dense(3, name="step"), L.Dense(2, name="last")
+    each = L.TimeDistributed(step, name="each")
+    model = keras.Model(rows, last(L.Flatten()(each(embed(rows)))))
+    for one in (embed, step, last):
+        one.enable_lora(2)
+    step.trainable = False
+    return model
+
+
 def along_the_rows():
     """Two views of each row one below the other, as in contrastive learning, which one layer reads at once."""
     rows, other = keras.Input((6,), name="rows"), keras.Input((6,), name="other")
@@ -431,7 +443,7 @@ MODELS = (
     encoder_decoder, both_ways, cells, over_each_other, explicit_mask, attention, scored, siamese, nested_twice,
     at_each_level, frozen, transferred, transferred_twice, by_keys, particular, residual, staged, u_net, letters,
     odd_inputs, looks_at_the_layer_before, in_half_precision, of_other_types, answered_twice, called_as_outputs,
-    models_called_as_words, numbered, along_the_rows, unread,
+    models_called_as_words, numbered, along_the_rows, of_low_rank, unread,
 )  # fmt: skip
 
 

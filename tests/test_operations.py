@@ -311,6 +311,16 @@ def test_whole_numbers_beside_tensors_are_never_rounded(dtype):
     )
 
 
+@pytest.mark.parametrize("subscripts", ["...d,de->...e", "...id,de->...ie", "bid,de->bie"])
+def test_an_einsum_with_a_constant_may_leave_letters_unsaid(subscripts):
+    keras.backend.clear_session()
+    source, table = keras.Input((5, 8)), np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    model = keras.Model(source, keras.ops.einsum(subscripts, source, table))
+    made, x = lower(flat(zoo.load(importing.spec_of(model))), Plain()), rows((5, 8), "float32")
+
+    np.testing.assert_allclose(made(x), model(x), rtol=1e-5, atol=1e-6)
+
+
 def test_a_constant_that_stands_in_several_calls_is_made_once():
     keras.backend.clear_session()
     source = running = keras.Input((6, 8))

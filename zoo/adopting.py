@@ -94,6 +94,23 @@ def adopt(source: keras.Model | Build | str | File, name: str = "") -> Spec:
     raise ZooError(f"{what}; expected a keras.Model, the path of a .keras file, or a function build(l2, dropout)")
 
 
+def logits(path: File, spec: Data) -> str:
+    """What a spec that was imported from a file lacks to be trained for its logits; an empty text for nothing.
+
+    An imported network answers what it answered; where `adopt` knows from the loss, it lets an activation stand last.
+    """
+    compiled, units = _compiled_in(path), spec.get("targets", 0)
+    if spec["task"] != "regression" or not units or (compiled.loss and not compiled.activation):
+        return ""
+    if not compiled.activation and (units == 1 or "outputs" in spec):
+        return ""
+    activation = compiled.activation or "softmax"
+    task = "classification" if activation == "softmax" else "binary" if units == 1 else "multilabel"
+    begin = "its loss takes logits" if compiled.activation else "if what it answers are logits"
+    told = "units: 1" if task == "binary" else f"classes: {units}`, `units: $classes"
+    return f"{begin}: `task: {task}`, `{told}` and `activation: {activation}` in its head train it as that"
+
+
 def _of_file(path: File, name: str) -> Spec:
     with _or_a_function():
         model = importing.read(path)

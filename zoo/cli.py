@@ -420,16 +420,19 @@ def import_(file: str, name: str, to: str | None) -> None:
     if not Path(file).exists():
         raise ZooError(f"{file} is not there; expected a model that Keras saved, such as model.keras")
     console.quiet_tensorflow()
-    from zoo import importing
+    from zoo import adopting, importing
     from zoo.language.parsing import LARGEST
 
-    text = dumping.dump(importing.spec_of(importing.read(Path(file)), name))
+    spec = importing.spec_of(importing.read(Path(file)), name)
+    text = dumping.dump(spec)
     if len(text.encode()) > LARGEST:
         wrong = (
             f"the spec of {file} would have {len(text.encode()):,} bytes, most of them the numbers of its operations"
         )
         raise ZooError(f"{wrong}; expected {LARGEST:,} at most, which is what a spec may have")
     _written(text, to)
+    if lacks := adopting.logits(Path(file), spec):
+        console.note(f"{file}: {lacks}")
 
 
 @zoo.command(epilog="\b\nExamples:\n  zoo eject lenet5\n  zoo eject resnet50 --to resnet50.py")

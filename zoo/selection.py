@@ -43,8 +43,13 @@ def files() -> dict[str, Path]:
 
 
 def _zoos() -> dict[str, Path]:
-    folder = Path(str(resources.files("zoo.specs")))
-    return {path.stem: path for family in FAMILIES for path in sorted((folder / family).glob("*.yaml"))}
+    return {path.stem: path for family in FAMILIES for path in sorted((_folder() / family).glob("*.yaml"))}
+
+
+def _folder() -> Path:
+    """Where the zoo's specs are: beside this code in a clone, whatever else is installed, or installed with it."""
+    beside = Path(__file__).parents[1] / "specs"
+    return beside if (beside / "zoo.schema.json").is_file() else Path(str(resources.files("zoo.specs")))
 
 
 def _own() -> list[Path]:
@@ -166,7 +171,7 @@ def _cards() -> list[Card]:
 
 def _card_of(name: str, path: Path, variant: str) -> Card:
     content = path.read_bytes()
-    ours = Path(str(resources.files("zoo.specs"))) in path.parents
+    ours = _folder() in path.parents
     data = _head(content) if ours else _whole(content)
     if "extends" in data:
         merged = merging.document(content, str(path), variant, _extended)

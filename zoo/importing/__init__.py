@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import json
 import re
+import string
 import warnings
 import zipfile
 from collections import Counter
@@ -408,10 +409,9 @@ class _Body:
         constants = {number: made for number, one in enumerate(given) if (made := constant_of(one, rows=False))}
         if not constants:
             return call, {}
-        read, _, answer = call.operation.subscripts.replace(" ", "").partition("->")
-        letters = read.split(",")
+        letters, answer = _letters(call.operation.subscripts, [len(one.shape) for one in given])
         rows = {one[:1] for number, one in enumerate(letters) if number not in constants}
-        if rows != {answer[:1]} or "." in read or any(answer[0] in letters[number] for number in constants):
+        if rows != {answer[:1]} or any(answer[0] in letters[number] for number in constants):
             raise Refused("is an einsum of constants whose rows nothing tells; expected them to stand first")
         like = next(one for one in given if isinstance(one, keras.KerasTensor))
         for number, one in constants.items():
@@ -651,6 +651,18 @@ class _Body:
             if is_free or json.dumps(known.get(found)) == json.dumps(block):
                 return found
         raise AssertionError
+
+
+def _letters(subscripts: str, ranks: Sequence[int]) -> tuple[list[str], str]:
+    """The letters of each operand of an einsum and of its answer, those that dots stand for among them."""
+    read, _, answer = subscripts.replace(" ", "").partition("->")
+    letters = read.split(",")
+    spare = [one for one in string.ascii_letters if one not in subscripts]
+    many = max((rank - len(one.replace("...", "")) for one, rank in zip(letters, ranks, strict=True)), default=0)
+    dots = "".join(spare[:many])
+    for at, (one, rank) in enumerate(zip(letters, ranks, strict=True)):
+        letters[at] = one.replace("...", dots[many - (rank - len(one.replace("...", ""))) :] if "..." in one else "")
+    return letters, answer.replace("...", dots)
 
 
 def _answered(calls: Iterable[Call]) -> set[str]:

@@ -33,10 +33,21 @@ def flags(layer: Any, still: bool = False) -> Iterator[tuple[str, bool]]:
     import keras
 
     for one in _parts(layer):
-        trained = one._trainable_variables
+        beside = _beside_lora(one)
+        trained = [variable for variable in one._trainable_variables if variable is not beside or variable.trainable]
         yield from ((variable.path, variable.trainable and not still) for variable in trained)
         if isinstance(one, keras.layers.BatchNormalization) or (not trained and one._non_trainable_variables):
             yield one.name, one.trainable
+
+
+def _beside_lora(layer: Any) -> Any:
+    """The kernel beside the two of low rank that a layer learns in its place (Hu et al. 2021), which Keras stills."""
+    kernel = getattr(layer, "_kernel", None)
+    return (
+        (getattr(layer, "_embeddings", None) if kernel is None else kernel)
+        if getattr(layer, "lora_enabled", False)
+        else None
+    )
 
 
 def is_frozen(layer: Any, still: bool = False) -> bool:
@@ -44,6 +55,13 @@ def is_frozen(layer: Any, still: bool = False) -> bool:
 
     Where the layers inside were given to it, each says so itself; that it is so is seen when the spec is built again.
     """
+    for one in _parts(layer):
+        if (kernel := _beside_lora(one)) is not None and kernel.trainable:
+            raise Refused(f"is trained with its `{kernel.name}` beside `lora_rank`, {UNSAID}")
+        if kernel is not None and one is not layer and not thaws(layer):  # of what Keras makes, no config tells it
+            raise Refused(
+                f"has its `{one.name}` learn by `enable_lora`, which no spec can say; expected a layer without"
+            )
     found = list(flags(layer, still))
     trained = {one for _, one in found}
     if trained == {False}:

@@ -121,6 +121,9 @@ def _entry(kind: type, layer: Any) -> Mapping[str, Any]:
         raise Refused(f"is a {name}, which is no layer of Keras; expected layers that everybody has", Foreign)
     if getattr(layer, "stateful", False):
         raise Refused("keeps its state from batch to batch; expected `stateful` to be false")
+    rank, alpha = getattr(layer, "lora_rank", None), getattr(layer, "lora_alpha", None)
+    if rank and alpha not in (None, rank):
+        raise Refused(f"has lora_alpha={alpha} beside lora_rank={rank}, which Keras forgets; expected equal ones")
     return entry
 
 
