@@ -321,6 +321,29 @@ class _Variable:
     column: int
 
 
+@dataclass(frozen=True)
+class _Counted:
+    """A text that differs in numbers, or in a letter behind one: what stays, and between that the columns."""
+
+    pieces: tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class _Column:
+    """Values of one place in each text. With a `step` they are counted, with a `base` so far from that column."""
+
+    key: str
+    values: list[Any]
+    first: int = 0
+    step: int = 0
+    base: int | None = None
+
+    @property
+    def free(self) -> bool:
+        """Whether it needs a variable of its own."""
+        return not self.step and self.base is None
+
+
 @dataclass
 class _Columns:
     """What differs between texts that are otherwise one: a column of values for each variable, equal columns once.
@@ -332,8 +355,7 @@ class _Columns:
     blocks: Mapping[str, Any]
     closed: bool = False
     tables: Collection[str] = ()
-    keys: list[str] = field(default_factory=list)
-    values: list[list[Any]] = field(default_factory=list)
+    columns: list[_Column] = field(default_factory=list)
     places: dict[str, int] = field(default_factory=dict)
 
     def one(self, key: str, values: list[Any]) -> Any:
@@ -351,12 +373,42 @@ class _Columns:
                 return [self.one(key, ones) for ones in places]
         if key == "from" and not all(isinstance(one, str) for one in values):
             raise ValueError("one tensor here, several there")
+        return self._counted(values) or _Variable(self._place(key, values))
+
+    def _counted(self, values: list[Any]) -> _Counted | None:
+        """What stands for texts that differ in numbers alone, or in a letter behind one: `conv2`, `res2a`."""
+        if not all(isinstance(one, str) and re.fullmatch(r"[A-Za-z0-9_.]+", one) for one in values):
+            return None
+        split = [re.split(r"(\d+|(?<=\d)[a-z](?![A-Za-z0-9]))", one) for one in values]
+        if len({len(one) for one in split}) > 1 or any(one[::2] != split[0][::2] for one in split):
+            return None
+        pieces: list[str | int] = []
+        for ones in zip(*split, strict=True):
+            numbers = all(one.isdigit() and str(int(one)) == one for one in ones)
+            key, found = ("number", list(map(int, ones))) if numbers else ("mark", list(ones))
+            pieces.append(ones[0] if len(set(ones)) == 1 else self._place(key, found, counting=True))
+        return _Counted(tuple(pieces))
+
+    def _place(self, key: str, values: list[Any], counting: bool = False) -> int:
+        """The column of values; where they are `counting` in a text, or may be, as others do if that is so."""
         text = json.dumps(values)
-        if text not in self.places:
-            self.places[text] = len(self.values)
-            self.keys.append(key)
-            self.values.append(values)
-        return _Variable(self.places[text])
+        if text in self.places:
+            return self.places[text]
+        made = _Column(key, values)
+        if (counting or not self.closed) and all(type(one) is int for one in values):
+            step = values[1] - values[0]
+            straight = all(one == values[0] + step * row for row, one in enumerate(values))
+            if straight and (step == 1 or (counting and len(values) >= STEPPED)):
+                made = _Column(key, values, values[0], step)
+            else:
+                bases = ((index, one) for index, one in enumerate(self.columns) if one.free and one.key == key)
+                for index, one in bases:
+                    if len(away := {mine - its for mine, its in zip(values, one.values, strict=True)}) == 1:
+                        made = _Column(key, values, away.pop(), base=index)
+                        break
+        self.places[text] = len(self.columns)
+        self.columns.append(made)
+        return self.places[text]
 
     def item(self, items: Sequence[Item]) -> Item:
         """The item that stands for several of one target. Raises `ValueError` if none can."""
@@ -370,11 +422,48 @@ class _Columns:
             made[key] = self.one(key, values)
         return {target: {key: value for key, value in made.items() if (key, value) != ("from", "previous")}}
 
+    def readable(self) -> bool:
+        """Whether there are few variables, and no more than one for names."""
+        keys = [one.key for one in self.columns if one.free]
+        return len(keys) <= MOST_VARIABLES and keys.count("name") < 2
+
+    def variables(self, index: str, taken: Iterable[str] = ()) -> tuple[dict[str, list[Any]], list[str]]:
+        """The variables with their values, that which counts the rounds first, and what is written for each column."""
+        begin = next((one.first for one in self.columns if one.step == 1), 0)
+        free = [one for one in self.columns if one.free]
+        counted = any(one.step for one in self.columns)
+        made = {index: list(range(begin, begin + len(self.columns[0].values)))} if counted else {}
+        names = _variables([one.key for one in free], {*taken, *made})
+        made |= {name: one.values for name, one in zip(names, free, strict=True)}
+        texts: list[str] = []
+        for one in self.columns:
+            if one.base is not None:
+                texts.append(f"{texts[one.base]}{_signed(one.first)}")
+            else:
+                texts.append(_counting((one.first, one.step), index, begin) if one.step else f"${names.pop(0)}")
+        return made, texts
+
+
+def _counting(counted: tuple[int, int], index: str, begin: int) -> str:
+    """The expression of numbers that begin at one and grow by another: `$i`, `2 * $i + 1`."""
+    first, step = counted
+    return f"{'' if step == 1 else f'{step} * '}${index}{_signed(first - step * begin)}"
+
+
+def _signed(offset: int) -> str:
+    return f" + {offset}" if offset > 0 else f" - {-offset}" if offset < 0 else ""
+
 
 def _spelt(value: Any, texts: list[str]) -> Any:
-    """A text with its variables written."""
+    """A text with its variables written: `$units`, `conv$i`, `conv${2 * $i + 1}_bn`."""
     if isinstance(value, _Variable):
         return texts[value.column]
+    if isinstance(value, _Counted):
+        made = ""
+        for piece in reversed(value.pieces):
+            text = piece if isinstance(piece, str) else texts[piece]
+            made = (text if isinstance(piece, str) or (" " not in text and not made) else f"${{{text}}}") + made
+        return made
     if isinstance(value, dict):
         return {key: _spelt(one, texts) for key, one in value.items()}
     return [_spelt(one, texts) for one in value] if isinstance(value, list) else value
@@ -575,20 +664,20 @@ def _block(data: Data, chunks: list[_Chunk]) -> Proposals:
         template = [columns.item(ones) for ones in zip(*(chunk.items for chunk in chunks), strict=True)]
     except ValueError:
         return
-    names, usual = _variables(columns.keys), list(map(_mostly, columns.values))
-    parameters = dict(sorted(zip(names, usual, strict=True), key=lambda one: one[1] is not None))
+    variables, texts = columns.variables("number")
+    usual = {key: _mostly(values) for key, values in variables.items()}
+    parameters = dict(sorted(usual.items(), key=lambda one: one[1] is not None))
     inputs = [_input(index) for index in range(len(chunks[0].sources))]
     words = re.findall(r"(?:^|_)([a-z]+)", chunks[0].prefix.lower())
     name = _first_free("_".join(words) or "part", (*blocks, *GROUP, *OURS, "let", "reuse"))
     block: Data = {
         **({"parameters": parameters} if parameters else {}),
         **({"inputs": inputs} if len(inputs) > 1 else {}),
-        "layers": _spelt(template, [f"${one}" for one in names]),
+        "layers": _spelt(template, texts),
     }
     calls = []
     for index, chunk in enumerate(chunks):
-        given = {key: values[index] for key, values in zip(names, columns.values, strict=True)}
-        given = {key: value for key, value in given.items() if value != parameters[key]}
+        given = {key: values[index] for key, values in variables.items() if values[index] != parameters[key]}
         source: Any = chunk.sources if len(inputs) > 1 else chunk.sources[0]
         calls.append({name: {"name": chunk.prefix, **({} if source == "previous" else {"from": source}), **given}})
     bodies = _bodies(data)
@@ -686,7 +775,6 @@ def _again(body: list[Item], blocks: Mapping[str, Any]) -> Iterator[tuple[int, i
 def _group(rounds: list[list[Item]], unnamed: set[str], blocks: Mapping[str, Any], taken: set[str]) -> Item:
     """What stands for rounds of items: a group under `for` or `repeat`, or an item that repeats; None for nothing."""
     columns, template = _Columns(blocks), []
-    counted: list[list[Any] | None] = []
     for ones in zip(*rounds, strict=True):
         if unnamed.issuperset(body.get("name", 0) for one in ones for body in one.values()):
             ones = tuple({key: {**body, "name": ""}} for one in ones for key, body in one.items())
@@ -694,69 +782,31 @@ def _group(rounds: list[list[Item]], unnamed: set[str], blocks: Mapping[str, Any
             template.append(columns.item(ones))
         except ValueError:
             return None
-        counted += map(_counted, columns.values[len(counted) :])
-        if counted.count(None) > MOST_VARIABLES:
+        if not columns.readable():
             return None
     index = _first_free("i", taken)
-    begin = next((one[1][0] for one in counted if one and one[1][1] == 1), 0)
-    keys = [key for key, pieces in zip(columns.keys, counted, strict=True) if pieces is None]
-    rows = [values for values, pieces in zip(columns.values, counted, strict=True) if pieces is None]
-    names = _variables(keys, {*taken, index})
-    plain = iter(names)
-    texts = [f"${next(plain)}" if pieces is None else _counting(pieces, index, begin) for pieces in counted]
+    variables, texts = columns.variables(index, taken)
+    if len(variables) > MOST_VARIABLES:
+        return None
     layers = [
         {target: {key: value for key, value in body.items() if (key, value) != ("name", "")}}
         for one in _spelt(template, texts)
         for target, body in one.items()
     ]
-    if len(rows) < len(texts):
-        names, rows = [index, *names], [list(range(begin, begin + len(rounds))), *rows]
-    if len(names) > MOST_VARIABLES or keys.count("name") > 1:
-        return None
-    if not names:
+    ((target, body),) = layers[0].items()
+    alone = len(layers) == 1 and "repeat" not in body
+    if not variables:
         return {"repeat": len(rounds), "layers": layers}
-    if names == [index]:
+    if list(variables) == [index]:
+        begin = variables[index][0]
+        base = str(body.get("name", "")).removesuffix(f"${index}")
+        rest = {key: value for key, value in body.items() if key != "name"}
+        if alone and begin == 1 and base not in ("", body.get("name")) and "$" not in f"{base}{rest}":
+            return {target: {"name": base, "repeat": len(rounds), **rest}}
         over: Any = len(rounds) if begin == 0 else f"range({begin}, {begin + len(rounds)})"
-        ((target, body),) = layers[0].items()
-        if len(layers) == 1 and begin == 1 and [body.get("name", "")] == texts and "repeat" not in body:
-            base = body["name"].removesuffix(f"${index}")
-            if base and "$" not in base:
-                return {target: {"name": base, "repeat": len(rounds), **{k: v for k, v in body.items() if k != "name"}}}
         return {"for": index, "in": over, "layers": layers}
-    if len(names) == 1:
-        return {"for": names[0], "in": rows[0], "layers": layers}
-    return {"for": names, "in": [list(row) for row in zip(*rows, strict=True)], "layers": layers}
-
-
-def _counted(values: list[Any]) -> list[Any] | None:
-    """Texts that differ in numbers alone, each in equal steps, as pieces: text, (begin, step), text, ..., text."""
-    if not all(isinstance(one, str) and re.fullmatch(r"[A-Za-z0-9_.]+", one) for one in values):
-        return None
-    split = [re.split(r"(\d+)", one) for one in values]
-    if len({len(one) for one in split}) > 1:
-        return None
-    pieces: list[Any] = [""]
-    for at, ones in enumerate(zip(*split, strict=True)):
-        if len(set(ones)) == 1:
-            pieces[-1] += ones[0]
-            continue
-        if at % 2 == 0 or any(str(int(one)) != one for one in ones):
-            return None
-        first, second = int(ones[0]), int(ones[1])
-        step = second - first
-        straight = all(int(one) == first + step * row for row, one in enumerate(ones))
-        if not straight or (step != 1 and len(values) < STEPPED):
-            return None
-        pieces += [(first, step), ""]
-    return pieces if len(pieces) > 1 else None
-
-
-def _counting(pieces: list[Any], index: str, begin: int) -> str:
-    """The expression of counted texts: `conv$i`, `conv${2 * $i + 1}_bn`."""
-    text = pieces[0]
-    for (first, step), after in zip(pieces[1::2], pieces[2::2], strict=True):
-        offset = first - step * begin
-        value = f"${index}" if step == 1 else f"{step} * ${index}"
-        value += f" + {offset}" if offset > 0 else f" - {-offset}" if offset < 0 else ""
-        text += (value if value == f"${index}" and not after else f"${{{value}}}") + after
-    return text
+    if len(variables) == 1:
+        ((name, values),) = variables.items()
+        return {"for": name, "in": values, "layers": layers}
+    rows = [list(row) for row in zip(*variables.values(), strict=True)]
+    return {"for": list(variables), "in": rows, "layers": layers}
