@@ -1,6 +1,10 @@
 """Specs written flat, and what they are folded to. Real networks, and folds that are wrong, are in test_importing."""
 
-from zoo import selection
+import keras
+from keras import layers as L
+
+import zoo
+from zoo import importing, selection
 from zoo.language import dumping, folding, unfolding
 
 
@@ -73,3 +77,76 @@ def test_two_columns_of_words_make_no_loop():
     data = pairs((f"a{word}", f"b{word}") for word in ("left", "right", "top"))
 
     assert folding.fold(data) == data
+
+
+# Models inside the model
+
+
+def inside(*names, **more):
+    return {"nested": True, **more, "layers": [{"Dense": {"name": name, "units": 8}} for name in names]}
+
+
+def test_models_inside_that_are_equal_are_one_block_called_in_a_loop():
+    blocks = {f"mlp_{n}": inside("wide", "back") for n in range(8)}
+    made = folded(flat(*({name: {"name": f"part{name[4:]}_x"}} for name in blocks), blocks=blocks))
+
+    assert made["blocks"] == {"mlp_0": blocks["mlp_0"]}
+    assert made["layers"] == [{"for": "i", "in": 8, "layers": [{"mlp_0": {"name": "part${$i}_x"}}]}]
+
+
+def test_names_that_need_not_be_said_stay_unsaid_where_models_inside_become_one():
+    blocks = {name: inside("wide", "back") for name in ("mlp", "mlp_1", "mlp_7")}
+
+    assert folded(flat("mlp", "mlp_1", blocks={name: blocks[name] for name in ("mlp", "mlp_1")}))["layers"] == [
+        {"mlp": {"repeat": 2}}
+    ]
+    assert folded(flat("mlp", "mlp_1", "mlp_7", blocks=blocks))["layers"] == [
+        "mlp", {"mlp": {"name": "mlp_1"}}, {"mlp": {"name": "mlp_7"}},
+    ]  # fmt: skip
+
+
+def test_what_differs_in_models_inside_are_the_parameters_of_one_block():
+    keras.backend.clear_session()
+    rows = running = keras.Input((8,), name="rows")
+    for index in range(5):
+        wide = [L.Dense(4 * index + 4), L.LayerNormalization(), L.Dense(8), L.Dropout(0.1, name=f"rest{index}_x")]
+        running = L.Add()([running, keras.Sequential(wide, name=f"mlp{index}")(running)])
+    model = keras.Model(rows, L.Dense(2, name="last")(running))
+    spec = importing.spec_of(model)
+
+    assert list(spec["blocks"]) == ["mlp0", "mlp1"]
+    assert spec["blocks"]["mlp1"] == {
+        "parameters": {"number": None, "units": None},
+        "nested": True,
+        "layers": [
+            {"Dense": {"name": "dense_${2 * $number}", "units": "$units"}},
+            {"LayerNormalization": {"name": "layer_normalization_$number"}},
+            {"Dense": {"name": "dense_${2 * $number + 1}", "units": 8}},
+            {"Dropout": {"name": "rest${$number}_x"}},
+        ],
+    }
+    built = zoo.build(spec)
+    inner = [[layer.name for layer in made.get_layer(f"mlp{n}").layers] for made in (built, model) for n in range(5)]
+    assert inner[:5] == inner[5:] and [one.name for one in built.layers][1:] == [one.name for one in model.layers][1:]
+
+
+def test_a_model_at_each_step_keeps_its_name():
+    blocks = {name: inside("wide", "back", "again", "more") for name in ("one", "two", "three")}
+    steps = [{"TimeDistributed": {"name": f"each_{name}", "layer": name}} for name in blocks]
+    data = flat(*steps, blocks=blocks)
+
+    assert list(folding.fold(data)["blocks"]) == list(blocks)
+
+
+def test_models_inside_that_are_shorter_apart_stay_apart():
+    names = {"mlp": [f"wide_{n}" for n in range(9)], "mlp_1": [f"wide_{n}" for n in range(20, 29)]}
+    blocks = {name: inside(*ones) for name, ones in names.items()}
+    made = folding.fold(flat("mlp", "mlp_1", blocks=blocks))
+
+    assert list(made["blocks"]) == ["mlp", "mlp_1"]
+
+
+def test_models_inside_that_are_called_otherwise_stay_apart():
+    blocks = {name: inside("wide", "back", "again") for name in ("encoder", "decoder")}
+
+    assert list(folding.fold(flat("encoder", "decoder", blocks=blocks))["blocks"]) == ["encoder", "decoder"]

@@ -64,6 +64,7 @@ def fold(data: Mapping[str, Any]) -> Data:
     if meant is None or named is None:
         return dict(data)
     wanted, made = _meaning(meant), [flat]
+    named = _merged(*named, wanted)
     grouped = _grouped(named[0])
     for begin in (named, *([(grouped, named[1])] if grouped != named[0] else [])):
         for steps in ((_repeats, _blocks, _loops), (_defaults, _repeats, _blocks, _loops)):
@@ -565,6 +566,72 @@ def _repeated(items: list[Item], unnamed: set[str]) -> Item:
     return {target: {**({"name": base} if counted else {}), "repeat": len(items), **rest}}
 
 
+# Models inside the model
+
+
+def _merged(data: Data, unnamed: dict[str, set[str]], wanted: Any) -> tuple[Data, dict[str, set[str]]]:
+    """The data with nested blocks of one shape made one, and the names that need not be said then."""
+    found = data
+    while better := _proved(_nested(found, unnamed), wanted):
+        found = better
+    items = [one for body in _bodies(found).values() for one in body if not _is_group(one)] if found is not data else []
+    calls = [(target, body["name"]) for one in items for target, body in one.items() if target in found["blocks"]]
+    for said in (set(), {name for target, name in calls if name != target}, {name for _, name in calls}):
+        left = {which: names - said for which, names in unnamed.items()}
+        if calls and _proved([(1, _without_names(found, left))], wanted):
+            return found, left
+    return data, unnamed
+
+
+def _nested(data: Data, unnamed: Mapping[str, set[str]]) -> Proposals:
+    """One nested block for those of one shape, each called once until then: `sequential`, `sequential_1`."""
+    blocks = data.get("blocks") or {}
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name, block in blocks.items():
+        shapes = [_shape(one, blocks, tensors=False) for one in block["layers"]]
+        if block.get("nested") and all(shapes):
+            word = re.sub(r"_?\d+", "", name)  # no encoder stands for a decoder
+            alike[json.dumps([word, {**block, "layers": shapes, "outputs": len(block.get("outputs", ()))}])].append(
+                name
+            )
+    for names in alike.values():
+        for some in (names, names[1:]):  # the names in the first one may have no numbers
+            if len(some) > 1 and (made := _one_nested(data, some)):
+                inside = (_looped(blocks[name]["layers"], unnamed.get(name, set()), blocks, set()) for name in some)
+                spared = sum(max((gain for gain, _ in one), default=0) for one in inside)  # where they stay apart
+                yield _high(data) - _high(made) - spared, made
+
+
+def _one_nested(data: Data, names: list[str]) -> Data | None:
+    """The data with one nested block for several; None if that would not be readable."""
+    blocks = data["blocks"]
+    columns, same = _Columns(blocks, True, data.get("let") or ()), [blocks[name] for name in names]
+    try:
+        layers = [columns.item(ones) for ones in zip(*(one["layers"] for one in same), strict=True)]
+        answers = zip(*(one.get("outputs", ()) for one in same), strict=True)
+        outputs = [columns.one("from", list(ones)) for ones in answers]
+    except ValueError:
+        return None
+    if not columns.readable():
+        return None
+    parameters, given, texts = _parameters(columns, len(names))
+    block = {**({"parameters": parameters} if parameters else {}), **same[0], "layers": _spelt(layers, texts)}
+    block |= {"outputs": _spelt(outputs, texts)} if outputs else {}
+    calls = dict(zip(names, given, strict=True))
+
+    def item(one: Item) -> Item:
+        if _is_group(one):
+            return {**one, "layers": list(map(item, one["layers"]))}
+        ((target, body),) = ({one: {}} if isinstance(one, str) else one).items()
+        return {names[0]: {"name": target, **body, **calls[target]}} if target in calls else one
+
+    left = {name: one for name, one in {**blocks, names[0]: block}.items() if name not in names[1:]}
+    data = _put(data, blocks=left, **({"head": list(map(item, data["head"]))} if "head" in data else {}))
+    for which, body in _bodies(data).items():
+        data = _with_body(data, which, list(map(item, body)))
+    return data
+
+
 # Layers whose names begin alike
 
 
@@ -664,9 +731,7 @@ def _block(data: Data, chunks: list[_Chunk]) -> Proposals:
         template = [columns.item(ones) for ones in zip(*(chunk.items for chunk in chunks), strict=True)]
     except ValueError:
         return
-    variables, texts = columns.variables("number")
-    usual = {key: _mostly(values) for key, values in variables.items()}
-    parameters = dict(sorted(usual.items(), key=lambda one: one[1] is not None))
+    parameters, given, texts = _parameters(columns, len(chunks))
     inputs = [_input(index) for index in range(len(chunks[0].sources))]
     words = re.findall(r"(?:^|_)([a-z]+)", chunks[0].prefix.lower())
     name = _first_free("_".join(words) or "part", (*blocks, *GROUP, *OURS, "let", "reuse"))
@@ -676,15 +741,23 @@ def _block(data: Data, chunks: list[_Chunk]) -> Proposals:
         "layers": _spelt(template, texts),
     }
     calls = []
-    for index, chunk in enumerate(chunks):
-        given = {key: values[index] for key, values in variables.items() if values[index] != parameters[key]}
+    for chunk, own in zip(chunks, given, strict=True):
         source: Any = chunk.sources if len(inputs) > 1 else chunk.sources[0]
-        calls.append({name: {"name": chunk.prefix, **({} if source == "previous" else {"from": source}), **given}})
+        calls.append({name: {"name": chunk.prefix, **({} if source == "previous" else {"from": source}), **own}})
     bodies = _bodies(data)
     before = sum(_high(bodies[chunk.which][chunk.start : chunk.end]) for chunk in chunks)
     gain = before - _high({name: block}) - (not blocks) - _high(calls)
     if gain > 0:
         yield gain, _called(_put(data, blocks={**blocks, name: block}), chunks, calls)
+
+
+def _parameters(columns: _Columns, calls: int) -> tuple[Data, list[Data], list[str]]:
+    """The parameters of a block with their defaults, what each call gives, and what is written for each column."""
+    variables, texts = columns.variables("number")
+    usual = {key: _mostly(values) for key, values in variables.items()}
+    parameters = dict(sorted(usual.items(), key=lambda one: one[1] is not None))
+    given = [{key: ones[row] for key, ones in variables.items() if ones[row] != usual[key]} for row in range(calls)]
+    return parameters, given, texts
 
 
 def _mostly(values: list[Any]) -> Any:
