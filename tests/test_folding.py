@@ -150,3 +150,44 @@ def test_models_inside_that_are_called_otherwise_stay_apart():
     blocks = {name: inside("wide", "back", "again") for name in ("encoder", "decoder")}
 
     assert list(folding.fold(flat("encoder", "decoder", blocks=blocks))["blocks"]) == ["encoder", "decoder"]
+
+
+# Rows of equal layers
+
+
+RELU = {"Activation": {"activation": "relu"}}
+
+
+def test_a_layer_that_ends_one_block_and_begins_the_next_does_not_repeat():
+    wide, last = {"Dense": {"units": 8}}, {"Dense": {"units": 4}}
+    made = folded(flat("Dropout", RELU, *3 * [RELU, wide, wide, "LayerNormalization", last]))
+    block = [RELU, {"Dense": {"repeat": 2, "units": 8}}, "LayerNormalization", last]
+
+    assert made["layers"] == ["Dropout", RELU, {"repeat": 3, "layers": block}]
+
+
+def test_layers_that_repeat_more_often_in_a_later_block_are_folded():
+    many = {1: 2, 2: 2, 3: 3, 4: 3}
+    names = [f"block{n}_{one}" for n, times in many.items() for one in (*(f"wide{k + 1}" for k in range(times)), "x")]
+    made = folded(
+        flat(*({"Dense": {"name": one, "units": 8}} if "wide" in one else {"ReLU": {"name": one}} for one in names))
+    )
+
+    assert made["layers"] == [
+        {
+            "for": ["i", "times"],
+            "in": [list(one) for one in many.items()],
+            "layers": [
+                {"Dense": {"name": "block${$i}_wide", "repeat": "$times", "units": 8}},
+                {"ReLU": {"name": "block${$i}_x"}},
+            ],
+        }
+    ]
+
+
+def test_of_two_loops_that_overlap_that_which_saves_more_lines_is_taken():
+    start = {"VarianceScaling": {"scale": 2.0, "mode": "fan_out", "distribution": "truncated_normal"}}
+    tall = [{"Dense": {"units": 8, "kernel_initializer": start, "bias_initializer": "ones"}}, "LayerNormalization"]
+    low = ["LayerNormalization", "ReLU", "Softmax", "UnitNormalization"]
+
+    assert folded(flat(*3 * tall, *(3 * low)[1:]))["layers"][0] == {"repeat": 3, "layers": tall}

@@ -63,22 +63,35 @@ def fold(data: Mapping[str, Any]) -> Data:
     named = _named(flat, meant) if meant else None
     if meant is None or named is None:
         return dict(data)
-    wanted, made = _meaning(meant), [flat]
-    named = _merged(*named, wanted)
-    grouped = _grouped(named[0])
-    for begin in (named, *([(grouped, named[1])] if grouped != named[0] else [])):
-        for steps in ((_repeats, _blocks, _loops), (_defaults, _repeats, _blocks, _loops)):
-            found, unnamed = begin
-            for step in steps:
-                while better := _proved(step(found, unnamed), wanted):
-                    found = better
-            found = _without_names(found, unnamed)
-            made += [found] if _proved([(1, found)], wanted) else []
-            made += (
-                [bare] if (bare := _with_nameless_operations(found)) != found and _proved([(1, bare)], wanted) else []
-            )
-    best = min(made, key=lambda one: (len(text := dumping.dump(one).split("\n")), sum(map(len, text))))
+    wanted = _meaning(meant)
+    begun, unnamed = _merged(*named, wanted)
+    best, start = flat, begun
+    for begin in (begun, *([other] if (other := _grouped(begun)) != begun else [])):
+        if (better := min([best, *_folded(begin, unnamed, wanted)], key=_length)) is not best:
+            best, start = better, begin
+    if shared := _proved(_defaults(start, unnamed), wanted):
+        best = min([best, *_folded(shared, unnamed, wanted)], key=_length)
     return {**best, "let": given} if tables else best
+
+
+def _folded(data: Data, unnamed: Mapping[str, set[str]], wanted: Any) -> Iterator[Data]:
+    """The data with blocks and loops, without the names that need not be said.
+
+    Equal layers in a row may repeat in a block, or end one and begin the next: both are tried.
+    """
+    repeated = _proved(_repeats(data, unnamed), wanted)
+    for found in (data, repeated) if repeated else (data,):
+        for step in (_blocks, _loops, _repeats):
+            while better := _proved(step(found, unnamed), wanted):
+                found = better
+        found = _without_names(found, unnamed)
+        bare = _with_nameless_operations(found)
+        yield from (one for one in (found, bare) if (one is found or bare != found) and _proved([(1, one)], wanted))
+
+
+def _length(data: Data) -> tuple[int, int]:
+    lines = dumping.dump(data).split("\n")
+    return len(lines), sum(map(len, lines))
 
 
 def _grouped(data: Data) -> Data:
@@ -301,11 +314,13 @@ def _read(items: Iterable[Item]) -> set[str]:
 
 
 def _high(value: Any) -> int:
-    """The lines in which a value is written (`dumping.dump`), a flow of less than 100 letters in one."""
+    """The lines in which a value is written (`dumping.dump`): a flow of under 100 letters, or a plain list, in one."""
     if not isinstance(value, (dict, list)) or not value:
         return 1
     inner = list(value.values()) if isinstance(value, dict) else value
     mappings = isinstance(value, list) and any(isinstance(one, dict) for one in value)
+    if isinstance(value, list) and not any(isinstance(one, (dict, list)) for one in value):
+        return 1
     if len(json.dumps(value)) < 100 and "layers" not in value and not is_named(value) and not mappings:
         return 1
     lines = [_high(one) for one in inner]
@@ -539,27 +554,34 @@ def _defaults(data: Data, unnamed: Mapping[str, set[str]]) -> Proposals:
 def _repeats(data: Data, unnamed: Mapping[str, set[str]]) -> Proposals:
     """`repeat` for equal items in a row whose names are counted from 1, or need not be said."""
     for which, body in _bodies(data).items():
-        changed: list[Item] = []
-        at = 0
-        while at < len(body):
-            end, found = at + 1, body[at]
-            while end < len(body) and (made := _repeated(body[at : end + 1], unnamed.get(which, set()))):
-                end, found = end + 1, made
-            shorter = _high([found]) < _high(body[at:end])
-            changed += [found] if shorter else body[at:end]
-            at = end
+        changed = _with_repeats(body, unnamed.get(which, set()))
         yield _high(body) - _high(changed), _with_body(data, which, changed)
+
+
+def _with_repeats(body: list[Item], unnamed: set[str]) -> list[Item]:
+    changed: list[Item] = []
+    at = 0
+    while at < len(body):
+        end, found = at + 1, body[at]
+        if _is_group(found):
+            found = {**found, "layers": _with_repeats(found["layers"], set())}
+        while end < len(body) and (made := _repeated(body[at : end + 1], unnamed)):
+            end, found = end + 1, made
+        shorter = _high([found]) < _high(body[at:end])
+        changed += [found] if shorter else body[at:end]
+        at = end
+    return changed
 
 
 def _repeated(items: list[Item], unnamed: set[str]) -> Item:
     """One item for several that are equal but for their names; None if there is none."""
     if not all(map(_is_plain, items)) or any({"repeat", "from"} & set(body) for one in items for body in one.values()):
         return None
-    names = [body["name"] for one in items for body in one.values()]
+    names = [body.get("name", "") for one in items for body in one.values()]
     plain = [{target: {**body, "name": ""}} for one in items for target, body in one.items()]
     base = names[0].removesuffix("1")
     counted = base not in ("", names[0]) and names == [f"{base}{index + 1}" for index in range(len(names))]
-    if any(one != plain[0] for one in plain) or not (counted or unnamed.issuperset(names)):
+    if any(one != plain[0] for one in plain) or not (counted or {"", *unnamed}.issuperset(names)):
         return None
     ((target, body),) = plain[0].items()
     rest = {key: value for key, value in body.items() if key != "name"}
@@ -816,14 +838,15 @@ def _looped(
             own = set(one["for"] if isinstance(one["for"], list) else [one["for"]])
             for gain, inner in _looped(one["layers"], set(), blocks, taken | own):
                 yield gain, [*body[:index], {**one, "layers": inner}, *body[index + 1 :]]
-    found = [(size * (rounds - 1), size, start, rounds) for size, start, rounds in _again(body, blocks)]
+    lines = list(itertools.accumulate((_high([one]) for one in body), initial=0))
+    ends = ((size, start, start + size * rounds) for size, start, rounds in _again(body, blocks))
+    found = [(lines[end] - lines[start] - size, size, start, end) for size, start, end in ends]
     best = 0
-    for most, size, start, rounds in sorted(found, key=lambda one: -one[0]):
+    for most, size, start, end in sorted(found, key=lambda one: -one[0]):
         if most <= best:
             break
-        end = start + size * rounds
         group = _group([body[at : at + size] for at in range(start, end, size)], unnamed, blocks, taken)
-        gain = _high(body[start:end]) - _high([group]) if group else 0
+        gain = lines[end] - lines[start] - _high([group]) if group else 0
         if gain > best:
             best = gain
             yield gain, [*body[:start], group, *body[end:]]
@@ -868,6 +891,8 @@ def _group(rounds: list[list[Item]], unnamed: set[str], blocks: Mapping[str, Any
     ]
     ((target, body),) = layers[0].items()
     alone = len(layers) == 1 and "repeat" not in body
+    if not variables and alone and "from" not in body:
+        return {target: {"repeat": len(rounds), **body}}
     if not variables:
         return {"repeat": len(rounds), "layers": layers}
     if list(variables) == [index]:
