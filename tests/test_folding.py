@@ -1,5 +1,7 @@
 """Specs written flat, and what they are folded to. Real networks, and folds that are wrong, are in test_importing."""
 
+import itertools
+
 import keras
 from keras import layers as L
 
@@ -65,6 +67,44 @@ def test_numbers_in_no_order_make_a_loop_if_they_stay_as_far_apart():
 
     assert folded(near)["layers"] == loop("number", numbers, "a${$number}_x", "b${$number + 2}")
     assert folded(apart)["layers"][0]["for"] == ["number", "number_2"]
+
+
+def test_a_loop_counts_as_the_numbers_do():
+    names = [f"{2 * n}_x" for n in range(4, 0, -1)]
+    made = folded(pairs((f"a{name}", f"b{name}") for name in names))
+
+    assert made["layers"] == loop("i", "range(8, 0, -2)", "a${$i}_x", "b${$i}_x")
+
+
+def test_numbers_and_lists_in_the_same_place_are_no_counting():
+    sizes = ((1, 2, 8), (3, 7, 16), ([5, 1], 3, 32))
+    rounds = [
+        [{"Conv2D": {"filters": 8, "kernel_size": size, "padding": "same"}} for size in (one, other)]
+        + [{"Conv2D": {"filters": filters, "kernel_size": 1}}, "ReLU"]
+        for one, other, filters in sizes
+    ]
+    made = folded(flat(*(one for ones in rounds for one in ones), family="cnn", input={"shape": [64, 64, 3]}))
+
+    assert made["layers"][0]["for"] == ["kernel_size", "kernel_size_2", "filters"]
+
+
+def test_two_rounds_of_many_layers_make_a_loop_if_they_differ_in_little():
+    items = ("ReLU", "LayerNormalization", "Dense", "Softmax", "Dense", "UnitNormalization", "Dense", "Flatten")
+
+    def rounds(*units):
+        named = [(one, f"{one.lower()}{place}_{n}_x") for n in (1, 2) for place, one in enumerate(items)]
+        sizes = itertools.chain(units, itertools.repeat(8))
+        made = [{one: {"name": name, **({"units": next(sizes)} if one == "Dense" else {})}} for one, name in named]
+        return flat(*made, {"Dense": {"units": 8}})
+
+    def first(data):
+        return folding.fold(data)["layers"][0]
+
+    assert first(rounds())["in"] == "range(1, 3)" and len(first(rounds())["layers"]) == 8
+    assert first(rounds(4))["for"] == ["i", "units"]
+    assert "for" not in first(rounds(4, 5)) and "for" not in first(
+        flat(*rounds()["layers"][1:8], *rounds()["layers"][9:])
+    )
 
 
 def test_letters_behind_numbers_make_a_loop():

@@ -30,8 +30,8 @@ Proposals = Iterator[tuple[int, Data]]
 LONGEST = 200
 """The most items of a block, or of one round of a loop."""
 
-FEWEST, STEPPED = 3, 4
-"""The fewest rounds of a loop; and of one in whose names a number grows by more than 1."""
+FEWEST, STEPPED, LONG = 3, 4, 8
+"""The fewest rounds of a loop, but two of so many items (the last); of one in whose names a number grows by over 1."""
 
 MOST_VARIABLES, MOST_INPUTS = 6, 3
 """A loop over longer rows, or a block on more tensors, reads worse than its layers."""
@@ -406,25 +406,26 @@ class _Columns:
         return _Counted(tuple(pieces))
 
     def _place(self, key: str, values: list[Any], counting: bool = False) -> int:
-        """The column of values; where they are `counting` in a text, or may be, as others do if that is so."""
+        """The place of a column, a new one where there is none; `counting`: the values are numbers in texts."""
         text = json.dumps(values)
-        if text in self.places:
-            return self.places[text]
-        made = _Column(key, values)
-        if (counting or not self.closed) and all(type(one) is int for one in values):
-            step = values[1] - values[0]
-            straight = all(one == values[0] + step * row for row, one in enumerate(values))
-            if straight and (step == 1 or (counting and len(values) >= STEPPED)):
-                made = _Column(key, values, values[0], step)
-            else:
-                bases = ((index, one) for index, one in enumerate(self.columns) if one.free and one.key == key)
-                for index, one in bases:
-                    if len(away := {mine - its for mine, its in zip(values, one.values, strict=True)}) == 1:
-                        made = _Column(key, values, away.pop(), base=index)
-                        break
-        self.places[text] = len(self.columns)
-        self.columns.append(made)
+        if text not in self.places:
+            self.places[text] = len(self.columns)
+            self.columns.append(self._column(key, values, counting))
         return self.places[text]
+
+    def _column(self, key: str, values: list[Any], counting: bool) -> _Column:
+        if not _are_whole(values) or (self.closed and not counting):
+            return _Column(key, values)
+        first, step = values[0], values[1] - values[0]
+        straight = values == [first + step * row for row in range(len(values))]
+        if straight and (step == 1 or (counting and len(values) >= STEPPED)):
+            return _Column(key, values, first, step)
+        for index, one in enumerate(self.columns):
+            if one.free and one.key == key and _are_whole(one.values):
+                away = {mine - its for mine, its in zip(values, one.values, strict=True)}
+                if len(away) == 1:
+                    return _Column(key, values, away.pop(), base=index)
+        return _Column(key, values)
 
     def item(self, items: Sequence[Item]) -> Item:
         """The item that stands for several of one target. Raises `ValueError` if none can."""
@@ -438,17 +439,19 @@ class _Columns:
             made[key] = self.one(key, values)
         return {target: {key: value for key, value in made.items() if (key, value) != ("from", "previous")}}
 
-    def readable(self) -> bool:
-        """Whether there are few variables, and no more than one for names."""
+    def readable(self, most: int = MOST_VARIABLES) -> bool:
+        """Whether there are no more variables, and no more than one for names."""
         keys = [one.key for one in self.columns if one.free]
-        return len(keys) <= MOST_VARIABLES and keys.count("name") < 2
+        return len(keys) <= most and keys.count("name") < 2
 
     def variables(self, index: str, taken: Iterable[str] = ()) -> tuple[dict[str, list[Any]], list[str]]:
         """The variables with their values, that which counts the rounds first, and what is written for each column."""
-        begin = next((one.first for one in self.columns if one.step == 1), 0)
+        steps = {one.step for one in self.columns if one.step}
+        step = steps.pop() if len(steps) == 1 else 1
+        begin = next((one.first for one in self.columns if one.step == step), 0)
         free = [one for one in self.columns if one.free]
-        counted = any(one.step for one in self.columns)
-        made = {index: list(range(begin, begin + len(self.columns[0].values)))} if counted else {}
+        rounds = len(self.columns[0].values) if self.columns else 0
+        made = {index: [begin + step * row for row in range(rounds)]} if any(one.step for one in self.columns) else {}
         names = _variables([one.key for one in free], {*taken, *made})
         made |= {name: one.values for name, one in zip(names, free, strict=True)}
         texts: list[str] = []
@@ -456,8 +459,12 @@ class _Columns:
             if one.base is not None:
                 texts.append(f"{texts[one.base]}{_signed(one.first)}")
             else:
-                texts.append(_counting((one.first, one.step), index, begin) if one.step else f"${names.pop(0)}")
+                texts.append(_counting((one.first, one.step // step), index, begin) if one.step else f"${names.pop(0)}")
         return made, texts
+
+
+def _are_whole(values: list[Any]) -> bool:
+    return all(type(one) is int for one in values)
 
 
 def _counting(counted: tuple[int, int], index: str, begin: int) -> str:
@@ -821,18 +828,22 @@ def _called(data: Data, chunks: list[_Chunk], calls: list[Item]) -> Data:
 
 
 def _loops(data: Data, unnamed: Mapping[str, set[str]]) -> Proposals:
-    """A loop for items that come again in the same shapes."""
+    """Loops for items that come again in the same shapes: of each body one or several, and of all at once."""
     blocks = data.get("blocks") or {}
+    saved, whole = 0, data
     for which, body in _bodies(data).items():
         taken = set(blocks[which].get("parameters") or ()) if which else set()
+        gain = 0
         for gain, changed in _looped(body, unnamed.get(which, set()), blocks, taken):
             yield gain, _with_body(data, which, changed)
+        saved, whole = (saved + gain, _with_body(whole, which, changed)) if gain else (saved, whole)
+    yield saved, whole
 
 
 def _looped(
     body: list[Item], unnamed: set[str], blocks: Mapping[str, Any], taken: set[str]
 ) -> Iterator[tuple[int, list[Item]]]:
-    """A body with one loop more, in one of its loops or among its items; better ones come last."""
+    """A body with loops more, in one of its loops or among its items; better ones come last."""
     for index, one in enumerate(body):
         if "for" in one:
             own = set(one["for"] if isinstance(one["for"], list) else [one["for"]])
@@ -841,28 +852,33 @@ def _looped(
     lines = list(itertools.accumulate((_high([one]) for one in body), initial=0))
     ends = ((size, start, start + size * rounds) for size, start, rounds in _again(body, blocks))
     found = [(lines[end] - lines[start] - size, size, start, end) for size, start, end in ends]
-    best = 0
+    best, before, group, after = 0, body, None, body
     for most, size, start, end in sorted(found, key=lambda one: -one[0]):
         if most <= best:
             break
-        group = _group([body[at : at + size] for at in range(start, end, size)], unnamed, blocks, taken)
-        gain = lines[end] - lines[start] - _high([group]) if group else 0
+        made = _group([body[at : at + size] for at in range(start, end, size)], unnamed, blocks, taken)
+        gain = lines[end] - lines[start] - _high([made]) if made else 0
         if gain > best:
-            best = gain
-            yield gain, [*body[:start], group, *body[end:]]
+            best, before, group, after = gain, body[:start], made, body[end:]
+            yield best, [*before, group, *after]
+    if best:  # and those before and behind it, as each proof takes its time
+        sides = ([(0, side), *_looped(side, unnamed, blocks, taken)][-1] for side in (before, after))
+        (left, before), (right, after) = sides
+        yield best + left + right, [*before, group, *after]
 
 
 def _again(body: list[Item], blocks: Mapping[str, Any]) -> Iterator[tuple[int, int, int]]:
     """Where items come in the same shapes several times in a row: the items a round, the first item, the rounds."""
     shapes = [_shape(one, blocks, tensors=False) for one in body]
-    for size in range(1, min(LONGEST, len(body) // FEWEST) + 1):
+    for size in range(1, min(LONGEST, len(body) // 2) + 1):
+        fewest = FEWEST if size < LONG else 2
         start = 0
         while start + size < len(body):
             end = start
             while end + size < len(body) and shapes[end] and shapes[end] == shapes[end + size]:
                 end += 1
             rounds = (end - start) // size + 1
-            for fewer in range(min(2, rounds - FEWEST + 1)):
+            for fewer in range(min(2, rounds - fewest + 1)):
                 spare = end + size - start - (rounds - fewer) * size
                 yield from ((size, start + shift, rounds - fewer) for shift in range(spare + 1))
             start = max(end, start) + 1
@@ -871,6 +887,7 @@ def _again(body: list[Item], blocks: Mapping[str, Any]) -> Iterator[tuple[int, i
 def _group(rounds: list[list[Item]], unnamed: set[str], blocks: Mapping[str, Any], taken: set[str]) -> Item:
     """What stands for rounds of items: a group under `for` or `repeat`, or an item that repeats; None for nothing."""
     columns, template = _Columns(blocks), []
+    most = MOST_VARIABLES if len(rounds) >= FEWEST else 2
     for ones in zip(*rounds, strict=True):
         if unnamed.issuperset(body.get("name", 0) for one in ones for body in one.values()):
             ones = tuple({key: {**body, "name": ""}} for one in ones for key, body in one.items())
@@ -878,11 +895,11 @@ def _group(rounds: list[list[Item]], unnamed: set[str], blocks: Mapping[str, Any
             template.append(columns.item(ones))
         except ValueError:
             return None
-        if not columns.readable():
+        if not columns.readable(most):
             return None
     index = _first_free("i", taken)
     variables, texts = columns.variables(index, taken)
-    if len(variables) > MOST_VARIABLES:
+    if len(variables) > most:
         return None
     layers = [
         {target: {key: value for key, value in body.items() if (key, value) != ("name", "")}}
@@ -896,12 +913,14 @@ def _group(rounds: list[list[Item]], unnamed: set[str], blocks: Mapping[str, Any
     if not variables:
         return {"repeat": len(rounds), "layers": layers}
     if list(variables) == [index]:
-        begin = variables[index][0]
+        counts = variables[index]
         base = str(body.get("name", "")).removesuffix(f"${index}")
         rest = {key: value for key, value in body.items() if key != "name"}
-        if alone and begin == 1 and base not in ("", body.get("name")) and "$" not in f"{base}{rest}":
+        first, step = counts[0], counts[1] - counts[0]
+        if alone and (first, step) == (1, 1) and base not in ("", body.get("name")) and "$" not in f"{base}{rest}":
             return {target: {"name": base, "repeat": len(rounds), **rest}}
-        over: Any = len(rounds) if begin == 0 else f"range({begin}, {begin + len(rounds)})"
+        text = f"range({first}, {counts[-1] + step}{'' if step == 1 else f', {step}'})"
+        over: Any = len(rounds) if (first, step) == (0, 1) else text
         return {"for": index, "in": over, "layers": layers}
     if len(variables) == 1:
         ((name, values),) = variables.items()
