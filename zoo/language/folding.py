@@ -11,7 +11,7 @@ import itertools
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,9 @@ Data = dict[str, Any]
 Item = Any
 Proposals = Iterator[tuple[int, Data]]
 """What a step could make of the data, each with the lines that it would save, nearly."""
+
+Change = Callable[[str, Data, str], tuple[str, Data]]
+"""What an item becomes: from its target, its arguments and the body that it is of."""
 
 LONGEST = 200
 """The most items of a block, or of one round of a loop."""
@@ -108,35 +111,21 @@ def _grouped(data: Data) -> Data:
             renamed[body["name"]] = network.free(base, taken)
             taken.add(renamed[body["name"]])
 
-    def tensor(name: str) -> str:
-        base = layer_named(name)
-        return renamed.get(base, base) + name[len(base) :]
+    def change(target: str, body: Data, which: str) -> tuple[str, Data]:
+        name = body.get("name")
+        return target, {**body, "name": renamed[name]} if name in renamed and not which else body
 
-    def item(one: Item) -> Item:
-        if "layers" in one:
-            return {**one, "from": tensor(one["from"]), "layers": list(map(item, one["layers"]))}
-        ((target, body),) = _rerouted(one, tensor).items()
-        return {target: {**body, "name": tensor(body["name"])} if "name" in body else body}
-
-    more = {"outputs": list(map(tensor, data["outputs"]))} if "outputs" in data else {}
-    more |= {"head": [_rerouted(one, tensor) for one in data["head"]]} if "head" in data else {}
-    return _put(data, layers=list(map(item, data["layers"])), **more)
+    return _changed(_rewired(data, "", renamed), change)
 
 
 def _with_nameless_operations(data: Data) -> Data:
     """The data without the names of operations in blocks, which are those that they get."""
 
-    def item(one: Item) -> Item:
-        if isinstance(one, str) or "layers" in one:
-            return one
-        ((target, body),) = one.items()
-        if catalogue.is_operation(target):
-            body = {key: value for key, value in body.items() if key != "name"}
-        return {target: body} if body else target
+    def change(target: str, body: Data, which: str) -> tuple[str, Data]:
+        nameless = which and catalogue.is_operation(target)
+        return target, {key: value for key, value in body.items() if key != "name"} if nameless else body
 
-    for which, body in _bodies(data).items():
-        data = _with_body(data, which, list(map(item, body))) if which else data
-    return data
+    return _changed(data, change)
 
 
 def _proved(proposals: Iterable[tuple[int, Data]], wanted: Any) -> Data | None:
@@ -245,19 +234,29 @@ def _with_body(data: Data, which: str, body: list[Item]) -> Data:
     return _put(data, blocks={**data["blocks"], which: {**data["blocks"][which], "layers": body}})
 
 
-def _without_names(data: Data, unnamed: Mapping[str, set[str]]) -> Data:
-    """The data without the names that need not be said."""
+def _changed(data: Data, change: Change, head: bool = False) -> Data:
+    """The data with each item changed, those in groups as well, and with `head` its items too."""
 
-    def item(one: Item, names: set[str]) -> Item:
-        if "layers" in one:
-            return {**one, "layers": [item(inner, names) for inner in one["layers"]]}
-        ((target, body),) = one.items()
-        body = {k: v for k, v in body.items() if k != "name" or v not in names or "repeat" in body}
+    def item(one: Item, which: str) -> Item:
+        if _is_group(one):
+            return {**one, "layers": [item(inner, which) for inner in one["layers"]]}
+        ((target, body),) = ({one: {}} if isinstance(one, str) else one).items()
+        target, body = change(target, body, which)
         return {target: body} if body else target
 
     for which, body in _bodies(data).items():
-        data = _with_body(data, which, [item(one, unnamed.get(which, set())) for one in body])
-    return data
+        data = _with_body(data, which, [item(one, which) for one in body])
+    return _put(data, head=[item(one, "head") for one in data["head"]]) if head and "head" in data else data
+
+
+def _without_names(data: Data, unnamed: Mapping[str, set[str]]) -> Data:
+    """The data without the names that need not be said."""
+
+    def change(target: str, body: Data, which: str) -> tuple[str, Data]:
+        names = unnamed.get(which, set())
+        return target, {k: v for k, v in body.items() if k != "name" or v not in names or "repeat" in body}
+
+    return _changed(data, change)
 
 
 def _is_group(item: Item) -> bool:
@@ -305,6 +304,19 @@ def _rerouted(item: Item, how: Any) -> Item:
     return {target: {**body, "from": _mapped(body["from"], how)}} if "from" in body else item
 
 
+def _rewired(data: Data, which: str, renamed: Mapping[str, str]) -> Data:
+    """The data with other names in what a body reads and answers, and the head of the spec's own."""
+
+    def tensor(name: str) -> str:
+        base = layer_named(name)
+        return renamed.get(base, base) + name[len(base) :]
+
+    said = data["blocks"][which] if which else data
+    more = {key: [_rerouted(one, tensor) for one in said[key]] for key in ("layers", "head") if key in said}
+    more |= {"outputs": list(map(tensor, said["outputs"]))} if "outputs" in said else {}
+    return _put(data, blocks={**data["blocks"], which: {**said, **more}}) if which else _put(data, **more)
+
+
 def _read(items: Iterable[Item]) -> set[str]:
     """The layers whose tensors items read."""
     found: set[str] = set()
@@ -318,28 +330,26 @@ def _high(value: Any) -> int:
     if not isinstance(value, (dict, list)) or not value:
         return 1
     inner = list(value.values()) if isinstance(value, dict) else value
-    mappings = isinstance(value, list) and any(isinstance(one, dict) for one in value)
     if isinstance(value, list) and not any(isinstance(one, (dict, list)) for one in value):
         return 1
-    if len(json.dumps(value)) < 100 and "layers" not in value and not is_named(value) and not mappings:
+    if not _stands_below(value) and "layers" not in value and len(json.dumps(value)) < 100:
         return 1
     lines = [_high(one) for one in inner]
-    return sum(lines) if isinstance(value, list) else sum(line + (line > 1) for line in lines)
+    below = sum(line > 1 or _stands_below(one) for line, one in zip(lines, inner, strict=True))
+    return sum(lines) + (below if isinstance(value, dict) else 0)
+
+
+def _stands_below(value: Any) -> bool:
+    """Whether a value is written below its key, however short it is."""
+    return is_named(value) or (isinstance(value, list) and any(isinstance(one, dict) for one in value))
 
 
 # Several texts to one with variables
 
 
 @dataclass(frozen=True)
-class _Variable:
-    """A place in a text that differs."""
-
-    column: int
-
-
-@dataclass(frozen=True)
-class _Counted:
-    """A text that differs in numbers, or in a letter behind one: what stays, and between that the columns."""
+class _Varying:
+    """A text that differs in places: what stays, and between that the columns; one column alone for another value."""
 
     pieces: tuple[str | int, ...]
 
@@ -389,9 +399,9 @@ class _Columns:
                 return [self.one(key, ones) for ones in places]
         if key == "from" and not all(isinstance(one, str) for one in values):
             raise ValueError("one tensor here, several there")
-        return self._counted(values) or _Variable(self._place(key, values))
+        return self._counted(values) or _Varying((self._place(key, values),))
 
-    def _counted(self, values: list[Any]) -> _Counted | None:
+    def _counted(self, values: list[Any]) -> _Varying | None:
         """What stands for texts that differ in numbers alone, or in a letter behind one: `conv2`, `res2a`."""
         if not all(isinstance(one, str) and re.fullmatch(r"[A-Za-z0-9_.]+", one) for one in values):
             return None
@@ -403,7 +413,7 @@ class _Columns:
             numbers = all(one.isdigit() and str(int(one)) == one for one in ones)
             key, found = ("number", list(map(int, ones))) if numbers else ("mark", list(ones))
             pieces.append(ones[0] if len(set(ones)) == 1 else self._place(key, found, counting=True))
-        return _Counted(tuple(pieces))
+        return _Varying(tuple(pieces))
 
     def _place(self, key: str, values: list[Any], counting: bool = False) -> int:
         """The place of a column, a new one where there is none; `counting`: the values are numbers in texts."""
@@ -421,10 +431,11 @@ class _Columns:
         if straight and (step == 1 or (counting and len(values) >= STEPPED)):
             return _Column(key, values, first, step)
         for index, one in enumerate(self.columns):
-            if one.free and one.key == key and _are_whole(one.values):
-                away = {mine - its for mine, its in zip(values, one.values, strict=True)}
-                if len(away) == 1:
-                    return _Column(key, values, away.pop(), base=index)
+            away = (
+                {mine - its for mine, its in zip(values, one.values, strict=True)} if _are_whole(one.values) else set()
+            )
+            if len(away) == 1 and one.free and one.key == key:
+                return _Column(key, values, away.pop(), base=index)
         return _Column(key, values)
 
     def item(self, items: Sequence[Item]) -> Item:
@@ -439,19 +450,27 @@ class _Columns:
             made[key] = self.one(key, values)
         return {target: {key: value for key, value in made.items() if (key, value) != ("from", "previous")}}
 
-    def readable(self, most: int = MOST_VARIABLES) -> bool:
-        """Whether there are no more variables, and no more than one for names."""
-        keys = [one.key for one in self.columns if one.free]
-        return len(keys) <= most and keys.count("name") < 2
+    def items(self, places: Iterable[Sequence[Item]], most: int = MOST_VARIABLES) -> list[Item] | None:
+        """The items that stand for those of each place; None if none can, or with more variables, or two for names."""
+        made = []
+        for ones in places:
+            try:
+                made.append(self.item(ones))
+            except ValueError:
+                return None
+            keys = [one.key for one in self.columns if one.free]
+            if len(keys) > most or keys.count("name") > 1:
+                return None
+        return made
 
-    def variables(self, index: str, taken: Iterable[str] = ()) -> tuple[dict[str, list[Any]], list[str]]:
+    def variables(self, index: str, taken: Iterable[str] = ()) -> tuple[dict[str, Sequence[Any]], list[str]]:
         """The variables with their values, that which counts the rounds first, and what is written for each column."""
         steps = {one.step for one in self.columns if one.step}
-        step = steps.pop() if len(steps) == 1 else 1
+        step = min(steps) if len(steps) == 1 else 1
         begin = next((one.first for one in self.columns if one.step == step), 0)
         free = [one for one in self.columns if one.free]
         rounds = len(self.columns[0].values) if self.columns else 0
-        made = {index: [begin + step * row for row in range(rounds)]} if any(one.step for one in self.columns) else {}
+        made: dict[str, Sequence[Any]] = {index: range(begin, begin + step * rounds, step)} if steps else {}
         names = _variables([one.key for one in free], {*taken, *made})
         made |= {name: one.values for name, one in zip(names, free, strict=True)}
         texts: list[str] = []
@@ -479,13 +498,12 @@ def _signed(offset: int) -> str:
 
 def _spelt(value: Any, texts: list[str]) -> Any:
     """A text with its variables written: `$units`, `conv$i`, `conv${2 * $i + 1}_bn`."""
-    if isinstance(value, _Variable):
-        return texts[value.column]
-    if isinstance(value, _Counted):
+    if isinstance(value, _Varying):
         made = ""
         for piece in reversed(value.pieces):
             text = piece if isinstance(piece, str) else texts[piece]
-            made = (text if isinstance(piece, str) or (" " not in text and not made) else f"${{{text}}}") + made
+            bare = isinstance(piece, str) or len(value.pieces) == 1 or (" " not in text and not made)
+            made = (text if bare else f"${{{text}}}") + made
         return made
     if isinstance(value, dict):
         return {key: _spelt(one, texts) for key, one in value.items()}
@@ -540,18 +558,10 @@ def _defaults(data: Data, unnamed: Mapping[str, set[str]]) -> Proposals:
     if not common:
         return
 
-    def item(one: Item) -> Item:
-        if isinstance(one, str):
-            return one
-        if "layers" in one:
-            return {**one, "layers": list(map(item, one["layers"]))}
-        ((target, body),) = one.items()
-        body = {key: value for key, value in body.items() if key not in common.get(target, {})}
-        return {target: body} if body else target
+    def change(target: str, body: Data, which: str) -> tuple[str, Data]:
+        return target, {key: value for key, value in body.items() if key not in common.get(target, {})}
 
-    made = _put(data, defaults=common, **({"head": list(map(item, data["head"]))} if "head" in data else {}))
-    for which, body in _bodies(data).items():
-        made = _with_body(made, which, list(map(item, body)))
+    made = _changed(_put(data, defaults=common), change, head=True)
     yield sum(len(json.dumps(given)) for given in common.values()), made
 
 
@@ -603,12 +613,13 @@ def _merged(data: Data, unnamed: dict[str, set[str]], wanted: Any) -> tuple[Data
     found = data
     while better := _proved(_nested(found, unnamed), wanted):
         found = better
-    items = [one for body in _bodies(found).values() for one in body if not _is_group(one)] if found is not data else []
-    calls = [(target, body["name"]) for one in items for target, body in one.items() if target in found["blocks"]]
-    for said in (set(), {name for target, name in calls if name != target}, {name for _, name in calls}):
-        left = {which: names - said for which, names in unnamed.items()}
-        if calls and _proved([(1, _without_names(found, left))], wanted):
-            return found, left
+    if found is not data:
+        items = (one for body in _bodies(found).values() for one in body if not _is_group(one))
+        calls = [(target, body["name"]) for one in items for target, body in one.items() if target in found["blocks"]]
+        for said in (set(), {name for target, name in calls if name != target}):
+            left = {which: names - said for which, names in unnamed.items()}
+            if _proved([(1, _without_names(found, left))], wanted):
+                return found, left
     return data, unnamed
 
 
@@ -620,9 +631,8 @@ def _nested(data: Data, unnamed: Mapping[str, set[str]]) -> Proposals:
         shapes = [_shape(one, blocks, tensors=False) for one in block["layers"]]
         if block.get("nested") and all(shapes):
             word = re.sub(r"_?\d+", "", name)  # no encoder stands for a decoder
-            alike[json.dumps([word, {**block, "layers": shapes, "outputs": len(block.get("outputs", ()))}])].append(
-                name
-            )
+            rest = {**block, "layers": shapes, "outputs": len(block.get("outputs", ()))}
+            alike[json.dumps([word, rest])].append(name)
     for names in alike.values():
         for some in (names, names[1:]):  # the names in the first one may have no numbers
             if len(some) > 1 and (made := _one_nested(data, some)):
@@ -635,30 +645,21 @@ def _one_nested(data: Data, names: list[str]) -> Data | None:
     """The data with one nested block for several; None if that would not be readable."""
     blocks = data["blocks"]
     columns, same = _Columns(blocks, True, data.get("let") or ()), [blocks[name] for name in names]
-    try:
-        layers = [columns.item(ones) for ones in zip(*(one["layers"] for one in same), strict=True)]
-        answers = zip(*(one.get("outputs", ()) for one in same), strict=True)
-        outputs = [columns.one("from", list(ones)) for ones in answers]
-    except ValueError:
+    layers = columns.items(zip(*(one["layers"] for one in same), strict=True))
+    if layers is None:
         return None
-    if not columns.readable():
-        return None
+    answers = zip(*(one.get("outputs", ()) for one in same), strict=True)
+    outputs = [columns.one("from", list(ones)) for ones in answers]
     parameters, given, texts = _parameters(columns, len(names))
     block = {**({"parameters": parameters} if parameters else {}), **same[0], "layers": _spelt(layers, texts)}
     block |= {"outputs": _spelt(outputs, texts)} if outputs else {}
     calls = dict(zip(names, given, strict=True))
 
-    def item(one: Item) -> Item:
-        if _is_group(one):
-            return {**one, "layers": list(map(item, one["layers"]))}
-        ((target, body),) = ({one: {}} if isinstance(one, str) else one).items()
-        return {names[0]: {"name": target, **body, **calls[target]}} if target in calls else one
+    def change(target: str, body: Data, which: str) -> tuple[str, Data]:
+        return (names[0], {"name": target, **body, **calls[target]}) if target in calls else (target, body)
 
     left = {name: one for name, one in {**blocks, names[0]: block}.items() if name not in names[1:]}
-    data = _put(data, blocks=left, **({"head": list(map(item, data["head"]))} if "head" in data else {}))
-    for which, body in _bodies(data).items():
-        data = _with_body(data, which, list(map(item, body)))
-    return data
+    return _changed(_put(data, blocks=left), change, head=True)
 
 
 # Layers whose names begin alike
@@ -756,9 +757,8 @@ def _block(data: Data, chunks: list[_Chunk]) -> Proposals:
     """One block for chunks of one shape."""
     blocks = data.get("blocks") or {}
     columns = _Columns(blocks, True, data.get("let") or ())
-    try:
-        template = [columns.item(ones) for ones in zip(*(chunk.items for chunk in chunks), strict=True)]
-    except ValueError:
+    template = columns.items(zip(*(chunk.items for chunk in chunks), strict=True), LONGEST)
+    if template is None:
         return
     parameters, given, texts = _parameters(columns, len(chunks))
     inputs = [_input(index) for index in range(len(chunks[0].sources))]
@@ -789,7 +789,7 @@ def _parameters(columns: _Columns, calls: int) -> tuple[Data, list[Data], list[s
     return parameters, given, texts
 
 
-def _mostly(values: list[Any]) -> Any:
+def _mostly(values: Sequence[Any]) -> Any:
     """The value of more than half of the places, to be a default; None if there is none."""
     text, count = Counter(map(json.dumps, values)).most_common(1)[0]
     common = json.loads(text)
@@ -799,28 +799,12 @@ def _mostly(values: list[Any]) -> Any:
 def _called(data: Data, chunks: list[_Chunk], calls: list[Item]) -> Data:
     """The data with calls in the place of chunks; who read a chunk's last tensor now reads its call."""
     for which, body in _bodies(data).items():
-        starts = {chunk.start: (chunk, call) for chunk, call in zip(chunks, calls, strict=True) if chunk.which == which}
-        if not starts:
-            continue
-        renamed = {chunk.last: chunk.prefix for chunk, _ in starts.values()}
-
-        def tensor(name: str, renamed: Mapping[str, str] = renamed) -> str:
-            return renamed.get(layer_named(name), layer_named(name)) + name[len(layer_named(name)) :]
-
-        changed: list[Item] = []
-        at = 0
-        while at < len(body):
-            chunk, call = starts.get(at, (None, body[at]))
-            changed.append(_rerouted(call, tensor))
-            at = chunk.end if chunk else at + 1
-        data = _with_body(data, which, changed)
-        if not which and "head" in data:
-            data = _put(data, head=[_rerouted(one, tensor) for one in data["head"]])
-        if not which and "outputs" in data:
-            data = _put(data, outputs=list(map(tensor, data["outputs"])))
-        if which and "outputs" in (block := data["blocks"][which]):
-            told = {**block, "outputs": list(map(tensor, block["outputs"]))}
-            data = _put(data, blocks={**data["blocks"], which: told})
+        mine = [(chunk, call) for chunk, call in zip(chunks, calls, strict=True) if chunk.which == which]
+        changed = list(body)
+        for chunk, call in sorted(mine, key=lambda one: -one[0].start):
+            changed[chunk.start : chunk.end] = [call]
+        renamed = {chunk.last: chunk.prefix for chunk, _ in mine}
+        data = _rewired(_with_body(data, which, changed), which, renamed) if mine else data
     return data
 
 
@@ -886,17 +870,16 @@ def _again(body: list[Item], blocks: Mapping[str, Any]) -> Iterator[tuple[int, i
 
 def _group(rounds: list[list[Item]], unnamed: set[str], blocks: Mapping[str, Any], taken: set[str]) -> Item:
     """What stands for rounds of items: a group under `for` or `repeat`, or an item that repeats; None for nothing."""
-    columns, template = _Columns(blocks), []
-    most = MOST_VARIABLES if len(rounds) >= FEWEST else 2
-    for ones in zip(*rounds, strict=True):
-        if unnamed.issuperset(body.get("name", 0) for one in ones for body in one.values()):
-            ones = tuple({key: {**body, "name": ""}} for one in ones for key, body in one.items())
-        try:
-            template.append(columns.item(ones))
-        except ValueError:
-            return None
-        if not columns.readable(most):
-            return None
+
+    def nameless(ones: tuple[Item, ...]) -> tuple[Item, ...]:
+        if not unnamed.issuperset(body.get("name", 0) for one in ones for body in one.values()):
+            return ones
+        return tuple({key: {**body, "name": ""}} for one in ones for key, body in one.items())
+
+    columns, most = _Columns(blocks), MOST_VARIABLES if len(rounds) >= FEWEST else 2
+    template = columns.items(map(nameless, zip(*rounds, strict=True)), most)
+    if template is None:
+        return None
     index = _first_free("i", taken)
     variables, texts = columns.variables(index, taken)
     if len(variables) > most:
@@ -907,21 +890,15 @@ def _group(rounds: list[list[Item]], unnamed: set[str], blocks: Mapping[str, Any
         for target, body in one.items()
     ]
     ((target, body),) = layers[0].items()
-    alone = len(layers) == 1 and "repeat" not in body
-    if not variables and alone and "from" not in body:
-        return {target: {"repeat": len(rounds), **body}}
+    alone = len(layers) == 1 and not {"repeat", "from"} & set(body)
     if not variables:
-        return {"repeat": len(rounds), "layers": layers}
+        return {target: {"repeat": len(rounds), **body}} if alone else {"repeat": len(rounds), "layers": layers}
     if list(variables) == [index]:
         counts = variables[index]
-        base = str(body.get("name", "")).removesuffix(f"${index}")
-        rest = {key: value for key, value in body.items() if key != "name"}
-        first, step = counts[0], counts[1] - counts[0]
-        if alone and (first, step) == (1, 1) and base not in ("", body.get("name")) and "$" not in f"{base}{rest}":
+        base, rest = body.get("name", "").removesuffix(f"${index}"), {k: v for k, v in body.items() if k != "name"}
+        if alone and base and "$" not in f"{base}{rest}" and counts == range(1, len(rounds) + 1):
             return {target: {"name": base, "repeat": len(rounds), **rest}}
-        text = f"range({first}, {counts[-1] + step}{'' if step == 1 else f', {step}'})"
-        over: Any = len(rounds) if (first, step) == (0, 1) else text
-        return {"for": index, "in": over, "layers": layers}
+        return {"for": index, "in": len(rounds) if counts == range(len(rounds)) else str(counts), "layers": layers}
     if len(variables) == 1:
         ((name, values),) = variables.items()
         return {"for": name, "in": values, "layers": layers}
