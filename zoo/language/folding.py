@@ -11,7 +11,7 @@ import itertools
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,11 +27,14 @@ Item = Any
 Proposals = Iterator[tuple[int, Data]]
 """What a step could make of the data, each with the lines that it would save, nearly."""
 
+Change = Callable[[str, Data, str], tuple[str, Data]]
+"""What an item becomes: from its target, its arguments and the body that it is of."""
+
 LONGEST = 200
 """The most items of a block, or of one round of a loop."""
 
-FEWEST, STEPPED = 3, 4
-"""The fewest rounds of a loop; and of one in whose names a number grows by more than 1."""
+FEWEST, STEPPED, LONG = 3, 4, 8
+"""The fewest rounds of a loop, but two of so many items (the last); of one in whose names a number grows by over 1."""
 
 MOST_VARIABLES, MOST_INPUTS = 6, 3
 """A loop over longer rows, or a block on more tensors, reads worse than its layers."""
@@ -63,21 +66,35 @@ def fold(data: Mapping[str, Any]) -> Data:
     named = _named(flat, meant) if meant else None
     if meant is None or named is None:
         return dict(data)
-    wanted, made = _meaning(meant), [flat]
-    grouped = _grouped(named[0])
-    for begin in (named, *([(grouped, named[1])] if grouped != named[0] else [])):
-        for steps in ((_repeats, _blocks, _loops), (_defaults, _repeats, _blocks, _loops)):
-            found, unnamed = begin
-            for step in steps:
-                while better := _proved(step(found, unnamed), wanted):
-                    found = better
-            found = _without_names(found, unnamed)
-            made += [found] if _proved([(1, found)], wanted) else []
-            made += (
-                [bare] if (bare := _with_nameless_operations(found)) != found and _proved([(1, bare)], wanted) else []
-            )
-    best = min(made, key=lambda one: (len(text := dumping.dump(one).split("\n")), sum(map(len, text))))
+    wanted = _meaning(meant)
+    begun, unnamed = _merged(*named, wanted)
+    best, start = flat, begun
+    for begin in (begun, *([other] if (other := _grouped(begun)) != begun else [])):
+        if (better := min([best, *_folded(begin, unnamed, wanted)], key=_length)) is not best:
+            best, start = better, begin
+    if shared := _proved(_defaults(start, unnamed), wanted):
+        best = min([best, *_folded(shared, unnamed, wanted)], key=_length)
     return {**best, "let": given} if tables else best
+
+
+def _folded(data: Data, unnamed: Mapping[str, set[str]], wanted: Any) -> Iterator[Data]:
+    """The data with blocks and loops, without the names that need not be said.
+
+    Equal layers in a row may repeat in a block, or end one and begin the next: both are tried.
+    """
+    repeated = _proved(_repeats(data, unnamed), wanted)
+    for found in (data, repeated) if repeated else (data,):
+        for step in (_blocks, _loops, _repeats):
+            while better := _proved(step(found, unnamed), wanted):
+                found = better
+        found = _without_names(found, unnamed)
+        bare = _with_nameless_operations(found)
+        yield from (one for one in (found, bare) if (one is found or bare != found) and _proved([(1, one)], wanted))
+
+
+def _length(data: Data) -> tuple[int, int]:
+    lines = dumping.dump(data).split("\n")
+    return len(lines), sum(map(len, lines))
 
 
 def _grouped(data: Data) -> Data:
@@ -94,35 +111,21 @@ def _grouped(data: Data) -> Data:
             renamed[body["name"]] = network.free(base, taken)
             taken.add(renamed[body["name"]])
 
-    def tensor(name: str) -> str:
-        base = layer_named(name)
-        return renamed.get(base, base) + name[len(base) :]
+    def change(target: str, body: Data, which: str) -> tuple[str, Data]:
+        name = body.get("name")
+        return target, {**body, "name": renamed[name]} if name in renamed and not which else body
 
-    def item(one: Item) -> Item:
-        if "layers" in one:
-            return {**one, "from": tensor(one["from"]), "layers": list(map(item, one["layers"]))}
-        ((target, body),) = _rerouted(one, tensor).items()
-        return {target: {**body, "name": tensor(body["name"])} if "name" in body else body}
-
-    more = {"outputs": list(map(tensor, data["outputs"]))} if "outputs" in data else {}
-    more |= {"head": [_rerouted(one, tensor) for one in data["head"]]} if "head" in data else {}
-    return _put(data, layers=list(map(item, data["layers"])), **more)
+    return _changed(_rewired(data, "", renamed), change)
 
 
 def _with_nameless_operations(data: Data) -> Data:
     """The data without the names of operations in blocks, which are those that they get."""
 
-    def item(one: Item) -> Item:
-        if isinstance(one, str) or "layers" in one:
-            return one
-        ((target, body),) = one.items()
-        if catalogue.is_operation(target):
-            body = {key: value for key, value in body.items() if key != "name"}
-        return {target: body} if body else target
+    def change(target: str, body: Data, which: str) -> tuple[str, Data]:
+        nameless = which and catalogue.is_operation(target)
+        return target, {key: value for key, value in body.items() if key != "name"} if nameless else body
 
-    for which, body in _bodies(data).items():
-        data = _with_body(data, which, list(map(item, body))) if which else data
-    return data
+    return _changed(data, change)
 
 
 def _proved(proposals: Iterable[tuple[int, Data]], wanted: Any) -> Data | None:
@@ -231,19 +234,29 @@ def _with_body(data: Data, which: str, body: list[Item]) -> Data:
     return _put(data, blocks={**data["blocks"], which: {**data["blocks"][which], "layers": body}})
 
 
-def _without_names(data: Data, unnamed: Mapping[str, set[str]]) -> Data:
-    """The data without the names that need not be said."""
+def _changed(data: Data, change: Change, head: bool = False) -> Data:
+    """The data with each item changed, those in groups as well, and with `head` its items too."""
 
-    def item(one: Item, names: set[str]) -> Item:
-        if "layers" in one:
-            return {**one, "layers": [item(inner, names) for inner in one["layers"]]}
-        ((target, body),) = one.items()
-        body = {k: v for k, v in body.items() if k != "name" or v not in names or "repeat" in body}
+    def item(one: Item, which: str) -> Item:
+        if _is_group(one):
+            return {**one, "layers": [item(inner, which) for inner in one["layers"]]}
+        ((target, body),) = ({one: {}} if isinstance(one, str) else one).items()
+        target, body = change(target, body, which)
         return {target: body} if body else target
 
     for which, body in _bodies(data).items():
-        data = _with_body(data, which, [item(one, unnamed.get(which, set())) for one in body])
-    return data
+        data = _with_body(data, which, [item(one, which) for one in body])
+    return _put(data, head=[item(one, "head") for one in data["head"]]) if head and "head" in data else data
+
+
+def _without_names(data: Data, unnamed: Mapping[str, set[str]]) -> Data:
+    """The data without the names that need not be said."""
+
+    def change(target: str, body: Data, which: str) -> tuple[str, Data]:
+        names = unnamed.get(which, set())
+        return target, {k: v for k, v in body.items() if k != "name" or v not in names or "repeat" in body}
+
+    return _changed(data, change)
 
 
 def _is_group(item: Item) -> bool:
@@ -291,6 +304,19 @@ def _rerouted(item: Item, how: Any) -> Item:
     return {target: {**body, "from": _mapped(body["from"], how)}} if "from" in body else item
 
 
+def _rewired(data: Data, which: str, renamed: Mapping[str, str]) -> Data:
+    """The data with other names in what a body reads and answers, and the head of the spec's own."""
+
+    def tensor(name: str) -> str:
+        base = layer_named(name)
+        return renamed.get(base, base) + name[len(base) :]
+
+    said = data["blocks"][which] if which else data
+    more = {key: [_rerouted(one, tensor) for one in said[key]] for key in ("layers", "head") if key in said}
+    more |= {"outputs": list(map(tensor, said["outputs"]))} if "outputs" in said else {}
+    return _put(data, blocks={**data["blocks"], which: {**said, **more}}) if which else _put(data, **more)
+
+
 def _read(items: Iterable[Item]) -> set[str]:
     """The layers whose tensors items read."""
     found: set[str] = set()
@@ -300,25 +326,48 @@ def _read(items: Iterable[Item]) -> set[str]:
 
 
 def _high(value: Any) -> int:
-    """The lines in which a value is written (`dumping.dump`), a flow of less than 100 letters in one."""
+    """The lines in which a value is written (`dumping.dump`): a flow of under 100 letters, or a plain list, in one."""
     if not isinstance(value, (dict, list)) or not value:
         return 1
     inner = list(value.values()) if isinstance(value, dict) else value
-    mappings = isinstance(value, list) and any(isinstance(one, dict) for one in value)
-    if len(json.dumps(value)) < 100 and "layers" not in value and not is_named(value) and not mappings:
+    if isinstance(value, list) and not any(isinstance(one, (dict, list)) for one in value):
+        return 1
+    if not _stands_below(value) and "layers" not in value and len(json.dumps(value)) < 100:
         return 1
     lines = [_high(one) for one in inner]
-    return sum(lines) if isinstance(value, list) else sum(line + (line > 1) for line in lines)
+    below = sum(line > 1 or _stands_below(one) for line, one in zip(lines, inner, strict=True))
+    return sum(lines) + (below if isinstance(value, dict) else 0)
+
+
+def _stands_below(value: Any) -> bool:
+    """Whether a value is written below its key, however short it is."""
+    return is_named(value) or (isinstance(value, list) and any(isinstance(one, dict) for one in value))
 
 
 # Several texts to one with variables
 
 
 @dataclass(frozen=True)
-class _Variable:
-    """A place in a text that differs."""
+class _Varying:
+    """A text that differs in places: what stays, and between that the columns; one column alone for another value."""
 
-    column: int
+    pieces: tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class _Column:
+    """Values of one place in each text. With a `step` they are counted, with a `base` so far from that column."""
+
+    key: str
+    values: list[Any]
+    first: int = 0
+    step: int = 0
+    base: int | None = None
+
+    @property
+    def free(self) -> bool:
+        """Whether it needs a variable of its own."""
+        return not self.step and self.base is None
 
 
 @dataclass
@@ -332,8 +381,7 @@ class _Columns:
     blocks: Mapping[str, Any]
     closed: bool = False
     tables: Collection[str] = ()
-    keys: list[str] = field(default_factory=list)
-    values: list[list[Any]] = field(default_factory=list)
+    columns: list[_Column] = field(default_factory=list)
     places: dict[str, int] = field(default_factory=dict)
 
     def one(self, key: str, values: list[Any]) -> Any:
@@ -351,12 +399,44 @@ class _Columns:
                 return [self.one(key, ones) for ones in places]
         if key == "from" and not all(isinstance(one, str) for one in values):
             raise ValueError("one tensor here, several there")
+        return self._counted(values) or _Varying((self._place(key, values),))
+
+    def _counted(self, values: list[Any]) -> _Varying | None:
+        """What stands for texts that differ in numbers alone, or in a letter behind one: `conv2`, `res2a`."""
+        if not all(isinstance(one, str) and re.fullmatch(r"[A-Za-z0-9_.]+", one) for one in values):
+            return None
+        split = [re.split(r"(\d+|(?<=\d)[a-z](?![A-Za-z0-9]))", one) for one in values]
+        if len({len(one) for one in split}) > 1 or any(one[::2] != split[0][::2] for one in split):
+            return None
+        pieces: list[str | int] = []
+        for ones in zip(*split, strict=True):
+            numbers = all(one.isdigit() and str(int(one)) == one for one in ones)
+            key, found = ("number", list(map(int, ones))) if numbers else ("mark", list(ones))
+            pieces.append(ones[0] if len(set(ones)) == 1 else self._place(key, found, counting=True))
+        return _Varying(tuple(pieces))
+
+    def _place(self, key: str, values: list[Any], counting: bool = False) -> int:
+        """The place of a column, a new one where there is none; `counting`: the values are numbers in texts."""
         text = json.dumps(values)
         if text not in self.places:
-            self.places[text] = len(self.values)
-            self.keys.append(key)
-            self.values.append(values)
-        return _Variable(self.places[text])
+            self.places[text] = len(self.columns)
+            self.columns.append(self._column(key, values, counting))
+        return self.places[text]
+
+    def _column(self, key: str, values: list[Any], counting: bool) -> _Column:
+        if not _are_whole(values) or (self.closed and not counting):
+            return _Column(key, values)
+        first, step = values[0], values[1] - values[0]
+        straight = values == [first + step * row for row in range(len(values))]
+        if straight and (step == 1 or (counting and len(values) >= STEPPED)):
+            return _Column(key, values, first, step)
+        for index, one in enumerate(self.columns):
+            away = (
+                {mine - its for mine, its in zip(values, one.values, strict=True)} if _are_whole(one.values) else set()
+            )
+            if len(away) == 1 and one.free and one.key == key:
+                return _Column(key, values, away.pop(), base=index)
+        return _Column(key, values)
 
     def item(self, items: Sequence[Item]) -> Item:
         """The item that stands for several of one target. Raises `ValueError` if none can."""
@@ -370,11 +450,61 @@ class _Columns:
             made[key] = self.one(key, values)
         return {target: {key: value for key, value in made.items() if (key, value) != ("from", "previous")}}
 
+    def items(self, places: Iterable[Sequence[Item]], most: int = MOST_VARIABLES) -> list[Item] | None:
+        """The items that stand for those of each place; None if none can, or with more variables, or two for names."""
+        made = []
+        for ones in places:
+            try:
+                made.append(self.item(ones))
+            except ValueError:
+                return None
+            keys = [one.key for one in self.columns if one.free]
+            if len(keys) > most or keys.count("name") > 1:
+                return None
+        return made
+
+    def variables(self, index: str, taken: Iterable[str] = ()) -> tuple[dict[str, Sequence[Any]], list[str]]:
+        """The variables with their values, that which counts the rounds first, and what is written for each column."""
+        steps = {one.step for one in self.columns if one.step}
+        step = min(steps) if len(steps) == 1 else 1
+        begin = next((one.first for one in self.columns if one.step == step), 0)
+        free = [one for one in self.columns if one.free]
+        rounds = len(self.columns[0].values) if self.columns else 0
+        made: dict[str, Sequence[Any]] = {index: range(begin, begin + step * rounds, step)} if steps else {}
+        names = _variables([one.key for one in free], {*taken, *made})
+        made |= {name: one.values for name, one in zip(names, free, strict=True)}
+        texts: list[str] = []
+        for one in self.columns:
+            if one.base is not None:
+                texts.append(f"{texts[one.base]}{_signed(one.first)}")
+            else:
+                texts.append(_counting((one.first, one.step // step), index, begin) if one.step else f"${names.pop(0)}")
+        return made, texts
+
+
+def _are_whole(values: list[Any]) -> bool:
+    return all(type(one) is int for one in values)
+
+
+def _counting(counted: tuple[int, int], index: str, begin: int) -> str:
+    """The expression of numbers that begin at one and grow by another: `$i`, `2 * $i + 1`."""
+    first, step = counted
+    return f"{'' if step == 1 else f'{step} * '}${index}{_signed(first - step * begin)}"
+
+
+def _signed(offset: int) -> str:
+    return f" + {offset}" if offset > 0 else f" - {-offset}" if offset < 0 else ""
+
 
 def _spelt(value: Any, texts: list[str]) -> Any:
-    """A text with its variables written."""
-    if isinstance(value, _Variable):
-        return texts[value.column]
+    """A text with its variables written: `$units`, `conv$i`, `conv${2 * $i + 1}_bn`."""
+    if isinstance(value, _Varying):
+        made = ""
+        for piece in reversed(value.pieces):
+            text = piece if isinstance(piece, str) else texts[piece]
+            bare = isinstance(piece, str) or len(value.pieces) == 1 or (" " not in text and not made)
+            made = (text if bare else f"${{{text}}}") + made
+        return made
     if isinstance(value, dict):
         return {key: _spelt(one, texts) for key, one in value.items()}
     return [_spelt(one, texts) for one in value] if isinstance(value, list) else value
@@ -428,18 +558,10 @@ def _defaults(data: Data, unnamed: Mapping[str, set[str]]) -> Proposals:
     if not common:
         return
 
-    def item(one: Item) -> Item:
-        if isinstance(one, str):
-            return one
-        if "layers" in one:
-            return {**one, "layers": list(map(item, one["layers"]))}
-        ((target, body),) = one.items()
-        body = {key: value for key, value in body.items() if key not in common.get(target, {})}
-        return {target: body} if body else target
+    def change(target: str, body: Data, which: str) -> tuple[str, Data]:
+        return target, {key: value for key, value in body.items() if key not in common.get(target, {})}
 
-    made = _put(data, defaults=common, **({"head": list(map(item, data["head"]))} if "head" in data else {}))
-    for which, body in _bodies(data).items():
-        made = _with_body(made, which, list(map(item, body)))
+    made = _changed(_put(data, defaults=common), change, head=True)
     yield sum(len(json.dumps(given)) for given in common.values()), made
 
 
@@ -449,31 +571,95 @@ def _defaults(data: Data, unnamed: Mapping[str, set[str]]) -> Proposals:
 def _repeats(data: Data, unnamed: Mapping[str, set[str]]) -> Proposals:
     """`repeat` for equal items in a row whose names are counted from 1, or need not be said."""
     for which, body in _bodies(data).items():
-        changed: list[Item] = []
-        at = 0
-        while at < len(body):
-            end, found = at + 1, body[at]
-            while end < len(body) and (made := _repeated(body[at : end + 1], unnamed.get(which, set()))):
-                end, found = end + 1, made
-            shorter = _high([found]) < _high(body[at:end])
-            changed += [found] if shorter else body[at:end]
-            at = end
+        changed = _with_repeats(body, unnamed.get(which, set()))
         yield _high(body) - _high(changed), _with_body(data, which, changed)
+
+
+def _with_repeats(body: list[Item], unnamed: set[str]) -> list[Item]:
+    changed: list[Item] = []
+    at = 0
+    while at < len(body):
+        end, found = at + 1, body[at]
+        if _is_group(found):
+            found = {**found, "layers": _with_repeats(found["layers"], set())}
+        while end < len(body) and (made := _repeated(body[at : end + 1], unnamed)):
+            end, found = end + 1, made
+        shorter = _high([found]) < _high(body[at:end])
+        changed += [found] if shorter else body[at:end]
+        at = end
+    return changed
 
 
 def _repeated(items: list[Item], unnamed: set[str]) -> Item:
     """One item for several that are equal but for their names; None if there is none."""
     if not all(map(_is_plain, items)) or any({"repeat", "from"} & set(body) for one in items for body in one.values()):
         return None
-    names = [body["name"] for one in items for body in one.values()]
+    names = [body.get("name", "") for one in items for body in one.values()]
     plain = [{target: {**body, "name": ""}} for one in items for target, body in one.items()]
     base = names[0].removesuffix("1")
     counted = base not in ("", names[0]) and names == [f"{base}{index + 1}" for index in range(len(names))]
-    if any(one != plain[0] for one in plain) or not (counted or unnamed.issuperset(names)):
+    if any(one != plain[0] for one in plain) or not (counted or {"", *unnamed}.issuperset(names)):
         return None
     ((target, body),) = plain[0].items()
     rest = {key: value for key, value in body.items() if key != "name"}
     return {target: {**({"name": base} if counted else {}), "repeat": len(items), **rest}}
+
+
+# Models inside the model
+
+
+def _merged(data: Data, unnamed: dict[str, set[str]], wanted: Any) -> tuple[Data, dict[str, set[str]]]:
+    """The data with nested blocks of one shape made one, and the names that need not be said then."""
+    found = data
+    while better := _proved(_nested(found, unnamed), wanted):
+        found = better
+    if found is not data:
+        items = (one for body in _bodies(found).values() for one in body if not _is_group(one))
+        calls = [(target, body["name"]) for one in items for target, body in one.items() if target in found["blocks"]]
+        for said in (set(), {name for target, name in calls if name != target}):
+            left = {which: names - said for which, names in unnamed.items()}
+            if _proved([(1, _without_names(found, left))], wanted):
+                return found, left
+    return data, unnamed
+
+
+def _nested(data: Data, unnamed: Mapping[str, set[str]]) -> Proposals:
+    """One nested block for those of one shape, each called once until then: `sequential`, `sequential_1`."""
+    blocks = data.get("blocks") or {}
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name, block in blocks.items():
+        shapes = [_shape(one, blocks, tensors=False) for one in block["layers"]]
+        if block.get("nested") and all(shapes):
+            word = re.sub(r"_?\d+", "", name)  # no encoder stands for a decoder
+            rest = {**block, "layers": shapes, "outputs": len(block.get("outputs", ()))}
+            alike[json.dumps([word, rest])].append(name)
+    for names in alike.values():
+        for some in (names, names[1:]):  # the names in the first one may have no numbers
+            if len(some) > 1 and (made := _one_nested(data, some)):
+                inside = (_looped(blocks[name]["layers"], unnamed.get(name, set()), blocks, set()) for name in some)
+                spared = sum(max((gain for gain, _ in one), default=0) for one in inside)  # where they stay apart
+                yield _high(data) - _high(made) - spared, made
+
+
+def _one_nested(data: Data, names: list[str]) -> Data | None:
+    """The data with one nested block for several; None if that would not be readable."""
+    blocks = data["blocks"]
+    columns, same = _Columns(blocks, True, data.get("let") or ()), [blocks[name] for name in names]
+    layers = columns.items(zip(*(one["layers"] for one in same), strict=True))
+    if layers is None:
+        return None
+    answers = zip(*(one.get("outputs", ()) for one in same), strict=True)
+    outputs = [columns.one("from", list(ones)) for ones in answers]
+    parameters, given, texts = _parameters(columns, len(names))
+    block = {**({"parameters": parameters} if parameters else {}), **same[0], "layers": _spelt(layers, texts)}
+    block |= {"outputs": _spelt(outputs, texts)} if outputs else {}
+    calls = dict(zip(names, given, strict=True))
+
+    def change(target: str, body: Data, which: str) -> tuple[str, Data]:
+        return (names[0], {"name": target, **body, **calls[target]}) if target in calls else (target, body)
+
+    left = {name: one for name, one in {**blocks, names[0]: block}.items() if name not in names[1:]}
+    return _changed(_put(data, blocks=left), change, head=True)
 
 
 # Layers whose names begin alike
@@ -571,26 +757,22 @@ def _block(data: Data, chunks: list[_Chunk]) -> Proposals:
     """One block for chunks of one shape."""
     blocks = data.get("blocks") or {}
     columns = _Columns(blocks, True, data.get("let") or ())
-    try:
-        template = [columns.item(ones) for ones in zip(*(chunk.items for chunk in chunks), strict=True)]
-    except ValueError:
+    template = columns.items(zip(*(chunk.items for chunk in chunks), strict=True), LONGEST)
+    if template is None:
         return
-    names, usual = _variables(columns.keys), list(map(_mostly, columns.values))
-    parameters = dict(sorted(zip(names, usual, strict=True), key=lambda one: one[1] is not None))
+    parameters, given, texts = _parameters(columns, len(chunks))
     inputs = [_input(index) for index in range(len(chunks[0].sources))]
     words = re.findall(r"(?:^|_)([a-z]+)", chunks[0].prefix.lower())
     name = _first_free("_".join(words) or "part", (*blocks, *GROUP, *OURS, "let", "reuse"))
     block: Data = {
         **({"parameters": parameters} if parameters else {}),
         **({"inputs": inputs} if len(inputs) > 1 else {}),
-        "layers": _spelt(template, [f"${one}" for one in names]),
+        "layers": _spelt(template, texts),
     }
     calls = []
-    for index, chunk in enumerate(chunks):
-        given = {key: values[index] for key, values in zip(names, columns.values, strict=True)}
-        given = {key: value for key, value in given.items() if value != parameters[key]}
+    for chunk, own in zip(chunks, given, strict=True):
         source: Any = chunk.sources if len(inputs) > 1 else chunk.sources[0]
-        calls.append({name: {"name": chunk.prefix, **({} if source == "previous" else {"from": source}), **given}})
+        calls.append({name: {"name": chunk.prefix, **({} if source == "previous" else {"from": source}), **own}})
     bodies = _bodies(data)
     before = sum(_high(bodies[chunk.which][chunk.start : chunk.end]) for chunk in chunks)
     gain = before - _high({name: block}) - (not blocks) - _high(calls)
@@ -598,7 +780,16 @@ def _block(data: Data, chunks: list[_Chunk]) -> Proposals:
         yield gain, _called(_put(data, blocks={**blocks, name: block}), chunks, calls)
 
 
-def _mostly(values: list[Any]) -> Any:
+def _parameters(columns: _Columns, calls: int) -> tuple[Data, list[Data], list[str]]:
+    """The parameters of a block with their defaults, what each call gives, and what is written for each column."""
+    variables, texts = columns.variables("number")
+    usual = {key: _mostly(values) for key, values in variables.items()}
+    parameters = dict(sorted(usual.items(), key=lambda one: one[1] is not None))
+    given = [{key: ones[row] for key, ones in variables.items() if ones[row] != usual[key]} for row in range(calls)]
+    return parameters, given, texts
+
+
+def _mostly(values: Sequence[Any]) -> Any:
     """The value of more than half of the places, to be a default; None if there is none."""
     text, count = Counter(map(json.dumps, values)).most_common(1)[0]
     common = json.loads(text)
@@ -608,28 +799,12 @@ def _mostly(values: list[Any]) -> Any:
 def _called(data: Data, chunks: list[_Chunk], calls: list[Item]) -> Data:
     """The data with calls in the place of chunks; who read a chunk's last tensor now reads its call."""
     for which, body in _bodies(data).items():
-        starts = {chunk.start: (chunk, call) for chunk, call in zip(chunks, calls, strict=True) if chunk.which == which}
-        if not starts:
-            continue
-        renamed = {chunk.last: chunk.prefix for chunk, _ in starts.values()}
-
-        def tensor(name: str, renamed: Mapping[str, str] = renamed) -> str:
-            return renamed.get(layer_named(name), layer_named(name)) + name[len(layer_named(name)) :]
-
-        changed: list[Item] = []
-        at = 0
-        while at < len(body):
-            chunk, call = starts.get(at, (None, body[at]))
-            changed.append(_rerouted(call, tensor))
-            at = chunk.end if chunk else at + 1
-        data = _with_body(data, which, changed)
-        if not which and "head" in data:
-            data = _put(data, head=[_rerouted(one, tensor) for one in data["head"]])
-        if not which and "outputs" in data:
-            data = _put(data, outputs=list(map(tensor, data["outputs"])))
-        if which and "outputs" in (block := data["blocks"][which]):
-            told = {**block, "outputs": list(map(tensor, block["outputs"]))}
-            data = _put(data, blocks={**data["blocks"], which: told})
+        mine = [(chunk, call) for chunk, call in zip(chunks, calls, strict=True) if chunk.which == which]
+        changed = list(body)
+        for chunk, call in sorted(mine, key=lambda one: -one[0].start):
+            changed[chunk.start : chunk.end] = [call]
+        renamed = {chunk.last: chunk.prefix for chunk, _ in mine}
+        data = _rewired(_with_body(data, which, changed), which, renamed) if mine else data
     return data
 
 
@@ -637,47 +812,57 @@ def _called(data: Data, chunks: list[_Chunk], calls: list[Item]) -> Data:
 
 
 def _loops(data: Data, unnamed: Mapping[str, set[str]]) -> Proposals:
-    """A loop for items that come again in the same shapes."""
+    """Loops for items that come again in the same shapes: of each body one or several, and of all at once."""
     blocks = data.get("blocks") or {}
+    saved, whole = 0, data
     for which, body in _bodies(data).items():
         taken = set(blocks[which].get("parameters") or ()) if which else set()
+        gain = 0
         for gain, changed in _looped(body, unnamed.get(which, set()), blocks, taken):
             yield gain, _with_body(data, which, changed)
+        saved, whole = (saved + gain, _with_body(whole, which, changed)) if gain else (saved, whole)
+    yield saved, whole
 
 
 def _looped(
     body: list[Item], unnamed: set[str], blocks: Mapping[str, Any], taken: set[str]
 ) -> Iterator[tuple[int, list[Item]]]:
-    """A body with one loop more, in one of its loops or among its items; better ones come last."""
+    """A body with loops more, in one of its loops or among its items; better ones come last."""
     for index, one in enumerate(body):
         if "for" in one:
             own = set(one["for"] if isinstance(one["for"], list) else [one["for"]])
             for gain, inner in _looped(one["layers"], set(), blocks, taken | own):
                 yield gain, [*body[:index], {**one, "layers": inner}, *body[index + 1 :]]
-    found = [(size * (rounds - 1), size, start, rounds) for size, start, rounds in _again(body, blocks)]
-    best = 0
-    for most, size, start, rounds in sorted(found, key=lambda one: -one[0]):
+    lines = list(itertools.accumulate((_high([one]) for one in body), initial=0))
+    ends = ((size, start, start + size * rounds) for size, start, rounds in _again(body, blocks))
+    found = [(lines[end] - lines[start] - size, size, start, end) for size, start, end in ends]
+    best, before, group, after = 0, body, None, body
+    for most, size, start, end in sorted(found, key=lambda one: -one[0]):
         if most <= best:
             break
-        end = start + size * rounds
-        group = _group([body[at : at + size] for at in range(start, end, size)], unnamed, blocks, taken)
-        gain = _high(body[start:end]) - _high([group]) if group else 0
+        made = _group([body[at : at + size] for at in range(start, end, size)], unnamed, blocks, taken)
+        gain = lines[end] - lines[start] - _high([made]) if made else 0
         if gain > best:
-            best = gain
-            yield gain, [*body[:start], group, *body[end:]]
+            best, before, group, after = gain, body[:start], made, body[end:]
+            yield best, [*before, group, *after]
+    if best:  # and those before and behind it, as each proof takes its time
+        sides = ([(0, side), *_looped(side, unnamed, blocks, taken)][-1] for side in (before, after))
+        (left, before), (right, after) = sides
+        yield best + left + right, [*before, group, *after]
 
 
 def _again(body: list[Item], blocks: Mapping[str, Any]) -> Iterator[tuple[int, int, int]]:
     """Where items come in the same shapes several times in a row: the items a round, the first item, the rounds."""
     shapes = [_shape(one, blocks, tensors=False) for one in body]
-    for size in range(1, min(LONGEST, len(body) // FEWEST) + 1):
+    for size in range(1, min(LONGEST, len(body) // 2) + 1):
+        fewest = FEWEST if size < LONG else 2
         start = 0
         while start + size < len(body):
             end = start
             while end + size < len(body) and shapes[end] and shapes[end] == shapes[end + size]:
                 end += 1
             rounds = (end - start) // size + 1
-            for fewer in range(min(2, rounds - FEWEST + 1)):
+            for fewer in range(min(2, rounds - fewest + 1)):
                 spare = end + size - start - (rounds - fewer) * size
                 yield from ((size, start + shift, rounds - fewer) for shift in range(spare + 1))
             start = max(end, start) + 1
@@ -685,78 +870,37 @@ def _again(body: list[Item], blocks: Mapping[str, Any]) -> Iterator[tuple[int, i
 
 def _group(rounds: list[list[Item]], unnamed: set[str], blocks: Mapping[str, Any], taken: set[str]) -> Item:
     """What stands for rounds of items: a group under `for` or `repeat`, or an item that repeats; None for nothing."""
-    columns, template = _Columns(blocks), []
-    counted: list[list[Any] | None] = []
-    for ones in zip(*rounds, strict=True):
-        if unnamed.issuperset(body.get("name", 0) for one in ones for body in one.values()):
-            ones = tuple({key: {**body, "name": ""}} for one in ones for key, body in one.items())
-        try:
-            template.append(columns.item(ones))
-        except ValueError:
-            return None
-        counted += map(_counted, columns.values[len(counted) :])
-        if counted.count(None) > MOST_VARIABLES:
-            return None
+
+    def nameless(ones: tuple[Item, ...]) -> tuple[Item, ...]:
+        if not unnamed.issuperset(body.get("name", 0) for one in ones for body in one.values()):
+            return ones
+        return tuple({key: {**body, "name": ""}} for one in ones for key, body in one.items())
+
+    columns, most = _Columns(blocks), MOST_VARIABLES if len(rounds) >= FEWEST else 2
+    template = columns.items(map(nameless, zip(*rounds, strict=True)), most)
+    if template is None:
+        return None
     index = _first_free("i", taken)
-    begin = next((one[1][0] for one in counted if one and one[1][1] == 1), 0)
-    keys = [key for key, pieces in zip(columns.keys, counted, strict=True) if pieces is None]
-    rows = [values for values, pieces in zip(columns.values, counted, strict=True) if pieces is None]
-    names = _variables(keys, {*taken, index})
-    plain = iter(names)
-    texts = [f"${next(plain)}" if pieces is None else _counting(pieces, index, begin) for pieces in counted]
+    variables, texts = columns.variables(index, taken)
+    if len(variables) > most:
+        return None
     layers = [
         {target: {key: value for key, value in body.items() if (key, value) != ("name", "")}}
         for one in _spelt(template, texts)
         for target, body in one.items()
     ]
-    if len(rows) < len(texts):
-        names, rows = [index, *names], [list(range(begin, begin + len(rounds))), *rows]
-    if len(names) > MOST_VARIABLES or keys.count("name") > 1:
-        return None
-    if not names:
-        return {"repeat": len(rounds), "layers": layers}
-    if names == [index]:
-        over: Any = len(rounds) if begin == 0 else f"range({begin}, {begin + len(rounds)})"
-        ((target, body),) = layers[0].items()
-        if len(layers) == 1 and begin == 1 and [body.get("name", "")] == texts and "repeat" not in body:
-            base = body["name"].removesuffix(f"${index}")
-            if base and "$" not in base:
-                return {target: {"name": base, "repeat": len(rounds), **{k: v for k, v in body.items() if k != "name"}}}
-        return {"for": index, "in": over, "layers": layers}
-    if len(names) == 1:
-        return {"for": names[0], "in": rows[0], "layers": layers}
-    return {"for": names, "in": [list(row) for row in zip(*rows, strict=True)], "layers": layers}
-
-
-def _counted(values: list[Any]) -> list[Any] | None:
-    """Texts that differ in numbers alone, each in equal steps, as pieces: text, (begin, step), text, ..., text."""
-    if not all(isinstance(one, str) and re.fullmatch(r"[A-Za-z0-9_.]+", one) for one in values):
-        return None
-    split = [re.split(r"(\d+)", one) for one in values]
-    if len({len(one) for one in split}) > 1:
-        return None
-    pieces: list[Any] = [""]
-    for at, ones in enumerate(zip(*split, strict=True)):
-        if len(set(ones)) == 1:
-            pieces[-1] += ones[0]
-            continue
-        if at % 2 == 0 or any(str(int(one)) != one for one in ones):
-            return None
-        first, second = int(ones[0]), int(ones[1])
-        step = second - first
-        straight = all(int(one) == first + step * row for row, one in enumerate(ones))
-        if not straight or (step != 1 and len(values) < STEPPED):
-            return None
-        pieces += [(first, step), ""]
-    return pieces if len(pieces) > 1 else None
-
-
-def _counting(pieces: list[Any], index: str, begin: int) -> str:
-    """The expression of counted texts: `conv$i`, `conv${2 * $i + 1}_bn`."""
-    text = pieces[0]
-    for (first, step), after in zip(pieces[1::2], pieces[2::2], strict=True):
-        offset = first - step * begin
-        value = f"${index}" if step == 1 else f"{step} * ${index}"
-        value += f" + {offset}" if offset > 0 else f" - {-offset}" if offset < 0 else ""
-        text += (value if value == f"${index}" and not after else f"${{{value}}}") + after
-    return text
+    ((target, body),) = layers[0].items()
+    alone = len(layers) == 1 and not {"repeat", "from"} & set(body)
+    if not variables:
+        return {target: {"repeat": len(rounds), **body}} if alone else {"repeat": len(rounds), "layers": layers}
+    if list(variables) == [index]:
+        counts = variables[index]
+        base, rest = body.get("name", "").removesuffix(f"${index}"), {k: v for k, v in body.items() if k != "name"}
+        if alone and base and "$" not in f"{base}{rest}" and counts == range(1, len(rounds) + 1):
+            return {target: {"name": base, "repeat": len(rounds), **rest}}
+        return {"for": index, "in": len(rounds) if counts == range(len(rounds)) else str(counts), "layers": layers}
+    if len(variables) == 1:
+        ((name, values),) = variables.items()
+        return {"for": name, "in": values, "layers": layers}
+    rows = [list(row) for row in zip(*variables.values(), strict=True)]
+    return {"for": list(variables), "in": rows, "layers": layers}
