@@ -568,6 +568,49 @@ def test_a_layer_that_is_called_as_the_output_of_another_is_called_otherwise(bef
         np.testing.assert_array_equal(mine, theirs)
 
 
+def stateful():
+    rows = keras.Input(batch_shape=(3, 5, 2), name="rows")
+    return keras.Model(rows, L.Dense(2, name="last")(L.LSTM(4, stateful=True, name="long")(rows)))
+
+
+def in_batches_of_one_size():
+    rows = keras.Input(batch_shape=(3, 6), name="rows")
+    return keras.Model(rows, L.Dense(2)(keras.ops.reshape(rows, (3, 6))))
+
+
+def of_sparse_rows():
+    rows = keras.Input((6,), sparse=True, name="rows")
+    return keras.Model(rows, L.Dense(2)(rows))
+
+
+def with_what_may_be_missing():
+    rows, more = keras.Input((6,), name="rows"), keras.Input((6,), optional=True, name="more")
+    return keras.Model([rows, more], L.Dense(2)(L.Add()([rows, more])))
+
+
+@pytest.mark.parametrize("make", [stateful, in_batches_of_one_size, of_sparse_rows, with_what_may_be_missing])
+def test_what_no_task_trains_is_imported_and_ejected_as_it_is(make, tmp_path):
+    keras.backend.clear_session()
+    model = make()
+    model.save(tmp_path / "model.keras")
+    spec = importing.spec_of(importing.read(tmp_path / "model.keras"))
+    made, space = zoo.build(spec, weights=str(tmp_path / "model.keras")), {"__name__": "ejected"}
+    exec(compile(ejecting.eject(unfolding.unfold(zoo.load(spec).fill())[0]), "ejected.py", "exec"), space)
+    ejected = space["build"]()
+    ejected.set_weights(made.get_weights())
+    rows = given(model)
+
+    for one in (made, ejected):
+        assert [(i.shape, i.sparse) for i in one.inputs] == [(i.shape, i.sparse) for i in model.inputs]
+        for _ in range(2):  # states are kept
+            np.testing.assert_array_equal(answers(one, rows), answers(model, rows))
+        for layer in (layer for it in (one, model) for layer in it.layers if getattr(layer, "stateful", False)):
+            layer.reset_state()
+    head = {**{key: value for key, value in spec.items() if key != "outputs"}, "head": [{"Dense": 2}]}
+    with pytest.raises(ZooError, match="no task trains a network with such an input"):
+        zoo.load(head)
+
+
 def test_importing_leaves_the_names_of_the_users_next_layers_alone():
     keras.backend.clear_session()
     importing.spec_of(particular())
@@ -1525,10 +1568,6 @@ REFUSALS = {
         lambda: chain(L.Pipeline([L.Rescaling(2.0), L.Dense(2)], name="both")),
         "the layer `both` is a Pipeline: its layers are written one after another",
     ),
-    "an input that may be missing": (
-        lambda: chain(L.Dense(2), optional=True, name="rows"),
-        "the input `rows` is optional; expected one that every row has",
-    ),
     "one that may be missing inside": (
         lambda: chain(changed_name(chain(L.Dense(2), optional=True), "inner")),
         "the layer `inner` is a model inside the model with an optional input; expected inputs that every row has",
@@ -1579,10 +1618,6 @@ REFUSALS = {
     "a regulariser of one's own": (
         lambda: chain(L.Dense(2, name="odd", kernel_regularizer=Mine())),
         "the layer `odd` has a Mine that does not tell its config",
-    ),
-    "a batch of fixed size": (
-        lambda: chain(L.RNN(L.GRUCell(2), stateful=True, name="long"), batch_shape=(2, 3, 4), shape=None),
-        "the input `input_layer` takes batches of 2 rows alone; expected any number",
     ),
     "text with a sign of ours": (
         lambda: chain(L.StringLookup(vocabulary=["$a"], name="words"), shape=(1,), dtype="string"),
@@ -1637,12 +1672,6 @@ REFUSALS = {
     "no layers": (
         lambda: on((4,), lambda rows: rows, name="rows"),
         "`functional` has no layers; expected at least one",
-    ),
-    "a size of batches": (
-        lambda: keras.Model(
-            rows := keras.Input(batch_shape=(4, 6)), L.Dense(3)(keras.ops.reshape(rows, (4, 6))), name="four"
-        ),
-        "`four` computes batches of 4 rows alone; expected layers and operations for any number of rows",
     ),
     "a layer that cannot be made again": (
         lambda: chain(L.RandomShear(0.2, name="shear"), shape=(8, 8, 3)),

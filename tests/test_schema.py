@@ -28,7 +28,8 @@ BEYOND = {
     **dict.fromkeys((
         "absent_at_the_end_of_a_range", "absent_tensor", "axis_of_the_rows", "backward_half_lost", "block_inputs",
         "block_that_sees_a_tensor_outside", "else_of_nobody",
-        "else_to_nothing", "from_unknown_tensor", "input_where_there_are_several", "loose_end", "loose_ends",
+        "else_to_nothing", "from_unknown_tensor", "input_that_no_task_trains",
+        "input_where_there_are_several", "loose_end", "loose_ends",
         "names_inside_a_block", "one_tensor_for_several", "output_that_is_none",
         "lambda_of_frozen_kernels", "lambda_of_one_frozen_kernel", "outputs", "outputs_that_leave_one_out",
         "outputs_twice", "calls_of_calls", "take_of_rows", "whole_numbers_given_back",

@@ -110,6 +110,9 @@ def build(
     # Several tensors, or one that the spec names and that met no data: what they are trained on is the caller's.
     bare = len(flat.outputs) > 1 or ("outputs" in plan.spec.data and not plan.description.rows)
     if not bare:
+        if odd := next((one for one in flat.inputs if one.odd), None):
+            wrong = f"`{odd.name}` has {odd.odd}, and no task trains a network with such an input"
+            raise ZooError(Problem(wrong, "an input without it", "", "outputs", plan.spec.place(("outputs",))))
         if how.together and (wrong := mixed(model)):
             raise ZooError(*(replace(one, wrong=f"{one.wrong}; and in the whole, {wrong}") for one in how.together))
         _answers(plan, flat, tuple(model.output_shape[1:]))

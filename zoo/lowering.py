@@ -107,7 +107,12 @@ def lower(
         if has != wanted:
             raise ZooError(f"Keras's {what} is {has}; expected {wanted}, which all figures here are computed with")
     _take_names(network)
-    sources = {one.name: keras.Input(one.shape, rows, one.dtype, name=one.name) for one in network.inputs}
+    sources = {
+        one.name: keras.Input(
+            one.shape, one.batch_size or rows, one.dtype, one.sparse or None, name=one.name, optional=one.optional
+        )
+        for one in network.inputs
+    }
     results = _laid_out(network, sources, how, seed, portable, "")
     try:
         return keras.Model(_one(sources.values()), _one(results), name=_model_name(network.name))
@@ -196,9 +201,11 @@ def _laid_out(
             said = f"{node.layer} `{name}`" if node.path.startswith("blocks.") else node.layer  # which of its calls
             wrong = f"Keras refuses {said} on {on}: {first_sentence(error)}"
             across = str(error) if isinstance(error, _Together) else across
-            wrong = _rows_meet(node, said, tensors, across) if across else wrong
+            keeps = across == objects.KEEPS
+            wrong = _rows_meet(node, said, tensors, across) if across and not keeps else wrong
             added = re.fullmatch(r"(head|decoder)\.\w+", node.path)  # what a spec holds has a number there
             expected = f"a body for this {node.layer}, which its task adds, or a `head`" if added else ""
+            expected = "`batch_size` beside the shape of its input" if keeps else expected
             if node.reuses and node.network and "incompatible" in wrong:
                 expected = f"`inputs: {{{node.network.input}: {{shape: ...}}}}` in its block, `null` for what is open"
             refused.setdefault(node.path, Problem(wrong, expected, "", node.path, node.mark))

@@ -194,7 +194,7 @@ def _rows_alone(built: Built, size: int, low: float, high: float) -> list[np.nda
     inputs, dice, rows = built.plan.spec.inputs, np.random.default_rng(0), []
     looked_up = any(node.layer in catalogue.LOOKUPS for node in built.unfolded.walk())
     for one, tensor in zip(inputs.values(), built.network.inputs, strict=True):
-        shape, dtype = (2, *(each or size for each in tensor.shape[1:])), tensor.dtype
+        shape, dtype = (tensor.shape[0] or 2, *(each or size for each in tensor.shape[1:])), tensor.dtype
         if dtype == "string" or (looked_up and "float" not in dtype):
             return None
         readers = [node for node in built.unfolded.walk() if tensor.name in node.inputs and node.layer == "Embedding"]

@@ -46,7 +46,7 @@ from zoo.importing.saying import PREVIOUS, at_each_step, layers_of, operation_sa
 from zoo.importing.saying import constant as written
 from zoo.language import catalogue, folding, network, parsing, reading, unfolding
 from zoo.language.families import DTYPES, KINDS, kinds
-from zoo.language.network import free, names_of, snake_case
+from zoo.language.network import OF_INPUT, free, names_of, snake_case
 from zoo.language.objects import FIRST, GROUP, OURS, WRAPPED, kernels
 from zoo.language.parsing import LAYER, NAME, NAMES
 from zoo.lowering import Plain, across, lower, model_in
@@ -66,18 +66,30 @@ def spec_of(model: keras.Model, name: str = "", folded: bool = True) -> dict[str
     """
     if name and not NAME.fullmatch(name):
         raise ZooError(f"`{name}` is no name of a spec; expected {NAMES}, which begin with a letter or a digit")
-    whole = _Import(not model.trainable)
+    sized = any(one.shape[0] is not None for one in model.inputs)
+    try:
+        flat = _flat(model, name, sized and any(getattr(one, "stateful", False) for one in model._flatten_layers()))
+    except ZooError:  # what was built for batches of a size may need them
+        if not sized:
+            raise
+        flat = _flat(model, name, True)
+    return folding.fold(flat) if folded else flat
+
+
+def _flat(model: Any, name: str, sized: bool) -> dict[str, Any]:
+    """The spec of a model, a layer a line, that takes batches of any size unless it is `sized`."""
+    whole = _Import(not model.trainable, sized)
     flat = whole.spec(model, name)
     spec, problems = reading.read(flat, "the imported spec", {})
     unfolded, more = unfolding.unfold(spec.fill()) if spec else (None, [])
     if problems := problems + more:
         raise ZooError(*problems)
     partly = not all(trained for _, trained in flags(model))
-    sized = any(one.shape[0] is not None for one in model.inputs)  # by a size of batches, which a spec leaves open
-    wrong = _unlike(model, unfolded, whole) if unfolded and (whole.added or partly or sized) else ""
+    was_sized = any(one.shape[0] is not None for one in model.inputs)
+    wrong = _unlike(model, unfolded, whole) if unfolded and (whole.added or partly or was_sized) else ""
     if wrong:
         raise ZooError(wrong)
-    return folding.fold(flat) if folded else flat
+    return flat
 
 
 def _unlike(model: Any, unfolded: network.Network, whole: _Import) -> str:
@@ -86,11 +98,6 @@ def _unlike(model: Any, unfolded: network.Network, whole: _Import) -> str:
         warnings.simplefilter("ignore")  # that a layer drops a mask, which is what it is there for
         try:
             made = lower(unfolded, Plain())
-        except ZooError as error:  # what was read as it stands may need its number of rows
-            if model.inputs[0].shape[0] is None:
-                raise
-            wrong = f"`{model.name}` computes batches of {model.inputs[0].shape[0]} rows alone"
-            raise ZooError(f"{wrong}; expected layers and operations for any number of rows") from error
         except ValueError as error:  # a name that Keras gives to what makes a mask is a layer's as well
             raise ZooError(f"Keras does not build `{model.name}` again: {str(error).splitlines()[0][:200]}") from error
     return _another_order(model, made, whole) or trained_otherwise(model, made)
@@ -189,6 +196,8 @@ class _Import:
 
     still: bool = False
     """Whether the model is frozen as a whole."""
+    sized: bool = False
+    """Whether it takes batches of one size alone."""
     blocks: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: list[Problem] = field(default_factory=list)
     added: dict[str, str] = field(default_factory=dict)
@@ -211,7 +220,7 @@ class _Import:
             raise ZooError(wrong)
         if not calls_of(model):
             raise ZooError(f"`{model.name}` has no layers; expected at least one")
-        begun, names = stated(model, name)
+        begun, names = stated(model, name, self.sized)
         self.flat = sharing(model)
         body = _Body(self, model, names, {kinds(begun["input"])[0]} if "input" in begun else set())
         outputs = body.run()
@@ -223,7 +232,9 @@ class _Import:
         for name, one in begun.get("inputs", {}).items():
             one |= {} if name in body.read or name in outputs else {"unused": True}
         cut = _head(body.items) if begun["task"] and outputs == [body.previous] else 0
-        cut = 0 if self.together and mixed(model) else cut  # no task answers rows that meet
+        given = [begun["input"]] if "input" in begun else begun["inputs"].values()
+        odd = any(({*OF_INPUT} - {"shape", "dtype"}) & {*one} for one in given)
+        cut = 0 if odd or (self.together and mixed(model)) else cut  # no task answers rows that meet
         layers, head = body.items[: cut or None], _sized(body.items[cut:], begun) if cut else []
         blocks = self.blocks.values()
         everything = [*layers, *head, *(one for block in blocks for one in block["layers"])]
@@ -243,14 +254,14 @@ class _Import:
         }
 
 
-def stated(model: keras.Model, name: str = "") -> tuple[dict[str, Any], list[str]]:
+def stated(model: keras.Model, name: str = "", sized: bool = False) -> tuple[dict[str, Any], list[str]]:
     """What a model tells of itself from outside, as the beginning of a spec, and the names of its inputs in items.
 
-    `task` is an empty text where its output tells none; `family` is told by the classes of its layers.
+    `task` is an empty text where its output tells none; `family` is told by the classes of its layers. A number of rows
+    that Keras took from the first batch is none of its inputs' unless it is `sized`.
     Raises `ZooError` for inputs that no spec can state.
     """
-    stateful = any(getattr(layer, "stateful", False) for layer in model._flatten_layers())
-    inputs = [_input(tensor, stateful) for tensor in model.inputs]
+    inputs = [_input(tensor, sized) for tensor in model.inputs]
     kind = kinds(inputs[0])[0]  # what a single input is called, unless a layer is
     taken = {one.name for one in model.layers} - {operation_of(model.inputs[0]).name}
     single = len(inputs) == 1 and not {kind, "input"} & taken
@@ -673,22 +684,17 @@ def _answered(calls: Iterable[Call]) -> set[str]:
 # What stands around the layers
 
 
-def _input(tensor: Any, stateful: bool) -> dict[str, Any]:
-    """An input's shape and type. Raises `ZooError` for one that no spec can state.
-
-    A number of rows that Keras took from the first batch binds nothing but states that are kept from batch to batch.
-    """
+def _input(tensor: Any, sized: bool) -> dict[str, Any]:
+    """An input's shape, type and what else is odd in it. Raises `ZooError` for one that no spec can state."""
     name, shape = operation_of(tensor).name, list(tensor.shape[1:])
     if len(shape) not in KINDS:
         raise ZooError(f"the input `{name}` has {len(shape)} sizes; expected {min(KINDS)} to {max(KINDS)}")
-    if tensor.shape[0] is not None and stateful:
-        raise ZooError(f"the input `{name}` takes batches of {tensor.shape[0]} rows alone; expected any number")
-    if tensor.dtype not in DTYPES or getattr(tensor, "sparse", False):
-        kind = "sparse" if getattr(tensor, "sparse", False) else tensor.dtype
-        raise ZooError(f"the input `{name}` is {kind}; expected one of {listed(DTYPES)}")
-    if _is_optional(tensor):
-        raise ZooError(f"the input `{name}` is optional; expected one that every row has")
-    return {"shape": shape, **({"dtype": tensor.dtype} if tensor.dtype != "float32" else {})}
+    if tensor.dtype not in DTYPES:
+        raise ZooError(f"the input `{name}` is {tensor.dtype}; expected one of {listed(DTYPES)}")
+    rows = tensor.shape[0] if sized else None
+    odd = {"batch_size": rows, "sparse": bool(getattr(tensor, "sparse", False)), "optional": _is_optional(tensor)}
+    typed = {"dtype": tensor.dtype} if tensor.dtype != "float32" else {}
+    return {"shape": shape, **typed, **{key: value for key, value in odd.items() if value}}
 
 
 def _has_input(model: Any) -> bool:

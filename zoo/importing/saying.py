@@ -119,8 +119,6 @@ def _entry(kind: type, layer: Any) -> Mapping[str, Any]:
     known = getattr(keras.layers, name, None) or (ours.find(name) if name in ours.PUBLIC else None)
     if isinstance(entry, tuple) or kind is not known:
         raise Refused(f"is a {name}, which is no layer of Keras; expected layers that everybody has", Foreign)
-    if getattr(layer, "stateful", False):
-        raise Refused("keeps its state from batch to batch; expected `stateful` to be false")
     rank, alpha = getattr(layer, "lora_rank", None), getattr(layer, "lora_alpha", None)
     if rank and alpha not in (None, rank):
         raise Refused(f"has lora_alpha={alpha} beside lora_rank={rank}, which Keras forgets; expected equal ones")

@@ -14,7 +14,7 @@ from zoo.errors import Mark, Problem, listed, nearest
 from zoo.language import catalogue, expressions, items, objects
 from zoo.language.expressions import LOST, Lost, Wrong
 from zoo.language.items import MOST, Block, Call, Group, Item, Let, Reuse, Source
-from zoo.language.network import Input, Network, Node, is_chain, layer_named, output, snake_case
+from zoo.language.network import OF_INPUT, Input, Network, Node, is_chain, layer_named, output, snake_case
 from zoo.language.objects import is_lambda
 from zoo.language.parsing import LAYER, LAYERS, Path, shown, written
 from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, STATED, Spec
@@ -79,7 +79,8 @@ class Bodies:
         tables = [one.get(key) for one in around if isinstance(one, Mapping) for key in ("let", "parameters")]
         self.words = {str(name) for one in tables if isinstance(one, Mapping) for name in one}
         self.inputs = tuple(
-            Input(name, tuple(one["shape"]), one.get("dtype", "float32")) for name, one in self.spec.inputs.items()
+            Input(name, tuple(one["shape"]), **{key: one[key] for key in OF_INPUT[1:] if key in one})
+            for name, one in self.spec.inputs.items()
         )
 
     # Values

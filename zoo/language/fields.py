@@ -123,6 +123,9 @@ INPUT: dict[str, tuple[Test, str]] = {
     "classes": (is_count, objects.COUNT),
     "columns": (_is_texts, "a list of names"),
     "unused": (lambda value: isinstance(value, bool), "true or false"),
+    "batch_size": (is_count, objects.COUNT),
+    "sparse": (lambda value: isinstance(value, bool), "true or false"),
+    "optional": (lambda value: isinstance(value, bool), "true or false"),
 }
 
 TRAINING: dict[str, tuple[Test, str]] = {

@@ -84,16 +84,29 @@ class Node:
                 yield from (value,) if isinstance(value, str) else value
 
 
+OF_INPUT = ("shape", "dtype", "batch_size", "sparse", "optional")
+"""What a spec says of an input that is Keras's."""
+
+
 @dataclass(frozen=True)
 class Input:
     """What a network is given: name, shape without the batch, and type.
 
-    A network inside takes the type that comes, and the shape of its first call where it states none.
+    A network inside takes the type that comes, and the shape of its first call where it states none. What has a
+    `batch_size` takes so many rows alone, `sparse` tensors are such, and what is `optional` may be None.
     """
 
     name: str
     shape: tuple[int | None, ...] = ()
     dtype: str = "float32"
+    batch_size: int | None = None
+    sparse: bool = False
+    optional: bool = False
+
+    @property
+    def odd(self) -> str:
+        """What keeps rows from being trained on in batches of any size; an empty text for nothing."""
+        return next((key for key in ("batch_size", "sparse", "optional") if getattr(self, key)), "")
 
 
 @dataclass(frozen=True)

@@ -493,8 +493,13 @@ def held(layer: str, arguments: Mapping[str, Any], rank: int) -> Iterator[tuple[
             yield from held(str(name), body if isinstance(body, Mapping) else {}, inner)
 
 
+KEEPS = "it keeps its states from batch to batch"
+
+
 def over_rows(layer: str, arguments: Mapping[str, Any], rank: int = 0) -> str:
-    """Which axis of a layer is the rows', of so many axes; an empty text for none."""
+    """Which axis of a layer is the rows', of so many axes, or that it keeps its states; an empty text for neither."""
+    if arguments.get("stateful"):
+        return KEEPS
     usual = catalogue.catalogue()["layers"].get(layer, {"arguments": {}})["arguments"] if rank == 1 else {}
     if rank == 1 and arguments.get("activation") in ("softmax", "log_softmax", "sparsemax"):
         return f"its {arguments['activation']} goes over the rows, where each is one number"

@@ -443,15 +443,24 @@ class _Unfolding(Bodies):
                     self._wrong((*path, "unused"), f"`{name}` leads to an output", "an input without it")
 
     def _over_rows(self, network: Network) -> None:
-        """Say which layers take the rows for an axis of their own; what is given as it is may hold some."""
+        """Say what no task can train: which layers take the rows for an axis of their own, and which inputs are odd."""
+        if "outputs" in self.spec.data:  # it is given as it is
+            return
+        for one in self.inputs:
+            path: Path = ("inputs", one.name) if "inputs" in self.spec.data else ("input",)
+            if one.odd:
+                wrong = "no task trains a network with such an input"
+                self._wrong((*path, one.odd), wrong, "an input without it, or `outputs`, by which it is given as it is")
         told = set[str]()
-        for node in network.walk() if "outputs" not in self.spec.data else ():
+        for node in network.walk():
             found = (objects.over_rows(one, given) for one, given, _ in objects.held(node.layer, node.arguments, 0))
             wrong = "" if node.operation or node.network else next(filter(None, found), "")
             if wrong and node.path not in told:
                 told.add(node.path)
-                says = f"{wrong}, which know nothing of one another"
-                self.problems.append(Problem(says, "1 or above, or -1", "", node.path, node.mark))
+                says, expected = f"{wrong}, which know nothing of one another", "1 or above, or -1"
+                if wrong == objects.KEEPS:
+                    says, expected = f"{wrong}, and rows come in any order", "`stateful: false`, or `outputs`"
+                self.problems.append(Problem(says, expected, "", node.path, node.mark))
 
     def _idle(self, network: Network) -> None:
         """Say where lambda is searched and every kernel that it reaches is frozen: all its values are one network."""
