@@ -58,7 +58,7 @@ _ODD = {
     "key": re.compile(rf"-[A-Za-z]|[{_BULLETS}] +\w|[A-Za-z_]\w*(:[{{\[]| *\{{)|.*{_SPACE}"),
     "entry": re.compile(rf".*{_SPACE}"),
     "item": re.compile(rf"-[A-Za-z]|[{_BULLETS}] +\w|\w+:{_SPACE}|\w.* (- |[A-Z])"),
-    "value": re.compile(rf"-(?!inf\b)[A-Za-z]|[{_BULLETS}] +\w|\w+:{_SPACE}"),
+    "value": re.compile(rf"-(?!inf\b)[A-Za-z]|[{_BULLETS}] +\w|\w+:{_SPACE}|[A-Za-z_]\w*[ :=;]+\S+ [A-Za-z_]\w*[ :=;]"),
 }
 """Plain words of YAML's that nobody means as such: a key, one between brackets, an item, or the value of a key."""
 
@@ -233,6 +233,9 @@ class Lines:
         for at in range(first, last + 1):
             if slip := self.alone(at) or (self.item(self.next(at, -1), at) if first < at else None):
                 raise Slipped(slip)
+        each = [self.glued(at, self.indent(at)) for at in range(first, last + 1)]
+        if first < last and each[0] and all(each) and len({self.indent(at) for at in range(first, last + 1)}) == 1:
+            raise Slipped(each[0])  # keys of which not one has its colon
 
     def slip(self, at: int, column: int, wrong: str, expected: str, *put: Put) -> Slip:
         """What is wrong at a place, and what puts it right."""
@@ -327,7 +330,9 @@ class Lines:
         if not alone or not here or not here["word"][0].isupper() or (here["more"] and not here["colon"]):
             return None
         wrong = f"`{here['word']}` stands under `{above['word']}` and has no `- `"
-        return self.slip(at, starts, wrong, f"`- {here['word']}` in line with it", Put(at, dash, "- ", starts - dash))
+        return self.slip(
+            at, starts, wrong, f"`- {here['word']}` in line with the list", Put(at, dash, "- ", starts - dash)
+        )
 
     def pair(self, before: int, at: int) -> Slip | None:
         """What one of two lines lacks: a colon that is missing behind a word, a dash before it, or depth."""
