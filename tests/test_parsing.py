@@ -243,6 +243,51 @@ def test_what_is_no_yaml_is_said_with_its_place(text, problem):
             "f:2:1: [0].A.b: `no` is no word of the language; expected true or false, or quotes around text; "
             "did you mean `false`?",
         ]),
+        ("- A: b: no}\n- C: d: [no, 2", [{"A": {"b": False}}, {"C": {"d": [False, 2]}}], [
+            "f:1:3: `A:` and `b:` on one line; expected `A: {b: no}`",
+            "f:1:6: [0].A.b: `no` is no word of the language; expected true or false, or quotes around text; "
+            "did you mean `false`?",
+            "f:2:3: `C:` and `d:` on one line; expected `C: {d: [no, 2]}`",
+            "f:2:10: [1].C.d[0]: `no` is no word of the language; expected true or false, or quotes around text; "
+            "did you mean `false`?",
+        ]),
+        ("- A\n    - B:\n        c: no\n    - D: no\n- E", ["A", {"B": {"c": False}}, {"D": False}, "E"], [
+            "f:2:5: not in line with the list above; expected `- ` right under the `- ` above",
+            "f:3:9: [1].B.c: `no` is no word of the language; expected true or false, or quotes around text; "
+            "did you mean `false`?",
+            "f:4:7: [2].D: `no` is no word of the language; expected true or false, or quotes around text; "
+            "did you mean `false`?",
+        ]),
+        ("- A\n     B: {c: no}\n- [{D: e: no}, F{g: no}]", ["A", {"B": {"c": False}},
+                                                            [{"D": {"e": False}}, {"F": {"g": False}}]], [
+            "f:2:6: `B` stands under `A` and has no `- `; expected `- B` in line with the list",
+            "f:2:10: [1].B.c: `no` is no word of the language; expected true or false, or quotes around text; "
+            "did you mean `false`?",
+            "f:3:5: `D:` and `e:` with no brace between; expected `D: {e: no}`",
+            "f:3:8: [2][0].D.e: `no` is no word of the language; expected true or false, or quotes around text; "
+            "did you mean `false`?",
+            "f:3:16: `F{g: no}` has no colon between its key and its value; expected `F: {g: no}`",
+            "f:3:18: [2][1].F.g: `no` is no word of the language; expected true or false, or quotes around text; "
+            "did you mean `false`?",
+        ]),
+        ("a:\n  b = no; c\n  d: {e: no; f: no}", {"a": {"b": "no; c", "d": {"e": False, "f": False}}}, [
+            "f:2:3: `b = no; c` has no colon between its key and its value; expected `b: no; c`",
+            "f:3:7: a.d.e: `no` is no word of the language; expected true or false, or quotes around text; "
+            "did you mean `false`?",
+            "f:3:14: no comma before `f`; expected `, ` between two entries",
+            "f:3:14: a.d.f: `no` is no word of the language; expected true or false, or quotes around text; "
+            "did you mean `false`?",
+        ]),
+        ("a:\n  -B\n  -C: no\nd:\n  * E\n  -\xa0F: no", {"a": ["B", {"C": False}], "d": ["E", {"F": False}]}, [
+            "f:2:3: a `-` without a space behind it; expected `- B`",
+            "f:3:3: a `-` without a space behind it; expected `- C`",
+            "f:3:4: a[1].C: `no` is no word of the language; expected true or false, or quotes around text; "
+            "did you mean `false`?",
+            "f:5:3: `*` begins no item; expected `- E`",
+            "f:6:4: a sign that only looks like a space, the no-break space U+00A0; expected a space",
+            "f:6:5: d[1].F: `no` is no word of the language; expected true or false, or quotes around text; "
+            "did you mean `false`?",
+        ]),
     ],
 )  # fmt: skip
 def test_where_it_is_plain_what_a_slip_of_syntax_meant_the_rest_is_read(text, value, problems):
@@ -252,7 +297,9 @@ def test_where_it_is_plain_what_a_slip_of_syntax_meant_the_rest_is_read(text, va
 
 
 @pytest.mark.parametrize("text", ["- a\n-A:\n  b: 1", "- A: 1\nB:\n  c: 1", "- a: 1\nb: 1", "- a\n  b: 1", "a: b: 1",
-                                  "- A: b: C: 1", "- A: b: 1\n    c: 2"])  # fmt: skip
+                                  "- A: b: C: 1", "- A: b: 1\n    c: 2",
+                                  "- A: b: (1, 2]", "- A: b: [1,\n    2]", "[A: b: 1, C]", "- A: 1\nname: b",
+                                  "- A\nrepeat: 2\nlayers: [B]", "a: b\n  c d\n  e: f"])  # fmt: skip
 def test_where_it_is_not_plain_nothing_is_read(text):
     found, _, told = parse(text.encode(), "f")
 

@@ -58,8 +58,7 @@ LAYERS = "letters a to z or A to Z, digits, `.` and `>`, behind the first also `
 MOST = 2_000_000
 """So many values may a mapping of Python hold that is read as a spec."""
 _MANY = f"more than {MOST:,} values"
-GLUED = re.compile(r"([A-Za-z_]\w*)(:| *[=;] *| +)([^\s:=;].*)")
-"""An entry between braces whose colon has no space behind it, or that has none: `units:4`, `units 4`, `units=4`."""
+GLUED = slips.GLUED
 
 
 def parse(content: bytes, file: str) -> tuple[Any, Marks, list[Problem]]:
@@ -189,6 +188,7 @@ class _Reader:
         self.file = file
         self.marks: Marks = {}
         self.problems: list[Problem] = []
+        self.lines: slips.Lines | None = None
 
     def document(self) -> Any:
         next(self.events)  # the stream begins
@@ -228,7 +228,11 @@ class _Reader:
             return self._mapping(event, path)
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(path)
-        return event.value if event.style else self._scalar(event.value, path)  # quoted and block text has a style
+        if event.style:  # quoted and block text has a style
+            return event.value
+        if len(path) > 1 or (path and event.value[:1] == "-"):  # else it may be prose
+            self._check(event, "item" if isinstance(path[-1], int) else "value")
+        return self._scalar(event.value, path)
 
     def _mapping(self, start: yaml.MappingStartEvent, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -242,6 +246,8 @@ class _Reader:
                 self._skip(event)
                 self._skip(next(self.events))
                 continue
+            if not event.style:
+                self._check(event, "entry" if start.flow_style else "key")
             key, inner = event.value, next(self.events)
             here = (*path, key)
             if key == "<<" and not event.style:  # what it would put here is read as if it stood here
@@ -276,9 +282,7 @@ class _Reader:
         found = GLUED.fullmatch(key.value)
         if not found or key.style or getattr(value, "value", "?"):
             return False
-        name, sign, rest = found.groups()
-        lacks = "no space after its colon" if sign == ":" else "no colon between its key and its value"
-        self._wrong((*path, name), f"`{key.value}` has {lacks}", f"`{name}: {rest}`", key)
+        self._wrong((*path, found[1]), *slips.glued(key.value), key)
         return True
 
     def _is_cut(self, key: yaml.ScalarEvent, value: yaml.Event, path: Path) -> bool:
@@ -333,6 +337,12 @@ class _Reader:
         else:
             return text
         return None
+
+    def _check(self, event: yaml.ScalarEvent, kind: str) -> None:
+        """Raise the slip that a plain word is, if it is one."""
+        if slips.is_odd(kind, event.value):
+            self.lines = self.lines or slips.Lines(self.text, self.file)
+            self.lines.check(event)
 
     def _mark(self, event: yaml.Event) -> Mark:
         mark = _at(event)

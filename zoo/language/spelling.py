@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from zoo.errors import Problem, is_close, likeness, listed, nearest, plainly
-from zoo.language import catalogue, expressions, objects, parsing, ranges
+from zoo.language import catalogue, expressions, objects, parsing, ranges, slips
 from zoo.language.fields import (
     BODY,
     FIELDS,
@@ -234,7 +234,7 @@ class _Spelling:
         if isinstance(value, str):
             glued = parsing.GLUED.fullmatch(value)
             if glued and self._names_of(glued[1]) and not glued[3].startswith("("):
-                told = f"`{value}` has no colon between its key and its value", f"`{glued[1]}: {glued[3]}`", ""
+                told = *slips.glued(value), ""
                 self._wrong(path, *told)
                 self._moved(path, (*path, glued[1]))
                 with contextlib.suppress(ValueError):
