@@ -187,7 +187,7 @@ def test_a_range_of_epochs_is_searched(tmp_path):
     found = zoo.tune(spec, "breast_cancer", trials=5, oracle="random", run=tmp_path / "run")
 
     assert {len(one.epochs) for one in found.run.told} == {1, 3}
-    assert all(len(one.epochs) == one.values["train.epochs"] for one in found.run.told)
+    assert all(len(one.epochs) == one.values["epochs"] for one in found.run.told)
 
 
 def test_ids_reach_an_embedding_as_they_are(tmp_path):

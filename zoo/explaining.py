@@ -88,9 +88,10 @@ def _course(run: Run, best: Told, noise: float) -> Iterator[str]:
     losses = [epoch.get("loss", math.nan) for epoch in best.epochs]
     then, later = scores[at - 1], float(np.median(scores[at:]))
     lost = then - later if run.plan.direction == "max" else later - then
-    if last - at < AFTERWARDS or not lost > max(
-        noise, 0.01 * abs(then), USUAL * np.std(np.diff(scores[at - 1 :]), ddof=1)
-    ):
+    if last - at < AFTERWARDS:
+        return
+    jitter = float(np.std(np.diff(scores[at - 1 :]), ddof=1))
+    if lost <= max(noise, 0.01 * abs(then), USUAL * jitter):
         return
     falls = float(np.median(losses[at:])) < losses[at - 1]
     yield (
