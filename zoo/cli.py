@@ -608,9 +608,21 @@ def predict(artifact: str, data: str, endpoint: str, as_json: bool) -> None:
     if as_json:
         console.say_json(answers)
         return
-    names = list(answers)
-    rows = [[index, *(_cell(answers[name][index]) for name in names)] for index in range(len(answers[names[0]]))]
-    console.table(["row", *names], rows, right=[0])
+    from zoo import predicting
+
+    classes = predicting.classes_of(api.export_of(artifact), answers)
+    columns: list[tuple[str, Any]] = []
+    for name, answer in answers.items():
+        told = classes.get(name, [])
+        several = 1 < len(told) <= MOST_NUMBERS
+        columns += [(one, answer[:, at]) for at, one in enumerate(told)] if several else []
+        columns += [] if several else [(told[0] if len(told) == 1 else name, answer)]
+    rows = [[index, *map(_cell, cells)] for index, cells in enumerate(zip(*(one for _, one in columns), strict=True))]
+    console.table(["row", *(head for head, _ in columns)], rows, right=[0])
+
+
+MOST_NUMBERS = 12
+"""So many numbers of a row's answer are printed."""
 
 
 def _cell(value: Any) -> str:
@@ -620,8 +632,8 @@ def _cell(value: Any) -> str:
     if flat.size == 1:
         one = flat[0]
         return str(one) if flat.dtype.kind in "USiu" else f"{one:.6g}"
-    text = " ".join(f"{one:.4g}" for one in flat[:12])
-    return text + (f" ... ({flat.size} numbers; --json prints all)" if flat.size > 12 else "")
+    text = " ".join(f"{one:.4g}" for one in flat[:MOST_NUMBERS])
+    return text + (f" ... ({flat.size} numbers; --json prints all)" if flat.size > MOST_NUMBERS else "")
 
 
 @zoo.command()
