@@ -74,7 +74,7 @@ MISTAKES = [
     ("tune lenet5 --data torn.npz", "torn.npz is torn or not an .npz archive"),
     ("tune lenet5 --data nothere.npz", "nothere.npz is not there"),
     ("tune lenet5 --data notes.yaml", "notes.yaml is no .npz file"),
-    ("tune lenet5 --data .", ". (as a folder of .npy files) holds nothing, no `x_train`; expected x_train and y_train"),
+    ("tune lenet5 --data .", "and no .npy files; expected a folder with x_train.npy and y_train.npy"),
     ("tune lenet5 --data breast_cancer", "`lenet5` wants images, and breast_cancer is a table of 30 columns; try"),
     ("tune vae --data diabetes", "--set likelihood=gaussian"),
     ("tune mlp --data diabetes --run ..", "`..` names no run; expected a word, or a path with a separator"),
