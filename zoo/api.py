@@ -286,6 +286,8 @@ def tune(
         held = runs.read_at(folder)
         if held.told:
             runs.refuse_another(held, plan, accept_environment)
+    elif absent := selection.unreachable(found):
+        raise ZooError(*absent)
     watch = watch or tuning.Watch()
     with places.early(_wanted(workers, trials, folder, fresh)) as spare:
         watch.starting()

@@ -29,6 +29,16 @@ class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The command that is meant. A word that is none, nor nearly one, is told which there are."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            says = error.format_message()
+            if args[0].startswith("-") or "Did you mean" in says:
+                raise
+            raise click.UsageError(f"{says} Expected one of {', '.join(self.commands)}.", ctx) from None
+
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(VERSION, "--version", message="zoo %(version)s")
@@ -419,6 +429,10 @@ def import_(file: str, name: str, to: str | None) -> None:
 
     if not Path(file).exists():
         raise ZooError(f"{file} is not there; expected a model that Keras saved, such as model.keras")
+    if Path(file).suffix != ".keras":
+        old = file.endswith((".h5", ".hdf5")) and not file.endswith(".weights.h5")
+        way = f': keras.saving.load_model("{file}").save("{Path(file).stem}.keras") makes one' if old else ""
+        raise ZooError(f"{file} is no model; expected the path of a file that Keras saved as .keras{way}")
     console.quiet_tensorflow()
     from zoo import importing
     from zoo.language.parsing import LARGEST
