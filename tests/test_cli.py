@@ -44,6 +44,11 @@ def test_the_command_is_installed():
 
 MISTAKES = [
     ("lst", "No such command 'lst'. Did you mean 'list'?"),
+    ("foo", "No such command 'foo'. Expected one of list, show, check,"),
+    ("import notes.yaml", "notes.yaml is no model; expected the path of a file that Keras saved as .keras"),
+    ("import old.h5", 'saved as .keras: keras.saving.load_model("old.h5").save("old.keras") makes one'),
+    ("import old.weights.h5", "old.weights.h5 is no model; expected the path of a file that Keras saved as .keras"),
+    ("train mlp --data diabetes --set weights=nope.h5", "weights: nope.h5 is not there; expected imagenet, keras:NAME"),
     ("list --jsn", "No such option '--jsn'. Did you mean '--json'?"),
     ("tune", "Missing argument 'SPEC'"),
     ("tune mlp", "Missing option '--data'"),
@@ -74,7 +79,7 @@ MISTAKES = [
     ("tune lenet5 --data torn.npz", "torn.npz is torn or not an .npz archive"),
     ("tune lenet5 --data nothere.npz", "nothere.npz is not there"),
     ("tune lenet5 --data notes.yaml", "notes.yaml is no .npz file"),
-    ("tune lenet5 --data .", ". (as a folder of .npy files) holds nothing, no `x_train`; expected x_train and y_train"),
+    ("tune lenet5 --data .", "and no .npy files; expected a folder with x_train.npy and y_train.npy"),
     ("tune lenet5 --data breast_cancer", "`lenet5` wants images, and breast_cancer is a table of 30 columns; try"),
     ("tune vae --data diabetes", "--set likelihood=gaussian"),
     ("tune mlp --data diabetes --run ..", "`..` names no run; expected a word, or a path with a separator"),
@@ -92,6 +97,8 @@ def desk(tmp_path_factory):
     folder = tmp_path_factory.mktemp("desk")
     (folder / "torn.npz").write_bytes(b"PK\3\4 this is no archive")
     (folder / "notes.yaml").write_text("all: [my work\n")
+    for name in ("old.h5", "old.weights.h5"):
+        (folder / name).write_bytes(b"")
     (folder / "stranger").mkdir()
     (folder / "stranger" / "thesis.tex").write_text("all my work")
     return folder

@@ -495,7 +495,15 @@ WRONG = {
         {"x_train": ROWS.astype("float64") * 1e300, **Y},
         r"hold NaN or infinity; expected numbers alone",
     ),
-    "text": ({"x_train": ROWS.astype("U9"), **Y}, r"x_train holds <U9; expected numbers"),
+    "nothing but NaN": ({"x_train": ROWS * np.nan, **Y}, r"90 rows of the train part hold NaN or infinity; expected"),
+    "text": (
+        {"x_train": ROWS.astype("U9"), **Y},
+        r"x_train holds <U9; expected numbers, such as the columns that pandas.get_dummies makes of words$",
+    ),
+    "texts": (
+        {"x_train": np.array(["some words"] * 90), **Y},
+        r"x_train holds <U10; expected numbers, such as the ids that keras.layers.TextVectorization gives words$",
+    ),
     "complex targets": ({**X, "y_train": LABELS * 1j}, r"y_train has the shape \(90,\) of complex128; expected labels"),
     "a lone target": ({**X, "y_train": np.array(3)}, r"y_train has the shape \(\) of int64; expected labels"),
     "one-hot labels": (
@@ -562,14 +570,27 @@ def test_no_file_or_another_kind_of_file_is_said(tmp_path):
     (tmp_path / "folder.npz").mkdir()
     for path, says in {
         torn: "is torn or not an .npz archive",
-        text: "is no .npz file; expected one that numpy.savez wrote",
+        text: "that numpy.savez wrote, with x_train and y_train: of what pandas.read_csv gives for this one",
         tmp_path / "folder.npz": "cannot be read: Is a directory",
         tmp_path / "absent.npz": "absent.npz is not there",
         tmp_path / ("long" * 100 + ".npz"): "cannot be read: File name too long",
-        tmp_path: r"\(as a folder of \.npy files\) holds nothing, no `x_train`",
+        tmp_path: r"holds folder.npz/, rows.csv, torn.npz and no .npy files; expected a folder with x_train.npy",
     }.items():
         with pytest.raises(ZooError, match=says):
             dataset.load(str(path))
+
+
+def test_a_folder_of_pictures_is_told_what_makes_data_of_it(tmp_path):
+    for word in ("cat", "dog"):
+        (tmp_path / "pics" / word).mkdir(parents=True)
+        (tmp_path / "pics" / word / "1.PNG").write_bytes(b"")
+    (tmp_path / "nothing").mkdir()
+
+    said = r'pics holds cat/, dog/ and no .npy files; .*keras.utils.image_dataset_from_directory\(".*pics"\)$'
+    with pytest.raises(ZooError, match=said):
+        dataset.load(tmp_path / "pics")
+    with pytest.raises(ZooError, match=r"nothing is empty; expected a folder with x_train.npy and y_train.npy$"):
+        dataset.load(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize(

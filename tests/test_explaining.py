@@ -53,14 +53,33 @@ def test_a_best_value_at_an_edge_is_told_and_one_in_the_middle_or_at_zero_is_not
 
 
 def test_overfitting_and_epochs_that_end_too_early_are_told(told):
-    worse = trial(scores=(0.7, 0.95, 0.9, 0.8), losses=(0.5, 0.4, 0.3, 0.2))
+    worse = trial(scores=(0.7, 0.95, 0.9, 0.84, 0.8), losses=(0.5, 0.4, 0.3, 0.2, 0.1))
+    climbing = trial(scores=(0.7, 0.95, 0.9, 0.84, 0.8), losses=(0.5, 0.4, 0.5, 0.6, 0.7))
     rising = trial(scores=(0.7, 0.8, 0.9, 0.95), losses=(0.5, 0.4, 0.3, 0.2))
-    flat = trial(scores=(0.7, 0.95, 0.949, 0.949), losses=(0.5, 0.4, 0.3, 0.2))
+    flat = trial(scores=(0.7, 0.95, 0.949, 0.949, 0.949), losses=(0.5, 0.4, 0.3, 0.2, 0.1))
 
-    assert any(one.startswith("Trial 0 overfits from epoch 2 on: val_accuracy was 0.95 then and 0.8 in epoch 4, while "
-                              "the loss fell on") for one in told([worse]))  # fmt: skip
+    said = "from epoch 2 on: val_accuracy was 0.95 then, and 0.84 in the median of the 3 epochs that followed"
+    assert f"Trial 0 overfits {said}, while the loss fell on." in told([worse])
+    assert f"Trial 0 gets worse {said}." in told([climbing])
     assert any("Trial 0 was best in its last epoch, 4" in one for one in told([rising]))
     assert not any("epoch" in one for one in told([flat]))
+
+
+def test_a_noisy_epoch_is_no_overfitting(told):
+    last = trial(scores=(0.7, 0.8, 0.95, 0.9), losses=(0.5, 0.4, 0.3, 0.2))
+    two = trial(scores=(0.7, 0.8, 0.95, 0.9, 0.8), losses=(0.5, 0.4, 0.3, 0.2, 0.1))
+    jitter = trial(scores=(0.7, 0.95, 0.8, 0.94, 0.82, 0.93, 0.81), losses=(0.5, 0.4, 0.3, 0.2, 0.1, 0.1, 0.1))
+
+    for one in (last, two, jitter):
+        assert not any("overfits" in sentence for sentence in told([one]))
+
+
+def test_of_scores_that_only_jitter_overfitting_is_hardly_ever_said(told):
+    dice = np.random.default_rng(2)
+    scores = [dice.normal(0.8, 0.03, 20) for _ in range(40)]
+
+    said = [told([trial(scores=some, losses=np.linspace(1, 0.1, 20))]) for some in scores]
+    assert sum("overfits" in " ".join(one) for one in said) <= 3
 
 
 def test_noise_is_told_by_the_rows_of_the_validation_part(told):

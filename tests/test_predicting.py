@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo import cli
 from zoo.errors import ZooError
-from zoo.predicting import artifact_of, predict, rows_of
+from zoo.predicting import artifact_of, classes_of, predict, rows_of
 
 WORDS = np.array(["Käse", "apfel", "brot"])
 RNG = np.random.default_rng(0)
@@ -145,6 +146,35 @@ print(json.dumps(found["label"].tolist()))
     ended = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
 
     assert json.loads(ended.stdout) == answers["label"].tolist()
+
+
+def test_a_table_of_answers_is_headed_by_the_classes(export, answers, tmp_path, capsys):
+    np.save(tmp_path / "rows.npy", PIXELS)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["predict", str(export), "--data", str(tmp_path / "rows.npy")])
+    head, first, *_ = capsys.readouterr().out.splitlines()
+
+    assert (stopped.value.code or 0, head.split()) == (0, ["row", "label", *sorted(WORDS)])
+    assert first.split() == ["0", answers["label"][0], *(f"{one:.6g}" for one in answers["predictions"][0])]
+
+
+@pytest.mark.parametrize(
+    ("labels", "spec", "shape", "expected"),
+    [
+        (["a", "b", "c"], {}, (5, 3), ["a", "b", "c"]),
+        (["a", "b"], {}, (5, 1), ["b"]),
+        (["a", "b"], {}, (5,), ["b"]),
+        (["a", "b", "c"], {}, (5, 1), None),
+        (["a", "b", "c"], {}, (5, 4, 3), None),
+        (["a", "b", "c"], {"latent": "Gaussian"}, (5, 3), None),
+        ([], {}, (5, 1), None),
+    ],
+)  # fmt: skip
+def test_which_answers_are_the_probabilities_of_classes(labels, spec, shape, expected, tmp_path):
+    (tmp_path / "artifact.json").write_text(json.dumps({"endpoints": {}, "labels": labels, "spec": spec}))
+
+    found = classes_of(tmp_path, {"label": np.zeros(5), "out": np.zeros(shape)})
+    assert found == ({} if expected is None else {"out": expected})
 
 
 # Rows

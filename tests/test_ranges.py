@@ -317,3 +317,21 @@ def test_a_filled_number_remembers_its_range():
     assert json.dumps({"l2": number}) == '{"l2": 0.25}'
     assert number * 2 == 0.5
     assert {0.25: "found"}[number] == "found"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([32, 64], "{values: [32, 64], default: 32}"),
+        ([0.1, 1e-8], "{values: [0.1, 1e-08], default: 0.1}"),
+        (["relu", "tanh"], "{values: [relu, tanh], default: relu}"),
+        ([32], ""),
+        ([32, 32], ""),
+        ([32, -1], ""),
+        ([[3], [4]], ""),
+        (list(range(1, 10)), ""),
+        ("32, 64", ""),
+    ],
+)
+def test_a_list_is_said_as_the_range_that_it_may_be_meant_as(values, said):
+    assert ranges.instead_of(values, lambda one: one != -1) == said

@@ -199,9 +199,35 @@ def ranged(**more):
 def test_a_range_goes_by_its_path_shortened_where_an_item_has_a_name():
     assert list(ranged().ranges()) == [
         "fc1.units", "layers[1].Dense.units", "layers[1].Dense.kernel_initializer.RandomNormal.stddev",
-        "layers[1].Dense.l2", "layers[2].Dropout.rate", "l2", "learning_rate", "train.optimizer.SGD.momentum",
-        "train.batch_size",
+        "layers[1].Dense.l2", "layers[2].Dropout.rate", "l2", "learning_rate", "momentum", "batch_size",
     ]  # fmt: skip
+
+
+def test_in_training_a_range_goes_by_its_last_word_and_as_many_before_it_as_tell_it_from_the_others():
+    schedule = {"PiecewiseConstantDecay": {"boundaries": [10, 20], "values": [RATE, 0.1, RATE]}}
+    cosine = {"CosineDecay": {"initial_learning_rate": RATE, "decay_steps": 100, "alpha": RATE}}
+    of = {"optimizer": {"SGD": {"learning_rate": schedule, "momentum": RATE}}, "epochs": UNITS}
+
+    assert list(selection.load({**MLP, "train": of}).ranges()) == ["values[0]", "values[2]", "momentum", "epochs"]
+    both = {"optimizer": {"SGD": {"learning_rate": cosine}}, "loss": {"CategoricalFocalCrossentropy": {"alpha": RATE}}}
+    assert list(selection.load({**MLP, "train": both}).ranges()) == [
+        "initial_learning_rate", "CosineDecay.alpha", "CategoricalFocalCrossentropy.alpha",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("first", ["train", "let"])
+def test_a_name_in_let_is_its_own_and_a_range_in_training_that_ends_in_it_gives_way(first):
+    of = {
+        "train": {"optimizer": {"SGD": {"learning_rate": 0.1, "momentum": RATE}}},
+        "let": {"momentum": RATE},
+    }
+    found = selection.load(
+        {first: of[first], **of, **MLP, "layers": [{"BatchNormalization": {"momentum": "$momentum"}}]}
+    )
+
+    assert set(found.ranges()) == {"momentum", "SGD.momentum"}
+    assert found.fill({"momentum": 0.5}).data["let"] == {"momentum": 0.5}
+    assert found.fill({"SGD.momentum": 0.5}).train["optimizer"]["SGD"]["momentum"] == 0.5
 
 
 def test_filling_puts_a_value_in_the_place_of_each_range_and_defaults_elsewhere():

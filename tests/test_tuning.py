@@ -187,7 +187,7 @@ def test_a_range_of_epochs_is_searched(tmp_path):
     found = zoo.tune(spec, "breast_cancer", trials=5, oracle="random", run=tmp_path / "run")
 
     assert {len(one.epochs) for one in found.run.told} == {1, 3}
-    assert all(len(one.epochs) == one.values["train.epochs"] for one in found.run.told)
+    assert all(len(one.epochs) == one.values["epochs"] for one in found.run.told)
 
 
 def test_ids_reach_an_embedding_as_they_are(tmp_path):
@@ -387,3 +387,22 @@ def test_the_cost_is_said_in_a_line_where_it_is_long_enough_to_matter():
 
         line = rf"about 2.5 s a trial: {said} on 2 workers, until \d\d:\d\d; 1.0 GB of memory, 1.0 MB of disk\n"
         assert re.fullmatch(line if said else "", stream.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("imdb_fasttext", "rows of 30 tokens, 2 classes, "), ("mlp", "a table of 30 columns, 2 classes, ")],
+)
+def test_data_are_announced_as_what_the_spec_reads_them_as(name, said, tmp_path):
+    import io
+
+    from zoo import runs
+    from zoo.console import Progress
+
+    rows = np.random.default_rng(0).integers(0, 50, (60, 30))
+    plan = meet(zoo.load(name), zoo.data((rows, np.arange(60) % 2), name="ids").description)
+    stream = io.StringIO()
+    with runs.opened(tmp_path / "run", plan, fresh=True) as run:
+        Progress(stream).began(run)
+
+    assert stream.getvalue().startswith(f"{name} on ids: {said}")

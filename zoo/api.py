@@ -286,6 +286,8 @@ def tune(
         held = runs.read_at(folder)
         if held.told:
             runs.refuse_another(held, plan, accept_environment)
+    elif absent := selection.unreachable(found):
+        raise ZooError(*absent)
     watch = watch or tuning.Watch()
     with places.early(_wanted(workers, trials, folder, fresh)) as spare:
         watch.starting()
@@ -473,6 +475,13 @@ def predict(artifact: str | Path, rows: Any, endpoint: str = "serve") -> dict[st
     """
     from zoo import predicting
 
+    return predicting.predict(export_of(artifact), rows, endpoint)
+
+
+def export_of(artifact: str | Path) -> Path:
+    """The folder of an export: the one given, or that of a run's last export. Raises `ZooError` for a run without."""
+    from zoo import predicting
+
     folder = Path(artifact)
     if not (folder / predicting.ARTIFACT).is_file():
         found = runs.folder_of(str(artifact), str(artifact))
@@ -481,4 +490,4 @@ def predict(artifact: str | Path, rows: Any, endpoint: str = "serve") -> dict[st
             if exported is None or not Path(exported["to"]).exists():
                 raise ZooError(f"{found} has no export; expected one: zoo export {artifact}")
             folder = Path(exported["to"])
-    return predicting.predict(folder, rows, endpoint)
+    return folder

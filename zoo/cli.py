@@ -29,6 +29,16 @@ class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The command that is meant. A word that is none, nor nearly one, is told which there are."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            says = error.format_message()
+            if args[0].startswith("-") or "Did you mean" in says:
+                raise
+            raise click.UsageError(f"{says} Expected one of {', '.join(self.commands)}.", ctx) from None
+
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(VERSION, "--version", message="zoo %(version)s")
@@ -419,6 +429,10 @@ def import_(file: str, name: str, to: str | None) -> None:
 
     if not Path(file).exists():
         raise ZooError(f"{file} is not there; expected a model that Keras saved, such as model.keras")
+    if Path(file).suffix != ".keras":
+        old = file.endswith((".h5", ".hdf5")) and not file.endswith(".weights.h5")
+        way = f': keras.saving.load_model("{file}").save("{Path(file).stem}.keras") makes one' if old else ""
+        raise ZooError(f"{file} is no model; expected the path of a file that Keras saved as .keras{way}")
     console.quiet_tensorflow()
     from zoo import adopting, importing
     from zoo.language.parsing import LARGEST
@@ -611,9 +625,21 @@ def predict(artifact: str, data: str, endpoint: str, as_json: bool) -> None:
     if as_json:
         console.say_json(answers)
         return
-    names = list(answers)
-    rows = [[index, *(_cell(answers[name][index]) for name in names)] for index in range(len(answers[names[0]]))]
-    console.table(["row", *names], rows, right=[0])
+    from zoo import predicting
+
+    classes = predicting.classes_of(api.export_of(artifact), answers)
+    columns: list[tuple[str, Any]] = []
+    for name, answer in answers.items():
+        told = classes.get(name, [])
+        several = 1 < len(told) <= MOST_NUMBERS
+        columns += [(one, answer[:, at]) for at, one in enumerate(told)] if several else []
+        columns += [] if several else [(told[0] if len(told) == 1 else name, answer)]
+    rows = [[index, *map(_cell, cells)] for index, cells in enumerate(zip(*(one for _, one in columns), strict=True))]
+    console.table(["row", *(head for head, _ in columns)], rows, right=[0])
+
+
+MOST_NUMBERS = 12
+"""So many numbers of a row's answer are printed."""
 
 
 def _cell(value: Any) -> str:
@@ -623,8 +649,8 @@ def _cell(value: Any) -> str:
     if flat.size == 1:
         one = flat[0]
         return str(one) if flat.dtype.kind in "USiu" else f"{one:.6g}"
-    text = " ".join(f"{one:.4g}" for one in flat[:12])
-    return text + (f" ... ({flat.size} numbers; --json prints all)" if flat.size > 12 else "")
+    text = " ".join(f"{one:.4g}" for one in flat[:MOST_NUMBERS])
+    return text + (f" ... ({flat.size} numbers; --json prints all)" if flat.size > MOST_NUMBERS else "")
 
 
 @zoo.command()

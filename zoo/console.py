@@ -148,7 +148,7 @@ class Progress:
         self.trials = plan.trials
         ranges, epochs = plan.spec.ranges(), plan.spec.fill().train["epochs"]
         what = "; ".join(f"{name} in {one.said()}" for name, one in ranges.items()) or "no range: the defaults alone"
-        self._line(f"{plan.spec.name} on {plan.description.name}: {plan.description.said}")
+        self._line(f"{plan.spec.name} on {plan.description.name}: {plan.description.said_as(plan.spec.kind)}")
         trials = f"{plan.trials} trials" if self.counted else "as many trials as the time allows"
         several = [f"{plan.repeats} times"] if plan.repeats > 1 else []
         several += [f"on {plan.folds} folds"] if plan.folds else []

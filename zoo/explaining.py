@@ -17,6 +17,12 @@ from zoo.runs import Run, Told
 EDGE = 0.04
 """So near to an end of the unit interval lies an edge."""
 
+AFTERWARDS = 3
+"""So many epochs must follow the best one before it is said that a trial got worse."""
+
+USUAL = 2.5
+"""So many standard deviations of the changes between epochs: of scores that only jitter, it is said in 3 of 100."""
+
 FEWEST = 12
 """Trials from which on it can be asked which range matters."""
 
@@ -67,22 +73,32 @@ def _from_the_end(one: Range, value: float) -> float:
 
 
 def _course(run: Run, best: Told, noise: float) -> Iterator[str]:
-    """Whether the best trial got worse after its best epoch, or was still getting better at its last."""
+    """Whether the best trial got worse after its best epoch, or was still getting better at its last.
+
+    The best of several epochs is better than the others by chance alone. It got worse if the median of what followed
+    lies farther below than epochs usually move, and by more than the rows of the validation part can tell.
+    """
     scores = [epoch[run.plan.objective] for epoch in best.epochs]
     if len(scores) < 3 or best.best_epoch is None:
         return
     at, last = best.best_epoch, len(scores)
-    sign = 1 if run.plan.direction == "max" else -1
-    lost = sign * (scores[at - 1] - scores[-1])
     if at == last:
         yield f"Trial {best.trial} was best in its last epoch, {last}: more epochs may do better (--epochs)."
-    elif lost > max(noise, 0.01 * abs(scores[at - 1])) and all("loss" in epoch for epoch in best.epochs):
-        falls = best.epochs[-1]["loss"] < best.epochs[at - 1]["loss"]
-        what = "overfits" if falls else "gets worse"
-        yield (
-            f"Trial {best.trial} {what} from epoch {at} on: {run.plan.objective} was {scores[at - 1]:.4g} then and "
-            f"{scores[-1]:.4g} in epoch {last}" + (", while the loss fell on." if falls else ".")
-        )
+        return
+    losses = [epoch.get("loss", math.nan) for epoch in best.epochs]
+    then, later = scores[at - 1], float(np.median(scores[at:]))
+    lost = then - later if run.plan.direction == "max" else later - then
+    if last - at < AFTERWARDS:
+        return
+    jitter = float(np.std(np.diff(scores[at - 1 :]), ddof=1))
+    if lost <= max(noise, 0.01 * abs(then), USUAL * jitter):
+        return
+    falls = float(np.median(losses[at:])) < losses[at - 1]
+    yield (
+        f"Trial {best.trial} {'overfits' if falls else 'gets worse'} from epoch {at} on: {run.plan.objective} was "
+        f"{then:.4g} then, and {later:.4g} in the median of the {last - at} epochs that followed"
+        + (", while the loss fell on." if falls else ".")
+    )
 
 
 def _noise(run: Run, best: Told) -> float:

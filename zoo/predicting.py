@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,19 @@ def predict(folder: Path, source: Any, endpoint: str = "serve") -> dict[str, np.
         key: np.concatenate([batch[key] for batch in found]) for key in artifact["endpoints"][endpoint]["outputs"]
     }
     return {key: np.char.decode(value.astype("S")) if value.dtype == object else value for key, value in joined.items()}
+
+
+def classes_of(folder: Path, answers: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
+    """The classes whose probabilities an answer holds, by output: of two with one number a row, the second alone."""
+    artifact = artifact_of(folder)
+    labels = [str(one) for one in artifact.get("labels", ())]
+    coded = "latent" in artifact.get("spec", {})  # its numbers are no probabilities
+    known = {len(labels): labels, 1: labels[1:] if len(labels) == 2 else []}
+    shapes = {name: np.shape(answer) for name, answer in answers.items() if name != "label" and not coded}
+    found = {
+        name: known.get(1 if len(shape) == 1 else shape[1], []) for name, shape in shapes.items() if len(shape) < 3
+    }
+    return {name: classes for name, classes in found.items() if classes}
 
 
 def _fitting(rows: Array, shape: tuple[int | None, ...], folder: Path) -> Array:

@@ -163,7 +163,7 @@ def _checked(rows: Rows, name: str) -> Rows:
         if array is None:
             continue
         if array.dtype.kind not in "biuf":
-            raise ZooError(f"{name}: x_{part} holds {array.dtype}; expected numbers")
+            raise ZooError(f"{name}: x_{part} holds {array.dtype}; expected numbers{_instead_of(array)}")
         if array.ndim not in (2, 3, 4, 5) or 0 in array.shape:
             raise ZooError(
                 f"{name}: x_{part} has the shape {array.shape}; expected rows of a table, sequences, images or videos"
@@ -182,6 +182,15 @@ def _checked(rows: Rows, name: str) -> Rows:
             raise ZooError(f"{name}: x_{part} has {len(array):,} rows, y_{part} {len(targets):,}; expected as many")
     x_test = None if rows.x_test is None else _numbers(_alike(rows.x_test, rows.x, name))
     return replace(rows, x=_numbers(rows.x), x_test=x_test)
+
+
+def _instead_of(array: Array) -> str:
+    """What makes numbers of texts, or of words in columns."""
+    if array.dtype.kind not in "US":
+        return ""
+    if array.ndim == 1 or array.shape[1:] == (1,):
+        return ", such as the ids that keras.layers.TextVectorization gives words"
+    return ", such as the columns that pandas.get_dummies makes of words"
 
 
 def _alike(x_test: Array, x: Array, name: str) -> Array:
@@ -246,6 +255,8 @@ def _described(
 ) -> Dataset:
     parts = {"train": train, "validation": validation, "test": test}
     for part, rows in parts.items():
+        _finite(rows, name, part)
+    for part, rows in parts.items():
         if not len(rows):
             count, lacks = sum(map(len, parts.values())), f"none is left for the {part} part"
             if count >= FEWEST:
@@ -258,8 +269,6 @@ def _described(
             raise ZooError(
                 f"{name}: the class `{classes[absent[0]]}` has no row to train on; expected two or more of each"
             )
-    for part, rows in parts.items():
-        _finite(rows, name, part)
     kind = KINDS[train.x.ndim - 1]
     x = spanned(field(train.x, kind), [part.x for part in parts.values()])
     y = field(train.y, "target") if train.y is not None else None

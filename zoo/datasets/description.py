@@ -63,10 +63,15 @@ class Description:
     @property
     def said(self) -> str:
         """The data in a few words, for people: `images 8 x 8 x 1, 10 classes, 1,078 rows to train`."""
+        return self.said_as(self.x.kind)
+
+    def said_as(self, kind: str) -> str:
+        """The same for a spec that reads rows of a kind: whole numbers may be tokens."""
         sizes = " x ".join(map(str, self.x.shape))
         what = {kind: f"{kind}s {sizes}" for kind in ("image", "video")}
         what["sequence"] = f"sequences of {self.x.shape[0]} steps"
-        fields = what.get(self.x.kind, f"a table of {self.x.shape[-1]} columns")
+        rows = f"rows of {self.x.shape[-1]} tokens" if kind == "tokens" else f"a table of {self.x.shape[-1]} columns"
+        fields = what.get(self.x.kind, rows)
         if self.x.kind == "sequence":
             fields += f" of {self.x.shape[-1]} features"
         goal = f"{len(self.classes)} classes" if self.classes else self.task

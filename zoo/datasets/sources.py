@@ -158,6 +158,25 @@ def folder(path: Path, wanted: Collection[str]) -> dict[str, Array | None]:
     return {name: mapped(map_npy(one)) if name in wanted else None for name, one in files.items()}
 
 
+TABLES = {
+    ".csv": "pandas.read_csv", ".tsv": "pandas.read_csv", ".parquet": "pandas.read_parquet",
+    ".xlsx": "pandas.read_excel",
+}  # fmt: skip
+"""Files of tables, by their suffix, and what reads them."""
+
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
+"""The files that Keras reads as pictures."""
+
+
+def _no_arrays(path: Path) -> str:
+    """What a folder holds that has no .npy files, and what is expected instead."""
+    inside = [f"{one.name}/" if one.is_dir() else one.name for one in sorted(path.iterdir())]
+    pictures = any(one.suffix.lower() in PICTURES for pattern in ("*", "*/*") for one in path.glob(pattern))
+    what = f"holds {listed(inside, 5)} and no .npy files" if inside else "is empty"
+    python = f'; pictures are data in Python: keras.utils.image_dataset_from_directory("{path}")' if pictures else ""
+    return f"{path} {what}; expected a folder with x_train.npy and y_train.npy{python}"
+
+
 def load(name: str) -> Rows:
     """The rows of a named source, an .npz file or a folder of .npy files.
 
@@ -169,9 +188,16 @@ def load(name: str) -> Rows:
     if name.endswith(".npz"):
         return arranged(open_npz(Path(name)), name)
     if os.path.isdir(name):
-        return arranged(folder(Path(name), ARRAYS), f"{name} (as a folder of .npy files)")
+        held = folder(Path(name), ARRAYS)
+        if not held:
+            raise ZooError(_no_arrays(Path(name)))
+        return arranged(held, f"{name} (as a folder of .npy files)")
     if os.path.isfile(name):
-        raise ZooError(f"{name} is no .npz file; expected one that numpy.savez wrote, with x_train and y_train")
+        reads = TABLES.get(Path(name).suffix.lower())
+        raise ZooError(
+            f"{name} is no .npz file; expected one that numpy.savez wrote, with x_train and y_train"
+            + (f": of what {reads} gives for this one" if reads else "")
+        )
     hint = nearest(name, SOURCES)
     raise ZooError(
         f"no data set `{name}`; expected one of {listed(SOURCES, 20)}, the path of an .npz file, or of a folder "

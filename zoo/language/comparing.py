@@ -61,8 +61,9 @@ def differences(one: Spec, other: Spec) -> list[Row]:
         if key not in (*CARD, *BODY_KEYS) and acts and _text(ordered[0]) != _text(ordered[1]):
             rows.append(_row(key, *said))
     held = [{name: found.written() for name, found in spec.ranges().items()} for spec in (one, other)]
+    stand = {**other.range_paths(), **one.range_paths()}
     for name in dict.fromkeys((*held[0], *held[1])):
-        told = name in _STATED or name.startswith(("train.", "penalties."))
+        told = name in _STATED or stand[name][0] in ("train", "penalties")
         if not told and "[" not in name and held[0].get(name) != held[1].get(name):
             rows.append(_row(f"range of {name}", *(side.get(name, UNSAID) for side in held)))
     return list(dict.fromkeys(rows)) + layers or _reached(one, other, flat)
@@ -192,9 +193,9 @@ class _Unnamed:
 
 
 def _unnamed(spec: Spec, side: list[Scoped]) -> list[_Unnamed]:
-    found = []
+    found, stand = [], spec.range_paths()
     for path, one in spec.ranges().items():
-        if "[" in path and not path.startswith(("train.", "penalties.")):
+        if "[" in path and stand[path][0] not in ("train", "penalties"):
             owner, _, key = path.rpartition(".")
             under = tuple(place for place, (_, node) in enumerate(side) if _stands_on(node.path, owner))
             found.append(_Unnamed(path, key, _shown(one.written()), under))
@@ -220,7 +221,7 @@ def _ranges(before: list[_Unnamed], after: list[_Unnamed], same: Mapping[int, in
     return rows + [(f"range of {its.path}", "-", its.held) for its in left]
 
 
-_STATED = ("l2", "dropout", "learning_rate")
+_STATED = ("l2", "dropout")
 """Ranges that stand under a key of their own."""
 
 

@@ -9,7 +9,7 @@ from zoo.errors import is_close, listed, nearest
 from zoo.language import catalogue, expressions, objects, ranges
 from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS
 from zoo.language.objects import is_count, is_lambda, is_rate
-from zoo.language.parsing import NAME, NAMES
+from zoo.language.parsing import NAME, NAMES, shown
 
 Test = Callable[[Any], bool]
 Fields = Mapping[str, tuple[Test, str]]
@@ -163,6 +163,13 @@ INSIDE = {key: f"{outer}.{key}" for outer, keys in (("train", TRAINING), ("input
 
 OF_THE_TASK = {
     "metrics": ("metrics are the task's", "`task`, or zoo.build and a compile of your own"),
+    **dict.fromkeys(
+        ("callbacks", "early_stopping"),
+        (
+            "the weights of the best epoch are kept without one",
+            "`callbacks` of zoo.tune, such as EarlyStopping",
+        ),
+    ),
     "augment": ("augmentation stands in the network", "Keras's random layers first in `layers`"),
 }
 """Keys that Keras users may look for in `train`, by why there are none, and what serves instead."""
@@ -180,6 +187,8 @@ def unknown(key: str, value: Any, fields: Fields, what: str) -> tuple[str, str, 
         return f"no such key: {why}", expected, ""
     if key in ("learning_rate", "lr") and "optimizer" in fields:
         return "no such key", "it as an argument of the optimizer", "optimizer.Adam.learning_rate"
+    if key == "beta" and "kl" in fields:
+        return "no such key", "it as the weight of `kl`", f"kl: {{weight: {shown(value)[1:-1]}}}"
     close = nearest(key, {*fields, *INSIDE} if "train" in fields else fields)
     close = close if close in fields else INSIDE.get(close, "")
     if close in fields and not fits(value, fields[close]) and not is_close(key, close):

@@ -675,7 +675,8 @@ class _Reader:
     def _plain(self, own: Mapping[str, Any], key: str, accepts: Any, expected: str, path: Path, scope: _Scope) -> None:
         value = own.get(key, 0)
         if key in own and not is_expression(value) and not isinstance(value, ranges.Range) and not accepts(value):
-            self._wrong((*path, key), f"{shown(value)} is not accepted", expected, self._dollars(value, scope))
+            close = self._dollars(value, scope) or ("" if key == "frozen" else ranges.instead_of(value, accepts))
+            self._wrong((*path, key), f"{shown(value)} is not accepted", expected, close)
 
     def _arguments(
         self, target: str, body: Any, entry: Mapping[str, Any], path: Path, scope: _Scope, block: bool
@@ -695,8 +696,12 @@ class _Reader:
             needs = " and ".join(f"`{key}`" for key in required) or "no argument"
             verb = "are" if len(required) > 1 else "is"
             may = [key for key in known if key not in entry.get("tensors", ())]
-            accepts = [key for key in may if not [*objects.arguments(target, {key: body}, entry, path, part=True)]]
-            expected = f"{target}: {{{accepts[0]}: {shown(body)[1:-1]}}}" if accepts else f"`{target}` alone"
+            told = {key: [*objects.arguments(target, {key: body}, entry, path, part=True)] for key in may}
+            accepts = [(key, shown(body)[1:-1]) for key in may if not told[key]]
+            if isinstance(body, str):  # nearly a word that an argument has
+                near = [(key, one[3]) for key in may for one in told[key] if one[3] in catalogue.choices(target, key)]
+                accepts += [(key, f'"{word}"') for key, word in near]
+            expected = f"{target}: {{{accepts[0][0]}: {accepts[0][1]}}}" if accepts else f"`{target}` alone"
             expected = objects.called(target, required) if required else expected
             wrong = f"{shown(body)} stands alone, and {needs} {verb} required"
             if tensors := [] if block or required else list(entry.get("tensors", ()))[1:2]:
@@ -718,9 +723,11 @@ class _Reader:
                 self._forgotten(value, (*path, key), scope)
             self._told(_of_block(target, arguments, known, required, path))
         else:
-            told = {**entry, "required": required}
-            found = objects.arguments(target, arguments, told, path, ours=words, defaults=self.defaults)
-            self._told((*one[:3], self._dollars(_at(body, one[0][len(path) :]), scope) or one[3]) for one in found)
+            less = {**entry, "required": required}
+            found = objects.arguments(target, arguments, less, path, ours=words, defaults=self.defaults)
+            for one in itertools.islice(found, MOST):
+                close = self._dollars(_at(body, one[0][len(path) :]), scope) or one[3]
+                self._wrong(one[0], one[1], one[2], close or _as_range(target, arguments, entry, path, one))
             if {*objects.called_with(target)} & arguments.keys() - {*known}:
                 self.whole = False  # a tensor may stand there
         return arguments, own
@@ -926,6 +933,18 @@ class _Reader:
     def _wrong(self, path: Path, wrong: str, expected: str = "", hint: str = "") -> None:
         if not self.spec.is_told(path):
             self.problems.append(self.spec.problem(path, wrong, expected, hint))
+
+
+def _as_range(
+    target: str, arguments: Mapping[str, Any], entry: Mapping[str, Any], path: Path, found: objects.Found
+) -> str:
+    """A refused list as the range of values that the argument accepts, an empty text if it is none."""
+    where, wrong = found[:2]
+    key = str(where[-1])
+    if len(where) != len(path) + 1 or key not in arguments or not wrong.endswith("is not accepted"):
+        return ""
+    one_of = {**entry, "required": []}
+    return ranges.instead_of(arguments[key], lambda one: not [*objects.arguments(target, {key: one}, one_of, path)])
 
 
 def _at(value: Any, path: Path) -> Any:

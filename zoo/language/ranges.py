@@ -7,6 +7,7 @@ that also holds 0 (a log range cannot, yet lambda = 0 is the baseline that every
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -179,6 +180,28 @@ MEANT = {
     "choice": "values",
 }  # fmt: skip
 """What the keys of a range are called elsewhere; one of them is then told to be none of ours."""
+
+
+def instead_of(values: Any, accepts: Callable[[Any], bool]) -> str:
+    """A list of a few plain values, each of which is accepted alone, as the range that it may be meant as, or ''."""
+    few = isinstance(values, list) and 1 < len(values) <= MEANT_AT_MOST
+    if not few or any(isinstance(one, (dict, list)) or not accepts(one) for one in values):
+        return ""
+    written = {"values": values, "default": values[0]}
+    return (
+        ""
+        if read(written)[0] is None
+        else "{" + ", ".join(f"{key}: {_plain(one)}" for key, one in written.items()) + "}"
+    )
+
+
+MEANT_AT_MOST = 8
+"""A list of so many values may be meant as a range."""
+
+
+def _plain(value: Any) -> str:
+    """A value, or a list of some, as a spec writes it."""
+    return f"[{', '.join(map(spelt, value))}]" if isinstance(value, list) else spelt(value)
 
 
 def is_number(value: Any) -> bool:

@@ -378,8 +378,20 @@ def _objects(data: dict[str, Any], marks: Marks) -> Iterator[Problem]:
                     for part in path[len(here) :]:
                         inside = isinstance(given, dict) and part in given
                         given = given[part] if inside or isinstance(given, list) else given
-                    meant = _dollars(given, names)
+                    meant = _dollars(given, names) or _as_range(given, path, wrong, one, module, here)
                     yield problem_at(marks, path, wrong, expected, hint or meant)
+
+
+def _as_range(given: Any, path: Path, wrong: str, chosen: Any, module: str, here: Path) -> str:
+    """A refused list as the range of values that an argument of an object accepts, an empty text if it is none."""
+    if not wrong.endswith("is not accepted") or len(path) != len(here) + 2 or not isinstance(chosen, dict):
+        return ""
+    name, key = str(path[-2]), path[-1]
+
+    def accepts(value: Any) -> bool:
+        return all(where != path for where, *_ in objects.named({name: {key: value}}, module, here))
+
+    return ranges.instead_of(given, accepts)
 
 
 def _of_task(data: dict[str, Any], chosen: Any, found: list[objects.Found]) -> Iterator[objects.Found]:
@@ -409,6 +421,10 @@ def _task(data: dict[str, Any]) -> str | None:
     return str(stated) if known else None
 
 
+_MAY_BE_RANGES = ("l2", "dropout", "train", "penalties")
+"""The keys that hold a range themselves, or in what stands under them."""
+
+
 def _keys(
     data: dict[str, Any], fields: Fields, path: Path, marks: Marks, what: str, names: Container[str] = ()
 ) -> Iterator[Problem]:
@@ -427,6 +443,8 @@ def _keys(
             expected = fields[key][1]
             words = expected.removeprefix("one of ").split(", ") if expected.startswith("one of ") else []
             close = nearest(value, words) or (f"${value}" if isinstance(value, str) and value in names else "")
+            if (*path, key)[0] in _MAY_BE_RANGES:
+                close = close or ranges.instead_of(value, fields[key][0])
             yield problem_at(marks, here, f"{shown(value)} is not accepted", expected, close)
 
 

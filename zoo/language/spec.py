@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -128,14 +128,18 @@ class Spec:
         return known | {key: self.data[key] for key in STATED if is_count(self.data.get(key))}
 
     def ranges(self) -> dict[str, Range]:
-        """Every range by its name, which is its path, shortened: `l2`, `dropout`, `fc1.units`."""
+        """Every range by its name, which is its path, shortened: `l2`, `dropout`, `fc1.units`, `batch_size`."""
         return {name: one for name, one, _ in _named(self.data)}
+
+    def range_paths(self) -> dict[str, Path]:
+        """Where every range stands, by its name."""
+        return {name: path for name, _, path in _named(self.data)}
 
     def fill(self, values: Mapping[str, Any] | None = None) -> Spec:
         """A spec without ranges: each is replaced by its value, or by its default where `values` has none."""
         given = values or {}
 
-        names = {path: name for name, _, path in _named(self.data)}
+        names = {path: name for name, path in self.range_paths().items()}
 
         def choose(found: Range, path: Path) -> Any:
             name = names[path]
@@ -223,19 +227,14 @@ def is_told(path: str, told: Set[str]) -> bool:
 def _named(data: Mapping[str, Any]) -> list[tuple[str, Range, Path]]:
     """Every range with its name and its path. The name is the path, shortened where that tells it from the others.
 
-    `l2`, `learning_rate`, `width` for `let.width`; an item that has a name goes by it: `fc1.units`, in a block
-    `residual.fc1.units`.
+    `l2`, `width` for `let.width`; an item that has a name goes by it: `fc1.units`, in a block `residual.fc1.units`. In
+    `train` the last word is enough, `learning_rate` or `batch_size`, with as many before it as tell it from the others.
     """
-    found: list[tuple[str, Range, Path]] = []
-    taken: set[str] = set()
+    found: list[tuple[Range, Path, Path]] = []
 
     def look(value: Any, path: Path, short: Path) -> None:
         if isinstance(value, Range):
-            rate = path[:2] == ("train", "optimizer") and path[3:] == ("learning_rate",)
-            name = "learning_rate" if rate else written(short)
-            name = written(path) if name in taken else name
-            taken.add(name)
-            found.append((name, value, path))
+            found.append((value, path, short))
         elif isinstance(value, Mapping):
             given = value.get("name")
             if len(path) > 1 and path[0] in (*BODY, "blocks") and isinstance(given, str) and "$" not in given:
@@ -247,7 +246,19 @@ def _named(data: Mapping[str, Any]) -> list[tuple[str, Range, Path]]:
                 look(one, (*path, index), (*short, index))
 
     look(data, (), ())
-    return found
+    trained = [path for _, path, _ in found if path[0] == "train"]
+    names: dict[Path, str] = {}
+    for _, path, short in sorted(found, key=lambda one: one[1][0] == "train"):  # the others' names do not depend on it
+        name = _tail(path, trained, names.values()) if path[0] == "train" else written(short)
+        names[path] = written(path) if name in names.values() else name
+    return [(names[path], one, path) for one, path, _ in found]
+
+
+def _tail(path: Path, others: list[Path], taken: Collection[str]) -> str:
+    """The fewest last words of a path that no other path ends in and that are no name yet."""
+    tails = [path[at:] for at in reversed(range(len(path))) if isinstance(path[at], str)]
+    alone = [tail for tail in tails if all(one == path or one[-len(tail) :] != tail for one in others)]
+    return next((name for name in map(written, alone) if name not in taken), written(path))
 
 
 def _replaced(value: Any, path: Path, choose: Callable[[Range, Path], Any]) -> Any:
