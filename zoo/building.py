@@ -107,7 +107,8 @@ def build(
         try:
             model = lower(flat, how, seed, portable)
         except ZooError as error:
-            raise resized(error, plan, values) from error
+            told = resized(plan, values)
+            raise ZooError(*error.problems, *([told] if told else [])) from error
     if beginning and seed is not None:
         beginning.settle(model.variables, seed)
     # Several tensors, or one that the spec names and that met no data: what they are trained on is the caller's.
@@ -140,8 +141,8 @@ STEPS = (2, 4, 8, 16, 32, 64)
 """Halved so often, sizes of images come out even: a network that goes down and up again may need that."""
 
 
-def resized(error: ZooError, plan: Plan, values: Mapping[str, Any]) -> ZooError:
-    """What Keras refuses in the network of a plan, with sizes of images that it would take, where some do.
+def resized(plan: Plan, values: Mapping[str, Any]) -> Problem | None:
+    """Sizes of images that a network would take which Keras refuses for those of the data; None where none are found.
 
     They are tried, from the nearest on: a size below the data's and one above, both multiples of the same power of two.
     """
@@ -149,7 +150,7 @@ def resized(error: ZooError, plan: Plan, values: Mapping[str, Any]) -> ZooError:
 
     size, channels = plan.description.x.shape[:2], plan.spec.shape[2:]
     if plan.spec.kind != "image" or plan.spec.shape[:2] != size:
-        return error
+        return None
 
     def builds(other: Sequence[int]) -> bool:
         try:
@@ -167,8 +168,8 @@ def resized(error: ZooError, plan: Plan, values: Mapping[str, Any]) -> ZooError:
             both = " or ".join(" x ".join(map(str, one)) for one in (below, above))
             wrong = f"images of {size[0]} x {size[1]} do not fit this network"
             expected = f"{both}, multiples of {step}: resize or pad the images"
-            return ZooError(*error.problems, Problem(wrong, expected, "", "input", plan.spec.place(("input",))))
-    return error
+            return plan.spec.problem(("input",), wrong, expected)
+    return None
 
 
 def _weights(plan: Plan, values: Mapping[str, Any], flat: Network, model: Any) -> Mapping[str, np.ndarray]:

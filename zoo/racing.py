@@ -170,8 +170,7 @@ def built(found: Entries) -> None:
         try:
             parameters = plan.spec.data.get("parameters") or measuring.counted(plan.spec.fill())[0]
         except ZooError as error:
-            told = building.resized(error, plan, {}).problems
-            reasons.append(" ".join(map(str, told[:1])))
+            reasons.append(str(building.resized(plan, {}) or error.problems[0]))
             found.leave(plan.spec.name, reasons[-1])
             continue
         if found.most is not None and parameters > found.most:
