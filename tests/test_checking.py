@@ -55,13 +55,35 @@ def check(capsys, *arguments):
 
 
 def test_what_is_built_is_what_met_the_data(desk, capsys):
-    """A head of pixels behind Flatten is refused as training refuses it, with the place in the spec's own file."""
+    """A head of pixels behind Flatten is refused without building, with the place in the spec's own file."""
     code, told, wrong = check(capsys, "conv.yaml", "--data", "pixels.npz", "--build")
 
     assert (code, told) == (1, "")
-    assert wrong.startswith("conv.yaml:1:1: head.Conv2D: Keras refuses Conv2D on (None, 784)")
+    says = "conv.yaml:1:1: head.Conv2D: the network answers once a row; expected an answer at each pixel, which "
+    assert wrong == f"{says}segmentation on pixels asks for; try `unet`\n"
+    assert check(capsys, "conv.yaml", "--data", "pixels.npz") == (1, "", wrong)
     assert check(capsys, "seqs.yaml", "--data", "steps.npz") == (0, "seqs.yaml: fine\n", "")
     assert check(capsys, "seqs.yaml", "--data", "steps.npz", "--build") == (0, "seqs.yaml: fine\n", "")
+
+
+def test_sizes_that_do_are_told_where_those_of_the_images_do_not(desk, capsys):
+    """Halved four times, 24 x 40 does not come back; a network that no size nearby suits is told as Keras tells it."""
+    random = np.random.default_rng(0)
+    images = random.random((40, 24, 40, 1)).astype("float32")
+    np.savez("maps.npz", x_train=images, y_train=random.integers(0, 3, (40, 24, 40)))
+    body = "[Conv2D: {name: a, filters: 2, kernel_size: 3, padding: same}, MaxPooling2D: {pool_size: 16}, "
+    back = "UpSampling2D: {size: 16}, Concatenate: {from: [a, previous]}]\n"
+    head = CONV[: CONV.index("layers:")].replace("classes: 4\n", "task: segmentation\nclasses: 3\n")
+    (desk / "down.yaml").write_text(f"{head}layers: {body}{back}")
+    (desk / "never.yaml").write_text(f"{head}layers: {body}{back.replace('size: 16', 'size: 8')}")
+
+    code, _, wrong = check(capsys, "down.yaml", "--data", "maps.npz", "--build")
+    assert code == 1 and "Keras refuses Concatenate" in wrong
+    says = "input: images of 24 x 40 do not fit this network; expected 16 x 32 or 32 x 48, multiples of 16: resize or"
+    assert says in wrong
+    code, _, wrong = check(capsys, "never.yaml", "--data", "maps.npz", "--build")
+    assert code == 1 and "Keras refuses Concatenate" in wrong and "multiples" not in wrong
+    assert check(capsys, "down.yaml", "--data", "pixels.npz", "--build")[0] == 0
 
 
 def test_data_that_do_not_fit_hide_no_shape_that_does_not_meet(desk, capsys):
@@ -85,7 +107,7 @@ def test_every_variant_meets_the_data_and_says_which_it_is(desk, capsys):
 
     assert (code, told) == (1, "")
     assert len(wrong.splitlines()) == 1
-    assert ", in the variants `flat` and `other`; expected a body for this Conv2D" in wrong
+    assert "answers once a row, in the variants `flat` and `other`; expected an answer at each pixel" in wrong
 
 
 def test_data_that_are_not_there_are_told_once_and_beside_the_specs_problems(desk, capsys):

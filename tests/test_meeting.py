@@ -116,6 +116,79 @@ def test_specs_that_are_suggested_do_fit():
             assert plan_of(other, data).task == described(data).task
 
 
+def places_of(channels=3):
+    """Images of 24 x 24 with a label for each pixel."""
+    random = np.random.default_rng(0)
+    x = random.integers(0, 255, (60, 24, 24, channels)).astype("uint8")
+    return described_rows(x, (x[..., 0] > 127).astype("int32"))
+
+
+def letters_of(count):
+    """Rows of 32 ids, so many of them different, and the next id of each."""
+    text = np.arange(60 * 33).reshape(60, 33) % (count - 1)
+    text[7, 32] = count - 1  # the last one follows, and is followed by none
+    return described_rows(text[:, :-1], text[:, 1:])
+
+
+@pytest.mark.parametrize(("rows", "only"), [(places_of, "unet"), (lambda: letters_of(86), "charlm")])
+def test_a_label_at_each_place_is_for_networks_that_answer_there(rows, only):
+    """Those that fit, those that are suggested, and those whose cards say so are the same."""
+    found, met = rows(), []
+    for card in selection.cards():
+        try:
+            meet(selection.load(card.name), found)
+            met += [] if card.coded else [card.name]
+        except ZooError as error:
+            said = str(error)
+            assert card.coded or re.search(f"; try `{only}`(;|$)", said), said
+    assert met == [only]
+    assert [card.name for card in selection.cards() if meeting.suits(card, found)] == [only]
+    says = (
+        r"mlp.yaml:\d+:1: head.\w+: the network answers once a row; expected an answer at each (pixel|step), .* asks "
+    )
+    with pytest.raises(ZooError, match=says):
+        meet(selection.load("mlp"), found)
+
+
+def test_a_network_of_maps_is_for_no_label_a_row_and_for_one_a_pixel_whatever_it_states():
+    maps = {
+        "spec": 1,
+        "name": "maps",
+        "family": "cnn",
+        "input": {"shape": [8, 8, 1]},
+    }
+    maps["layers"] = [{"Conv2D": {"filters": 4, "kernel_size": 1}}]
+    rows = described_rows(np.random.default_rng(0).random((60, 8, 8, 1)), np.arange(60) % 3)
+
+    with pytest.raises(ZooError, match=r"answers at each pixel; expected an answer once a row, .*; pool or flatten"):
+        meet(selection.load({**maps, "classes": 3}), rows)
+    assert meet(selection.load({**maps, "classes": 3}), places_of()).task == "segmentation"
+
+
+def test_two_labels_are_for_specs_of_yes_or_no_as_well():
+    ids = described_rows(np.random.default_rng(0).integers(0, 50, (60, 30)), np.arange(60) % 2)
+    fits = [card.name for card in selection.cards() if meeting.suits(card, ids)]
+
+    assert {"imdb_fasttext", "textcnn", "mlp"} <= set(fits)
+    for name in fits:
+        meet(selection.load(name), ids)
+
+
+def test_the_data_say_how_many_ids_there_are_unless_the_spec_has_room_or_weights():
+    def vocabulary(rows, changes=None):
+        return meet(selection.load("charlm", changes), rows).spec.inputs["tokens"]["vocabulary"]
+
+    assert (vocabulary(letters_of(86)), vocabulary(letters_of(20))) == (86, 76)
+    plan = meet(selection.load("charlm"), letters_of(86))
+    assert plan.works.shape() == (32, 86)
+    assert not {"parameters", "flops"} & {*plan.spec.data}  # those of 76 ids
+    with pytest.raises(ZooError, match="int64 from 0 to 84; expected whole numbers from 0 to 75, as its weights have"):
+        vocabulary(letters_of(86), {"weights": "run:before"})
+    words = np.random.default_rng(0).integers(0, 1_000_000_000, (60, 30))
+    with pytest.raises(ZooError, match="expected whole numbers from 0 to 19999, or room for more: --set input"):
+        meet(selection.load("textcnn"), described_rows(words, np.arange(60) % 3))  # numbers, and no words
+
+
 def test_one_label_alone_is_for_autoencoders():
     with pytest.raises(ZooError, match=r"data has no targets or one label alone, .*; try `ae_"):
         meet(selection.load("mlp"), described_rows(np.random.random((60, 4))))

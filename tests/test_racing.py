@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -59,7 +60,9 @@ def table(path: Path) -> list[dict[str, str]]:
         (4, 27, [(4, 9), (2, 27)]),
         (20, 27, [(20, 3), (7, 9), (3, 27)]),
         (60, 27, [(60, 1), (20, 3), (7, 9), (3, 27)]),
-        (60, 2, [(60, 1), (20, 1), (7, 1), (3, 2)]),
+        (60, 2, [(60, 1), (3, 2)]),
+        (60, 1, [(60, 1)]),
+        (60, 9, [(60, 1), (7, 3), (3, 9)]),
     ],
 )
 def test_rounds_go_from_all_specs_and_few_epochs_to_a_few_specs_and_all_epochs(specs, epochs, expected):
@@ -187,6 +190,80 @@ def test_a_spec_that_grows_with_the_data_beyond_the_limit_takes_no_part(folder, 
     assert [one.spec for one in found] == ["narrow"]
     with pytest.raises(ZooError, match="no spec fits breast_cancer with 200 parameters at most; expected a larger"):
         zoo.race("breast_cancer", pattern="gr*", **race, run=tmp_path / "other")
+
+
+@pytest.fixture
+def masks(tmp_path):
+    """Images of 24 x 24 with a label for each pixel."""
+    x = np.random.default_rng(0).integers(0, 255, (60, 24, 24, 1)).astype("uint8")
+    np.savez(tmp_path / "masks.npz", x_train=x, y_train=(x[..., 0] > 127).astype("int32"))
+    return tmp_path / "masks.npz"
+
+
+def test_who_cannot_be_built_is_left_out_with_the_reason_and_the_others_race(masks, tmp_path, listing):
+    """One that goes down further than the size of the images allows, one whose map is another, one that does it."""
+    made = tmp_path / "specs"
+    made.mkdir()
+    conv = {"Conv2D": {"name": "a", "filters": 2, "kernel_size": 3, "padding": "same"}}
+    down = [conv, {"MaxPooling2D": {"pool_size": 16}}, {"UpSampling2D": {"size": 16}}]
+    down.append({"Concatenate": {"from": ["a", "previous"]}})
+    shrinks = {"Conv2D": {"filters": 2, "kernel_size": 3}}
+    for name, layers in {"fine": [conv], "down": down, "shrinks": [shrinks]}.items():
+        spec = {"spec": 1, "name": name, "family": "cnn", "task": "segmentation", "classes": 2, "layers": layers}
+        (made / f"{name}.yaml").write_text(json.dumps({**spec, "input": {"shape": [32, 32, 1]}}))
+    listing(made)
+    out = {}
+
+    class Seen(racing.Watch):
+        def left_out(self, specs, reason):
+            out[reason] = specs
+
+        def round(self, number, specs, epochs):
+            rounds.append((specs, epochs))
+
+    rounds = []
+    found, study = zoo.race(masks, epochs=1, run=tmp_path / "race", workers=1, watch=Seen())
+
+    assert rounds == [(["fine", "shrinks"], 1)]
+    assert [(one.spec, one.score is None) for one in found] == [("fine", False), ("shrinks", True)]
+    assert "the network answers (22, 22, 2) a row; expected (24, 24, 2) for segmentation" in found[1].reason
+    assert study.run.plan.spec.name == "fine"
+    assert out["more than 1,000,000 parameters"] == ["unet"]
+    assert {"mlp", "lenet5", "gru"} <= {*out["not for masks"]}
+    [down] = (reason for reason, names in out.items() if names == ["down"])
+    says = r"input: images of 24 x 24 do not fit this network; expected 16 x 16 or 32 x 32, multiples of 16: resize"
+    assert re.search(says, down) and "\n" not in down
+    with pytest.raises(ZooError, match=r"no spec that fits masks can be built; the first because .* of 24 x 24 do not"):
+        zoo.race(masks, pattern="down", run=tmp_path / "other")
+
+
+def test_a_limit_that_nobody_typed_is_named(masks, tmp_path):
+    says = "no spec that fits masks is small enough: `unet` has 31,030,658 parameters, and --max-params is "
+    for pattern in ("", "unet", "*net*"):
+        with pytest.raises(ZooError, match=f"{says}1,000,000 unless said otherwise; expected a larger limit"):
+            zoo.race(masks, pattern=pattern, run=tmp_path / "race")
+    with pytest.raises(ZooError, match=f"{says}500; expected a larger limit"):
+        zoo.race(masks, max_parameters=500, run=tmp_path / "race")
+    with pytest.raises(ZooError, match=r"no spec fits masks; the first because `lenet5` is for class.*; try `unet`$"):
+        zoo.race(masks, pattern="lenet5", run=tmp_path / "race")
+    with pytest.raises(ZooError, match="no spec fits masks: `ae_deep` is an autoencoder; expected --family ae or vae"):
+        zoo.race(masks, pattern="ae_deep", run=tmp_path / "race")
+
+
+def test_a_race_of_letters_takes_their_number_from_the_data(tmp_path, listing):
+    text = np.arange(60 * 13).reshape(60, 13) % 86
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "letters.yaml").write_text(
+        "spec: 1\nname: letters\nfamily: rnn\ntask: language\ninput: {shape: [8], dtype: int32, vocabulary: 76}\n"
+        "l2: 0\nlayers: [Embedding: {input_dim: $input.vocabulary, output_dim: 4}, GRU: {units: 4, "
+        "return_sequences: true}]"
+    )
+    listing(tmp_path / "specs")
+    rows = {"x_train": text[:, :-1], "y_train": text[:, 1:]}
+    found, study = zoo.race(rows, pattern="letters", epochs=1, workers=1, run=tmp_path / "race")
+
+    assert found[0].score is not None
+    assert study.run.plan.spec.inputs["tokens"]["vocabulary"] == 86
 
 
 def test_what_cannot_be_raced_is_refused_in_a_sentence(folder, tmp_path):

@@ -116,6 +116,21 @@ def test_a_spec_of_unknown_size_is_under_no_limit(folder):
     assert "unsized" in {card.name for card in selection.cards()}
 
 
+def test_a_limit_below_all_says_who_is_the_smallest():
+    says = "no spec like that has 1,000,000 parameters at most: `unet` has 31,030,658; expected a larger limit"
+    with pytest.raises(ZooError, match=says):
+        selection.cards("unet", parameters=1_000_000)
+    with pytest.raises(ZooError, match="no spec like that has 9 parameters at most: `mnist_convnet` has 34,826; "):
+        selection.cards("*", "cnn", "", 9)
+
+
+def test_a_spec_without_a_task_is_for_all_that_come_once_a_row():
+    for task in ("classification", "multilabel", "regression", "forecasting"):
+        assert "mlp" in {card.name for card in selection.cards(task=task)}
+    for task, only in (("segmentation", {"unet"}), ("language", {"charlm"})):
+        assert {card.name for card in selection.cards(task=task)} == only
+
+
 def test_the_figures_of_a_spec_below_are_not_those_of_a_card(folder):
     (folder / "over.yaml").write_text("spec: 1\nname: over\nextends: lenet5\nclasses: 7\n")
 

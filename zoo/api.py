@@ -15,7 +15,7 @@ from zoo.errors import ZooError, listed
 from zoo.language import unfolding
 from zoo.language.objects import is_lambda, is_rate
 from zoo.language.spec import Spec
-from zoo.meeting import AHEAD, MOST_TRIALS, Plan, alone, meet
+from zoo.meeting import AHEAD, MOST_TRIALS, alone, meet
 from zoo.runs import Run
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from zoo.tuning import Watch
-
-MOST_PARAMETERS = 1_000_000
-"""Larger specs are not raced unless it is said: a race tries many, and on most data it is the small ones that learn."""
 
 USUAL_TRIALS = 20
 """Trials of a study that names neither their number nor a budget."""
@@ -333,7 +330,7 @@ def race(
     *,
     pattern: str = "",
     family: str = "",
-    max_parameters: int | None = MOST_PARAMETERS,
+    max_parameters: int | None = racing.MOST_PARAMETERS,
     epochs: int = 27,
     objective: str | None = None,
     seed: int = 0,
@@ -359,14 +356,14 @@ def race(
         if count is not None and (type(count) is not int or count < 1):
             raise ZooError(f"{name} is {count!r}; expected a whole number above 0")
     rows = data(on)
-    plans = _fitting(rows, pattern, family, max_parameters, epochs, objective, seed, threads)
+    entries = racing.entered(rows.description, pattern, family, max_parameters, epochs, objective, seed, threads)
     folder = runs.folder_of(None if run is None else str(run), f"race-{rows.description.name.replace(':', '-')}")
     watch = watch or racing.Watch()
     watch.starting()
-    plans = [working.pinned(plan) for plan in plans if _is_within(plan, max_parameters)]
-    if not plans:
-        wrong = f"no spec fits {rows.description.name} with {max_parameters:,} parameters at most"
-        raise ZooError(f"{wrong}; expected a larger limit")
+    racing.built(entries)
+    plans = list(map(working.pinned, entries.plans))
+    for reason, names in entries.out.items():
+        watch.left_out(names, reason)
     folder.mkdir(parents=True, exist_ok=True)
     with runs.held(folder):
         found = racing.opened(folder, plans, fresh)
@@ -383,44 +380,6 @@ def race(
             racing.crowned(found, opened)
             tuning.tune(opened, working.Workshop(plan, rows), tuning.Watch())
             return found.table(), Study(opened)
-
-
-def _is_within(plan: Plan, most: int | None) -> bool:
-    """Whether a spec has no more parameters for its data than that; where these changed nothing, it states them."""
-    from zoo import measuring
-
-    stated = plan.spec.data.get("parameters")
-    return most is None or (stated or measuring.counted(plan.spec.fill())[0]) <= most
-
-
-def _fitting(
-    rows: Dataset,
-    pattern: str,
-    family: str,
-    most: int | None,
-    epochs: int,
-    objective: str | None,
-    seed: int,
-    threads: int,
-) -> list[Plan]:
-    """The plan of each spec that fits the data, all with the same objective."""
-    plans: list[Plan] = []
-    description, reason = rows.description, ""
-    coded = description.task == "reconstruction" or family in ("ae", "vae")
-    for card in selection.cards(pattern, family, "", most):
-        if card.coded != coded:
-            continue
-        try:
-            found = load(card.name, {"train.epochs": epochs})
-            plan = meet(found, description, objective=objective, oracle="random", trials=1, seed=seed, threads=threads)
-        except ZooError as error:
-            reason = reason or str(error)
-            continue
-        if not plans or plan.objective == plans[0].objective:
-            plans.append(plan)
-    if not plans:
-        raise ZooError(f"no spec fits {description.name}" + (f"; the first because {reason}" if reason else ""))
-    return plans
 
 
 def train(

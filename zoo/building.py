@@ -104,7 +104,11 @@ def build(
     flat = unfolded(plan.spec, values)
     beginning = Beginning(lambda other: seeds(flat, other)) if adjustable and seed is not None else None
     with beginning.noted() if beginning else nullcontext():
-        model = lower(flat, how, seed, portable)
+        try:
+            model = lower(flat, how, seed, portable)
+        except ZooError as error:
+            told = resized(plan, values)
+            raise ZooError(*error.problems, *([told] if told else [])) from error
     if beginning and seed is not None:
         beginning.settle(model.variables, seed)
     # Several tensors, or one that the spec names and that met no data: what they are trained on is the caller's.
@@ -134,6 +138,41 @@ def build(
     made = Built(plan, model, flat, getattr(how, "knobs", {}), prepare, beginning=beginning, begin=begin)
     made.start = [variable.numpy() for variable in model.optimizer.variables]
     return made
+
+
+STEPS = (2, 4, 8, 16, 32, 64)
+"""Halved so often, sizes of images come out even: a network that goes down and up again may need that."""
+
+
+def resized(plan: Plan, values: Mapping[str, Any]) -> Problem | None:
+    """Sizes of images that a network would take which Keras refuses for those of the data; None where none are found.
+
+    They are tried, from the nearest on: a size below the data's and one above, both multiples of the same power of two.
+    """
+    import keras
+
+    size, channels = plan.description.x.shape[:2], plan.spec.shape[2:]
+    if plan.spec.kind != "image" or plan.spec.shape[:2] != size:
+        return None
+
+    def builds(other: Sequence[int]) -> bool:
+        try:
+            with keras.StatelessScope():  # no weights are made
+                lower(unfolded(plan.spec.adapted(shape=(*other, *channels)), values), Plain())
+        except ZooError:
+            return False
+        return True
+
+    for step in STEPS:
+        below, above = ([one // step * step for one in size], [-(-one // step) * step for one in size])
+        if below == above:
+            continue
+        if all(below) and builds(below) and builds(above):
+            both = " or ".join(" x ".join(map(str, one)) for one in (below, above))
+            wrong = f"images of {size[0]} x {size[1]} do not fit this network"
+            expected = f"{both}, multiples of {step}: resize or pad the images"
+            return plan.spec.problem(("input",), wrong, expected)
+    return None
 
 
 def _weights(plan: Plan, values: Mapping[str, Any], flat: Network, model: Any) -> Mapping[str, np.ndarray]:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from zoo.errors import listed
 from zoo.files import finite
 
 if TYPE_CHECKING:
@@ -247,6 +248,10 @@ class Rounds:
         self.left = len(specs)
         several, each = "s" * (len(specs) != 1), "s" * (epochs != 1)
         self.lines._line(f"round {number + 1}: {len(specs)} spec{several}, {epochs} epoch{each} each")
+
+    def left_out(self, specs: Sequence[str], reason: str) -> None:
+        """Say who takes no part, and why."""
+        self.lines._line(f"left out: {listed(specs, 4)}: {reason}")
 
     def epoch(self, spec: str, epoch: Epoch, epochs: int) -> None:
         """In a terminal, show where a spec is."""

@@ -17,7 +17,7 @@ from zoo.datasets import description as descriptions
 from zoo.datasets.dataset import views
 from zoo.datasets.description import Description, Field
 from zoo.errors import Problem, ZooError, listed, nearest
-from zoo.language import network, reading, unfolding
+from zoo.language import network, ranks, reading, unfolding
 from zoo.language.families import uneven, unfit_loss
 from zoo.language.ranges import Range
 from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, Spec
@@ -145,7 +145,8 @@ def meet(
     unfolded, problems = unfolding.unfold(fitted.fill())
     if problems or unfolded is None:
         raise ZooError(*problems)
-    steps = _raw(unfolded, found, description, _ids(unfolded, found, description, steps))
+    steps = _raw(unfolded, found, description, _ids(unfolded, fitted, description, steps))
+    _check_answer(fitted, unfolded, TASKS[task](fitted, description, steps), task)
     if search and not fitted.ranges():
         fitted = _with_ranges(fitted, unfolded)
     chosen, direction = _objective(objective, task)
@@ -202,7 +203,7 @@ def _task(found: Spec, description: Description) -> str:
         raise ZooError(
             f"{description.name} has no targets or one label alone, and `{found.name}` learns from targets; try {fits}"
         )
-    if stated == "binary" and description.task == "classification" and len(description.classes) == 2:
+    if _is_yes_or_no(stated, description):
         return "binary"
     if stated not in (None, description.task):
         raise ZooError(
@@ -231,10 +232,39 @@ def _fitting(found: Spec, description: Description) -> str:
     """The zoo's specs that do fit the data, those of the data's own kind first, as the end of a sentence."""
     cards = [one for one in selection.cards() if one.coded == found.coded and one.name != found.name]
     fits = sorted(
-        (one for one in cards if one.kind in views(description.x) and one.stated in ("", description.task)),
+        (one for one in cards if suits(one, description)),
         key=lambda one: (one.kind != description.x.kind, one.parameters or 0),
     )
     return f"; try {listed((f'`{one.name}`' for one in fits), SUGGESTED)}" if fits else ""
+
+
+def suits(card: selection.Card, description: Description) -> bool:
+    """Whether a spec reads rows as the data hold them, and is for what they ask for, as far as its card tells."""
+    fits = selection.is_for(card, description.task) or _is_yes_or_no(card.stated, description)
+    return card.kind in views(description.x) and fits
+
+
+def _is_yes_or_no(stated: str | None, description: Description) -> bool:
+    """Whether a spec is for one label of two, and the data have two."""
+    return stated == "binary" and description.task == "classification" and len(description.classes) == 2
+
+
+_EACH = {1: "once a row", 2: "at each step", 3: "at each pixel", 4: "at each pixel of each frame"}
+"""How often a network answers, by the axes of its answer for a row, the last of which is the answer's own."""
+
+
+def _check_answer(found: Spec, unfolded: network.Network, works: Task, task: str) -> None:
+    """Raise `ZooError` where the head of the task cannot stand on what the layers answer, as far as these tell."""
+    last = next((node for node in unfolded.nodes if node.part == "head"), None)
+    axes, wanted = ranks.axes(unfolded), len(works.shape())
+    has = axes.get(last.inputs[0]) if last and last.inputs else None
+    if last is None or found.coded or has not in _EACH or axes.get(unfolded.output) in (None, wanted):
+        return
+    data = works.description
+    expected = f"an answer {_EACH[wanted]}, which {task} on {data.name} asks for"
+    expected += "; pool or flatten before the last layer" if wanted == 1 else ""
+    wrong, expected = f"the network answers {_EACH[has]}", expected + _fitting(found, data)
+    raise ZooError(Problem(wrong, expected, "", last.path, last.mark))
 
 
 def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, list[Mapping[str, Any]]]:
@@ -265,7 +295,7 @@ def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, lis
         steps.append({"Reshape": {"target_shape": list(shape)}})
     if kind in ("sequence", "tokens") and found.shape[0] is None:
         shape = (None, *shape[1:])
-    facts: dict[str, Any] = {"shape": shape}
+    facts: dict[str, Any] = {"shape": shape, **_vocabulary(found, description, task)}
     if task in ("classification", "multilabel", "segmentation"):
         facts["classes"] = len(description.classes)
     elif task == "regression" and y is not None:
@@ -279,6 +309,20 @@ def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, lis
         data = {key: value for key, value in found.data.items() if key not in stale}
         found = Spec({**data, "task": task}, found.marks, found.source)
     return found.adapted(**facts), steps
+
+
+def _vocabulary(found: Spec, description: Description, task: str) -> dict[str, int]:
+    """The vocabulary of the data's ids where the spec has none for language, or room for fewer and no weights for them.
+
+    Numbers that are larger than the data are long are no ids of a vocabulary.
+    """
+    x, y, stated = description.x, description.y, next(iter(found.inputs.values())).get("vocabulary", 0)
+    highest = [*(x.highest or (x.maximum,)), *(y.highest if y is not None and task == "language" else ())]
+    held = int(max(highest)) + 1
+    if not stated:
+        return {"vocabulary": held} if task == "language" else {}
+    fixed = type(stated) is not int or "weights" in found.data or held > description.rows["train"] * math.prod(x.shape)
+    return {} if fixed or held <= stated else {"vocabulary": held}
 
 
 def _scaling(found: Spec, description: Description) -> list[Mapping[str, Any]]:
@@ -341,7 +385,9 @@ def _ids(
     if np.dtype(x.dtype).kind not in "iu" or least < 0 or most >= size:
         wrong = f"the ids of {description.name} are {x.dtype} from {least:g} to {most:g}"
         expected = f"whole numbers from 0 to {size - 1}"
-        if most >= size:
+        if "weights" in found.data:
+            expected += ", as its weights have them"
+        elif most >= size:
             more = int(most) + 1
             stated = [one.get("vocabulary") for one in found.inputs.values()]
             expected += f", or room for more: {'--set input.vocabulary=' if size in stated else 'input_dim: '}{more}"

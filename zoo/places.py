@@ -316,6 +316,7 @@ class _Other(_Member):
                 break
             self.events.put((what, told if what == "epoch" else (self, told)))
         self.process.join()
+        self.pipe.close()  # here: what another thread closes cannot be sent through or read in this one
         if not self.closed:
             self.events.put(("died", (self, self.process.exitcode)))
 
@@ -323,7 +324,6 @@ class _Other(_Member):
         self.closed = True
         self.process.terminate()
         self.process.join()
-        self.pipe.close()
 
 
 GPUS, GROWTH = "CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH"

@@ -12,19 +12,21 @@ import csv
 import io
 import json
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from zoo import meeting, runs, statistics
+from zoo import building, measuring, meeting, runs, selection, statistics
+from zoo.datasets.description import Description
 from zoo.errors import ZooError
 from zoo.files import append_synced, finite, read_arrays, read_json, whole_lines, write_arrays, write_atomic, write_json
 from zoo.meeting import Plan
 from zoo.oracles import Question
 from zoo.places import Place
 from zoo.runs import JOURNAL, TOLD, Run
+from zoo.selection import Card
 from zoo.training.engine import Epoch
 from zoo.working import Job, Outcome, State, Training, Trial, seed_of
 
@@ -34,7 +36,10 @@ FACTOR = 3
 """A third goes on to the next round, with three times the epochs."""
 
 FINALISTS = 3
-"""So many train for all epochs, at most."""
+"""So many train for all epochs, at most, where there are epochs enough for a round before."""
+
+MOST_PARAMETERS = 1_000_000
+"""Larger specs are not raced unless it is said: a race tries many, and on most data it is the small ones that learn."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +77,125 @@ class Watch:
     def ended(self, raced: Raced) -> None:
         """A spec ended a round."""
 
+    def left_out(self, specs: Sequence[str], reason: str) -> None:
+        """Some specs take no part, for the same reason; said before the first round."""
+
+
+@dataclass
+class Entries:
+    """Who could start: the plans of the specs that take part, and why which others do not."""
+
+    plans: list[Plan]
+    out: dict[str, list[str]]
+    """The names of those that take no part by the reason, which ends a sentence about them."""
+    most: int | None
+    """The parameters that a network may have."""
+
+    def leave(self, name: str, reason: str) -> None:
+        """Note that a spec takes no part."""
+        self.out.setdefault(reason, []).append(name)
+
+    @property
+    def larger(self) -> str:
+        """The reason of those that have more parameters than that."""
+        return f"more than {self.most:,} parameters"
+
+
+def entered(
+    description: Description, pattern: str, family: str, most: int | None, epochs: int, objective: str | None,
+    seed: int, threads: int,
+) -> Entries:  # fmt: skip
+    """The specs that fit the data, chosen as `zoo list` does, all with the same objective. Raises `ZooError` for none.
+
+    Those whose card states more parameters than `most` are not among them.
+    """
+    found, reasons = Entries([], {}, most), dict[str, str]()
+    coded = description.task == "reconstruction" or family in ("ae", "vae")
+    every = selection.cards(pattern, family)
+    cards = [card for card in every if card.coded == coded]
+    if not cards:
+        known = "learns from targets, and the data have none"
+        known = known if coded else "is an autoencoder; expected --family ae or vae, by which these are raced"
+        raise ZooError(f"no spec fits {description.name}: `{every[0].name}` {known}")
+    suiting = [card for card in cards if meeting.suits(card, description)]
+    for card in cards:
+        if most is not None and (card.parameters or 0) > most:
+            if card in suiting:
+                found.leave(card.name, found.larger)
+            continue
+        try:
+            spec = selection.load(card.name, {"train.epochs": epochs})
+            plan = meeting.meet(
+                spec, description, objective=objective, oracle="random", trials=1, seed=seed, threads=threads
+            )
+        except ZooError as error:
+            reasons[card.name] = str(error)
+            found.leave(card.name, f"not for {description.name}")
+            continue
+        if found.plans and plan.objective != found.plans[0].objective:
+            found.leave(card.name, f"judged by {plan.objective}, the others by {found.plans[0].objective}")
+        else:
+            found.plans.append(plan)
+    if not found.plans:
+        raise _nobody(description, found, cards, reasons, [card for card in suiting if card.name not in reasons])
+    return found
+
+
+def _nobody(
+    description: Description,
+    found: Entries,
+    cards: Sequence[Card],
+    reasons: Mapping[str, str],
+    large: Sequence[Card],
+) -> ZooError:
+    """Why nobody can start: all that suit the data are too large, or the reason of the one that is nearest to them."""
+    if large:
+        smallest = min(large, key=lambda card: card.parameters or 0)
+        usual = " unless said otherwise" if found.most == MOST_PARAMETERS else ""
+        return ZooError(
+            f"no spec that fits {description.name} is small enough: `{smallest.name}` has {smallest.parameters:,} "
+            f"parameters, and --max-params is {found.most:,}{usual}; expected a larger limit"
+        )
+    first = next((card.name for card in cards if meeting.suits(card, description)), next(iter(reasons), ""))
+    return ZooError(f"no spec fits {description.name}" + (f"; the first because {reasons[first]}" if reasons else ""))
+
+
+def built(found: Entries) -> None:
+    """Leave out who cannot be built on these data, or has grown with them beyond the limit. Raises `ZooError` for none.
+
+    A network that the data left as it is has as many parameters as its spec states; it is built when it is trained.
+    """
+    kept, reasons = [], list[str]()
+    for plan in found.plans:
+        try:
+            parameters = plan.spec.data.get("parameters") or measuring.counted(plan.spec.fill())[0]
+        except ZooError as error:
+            reasons.append(str(building.resized(plan, {}) or error.problems[0]))
+            found.leave(plan.spec.name, reasons[-1])
+            continue
+        if found.most is not None and parameters > found.most:
+            found.leave(plan.spec.name, found.larger)
+        else:
+            kept.append(plan)
+    if not kept:
+        data = found.plans[0].description.name
+        if reasons:
+            raise ZooError(f"no spec that fits {data} can be built; the first because {reasons[0]}")
+        raise ZooError(f"no spec fits {data} with {found.most:,} parameters at most; expected a larger limit")
+    found.plans = kept
+
 
 def rounds(specs: int, epochs: int) -> list[tuple[int, int]]:
-    """(specs, epochs) of each round: from all specs and few epochs to a few specs and all epochs."""
+    """(specs, epochs) of each round: from all specs and few epochs to a few specs and all epochs.
+
+    Where epochs are too few for so many rounds, those that would train nobody longer are left out.
+    """
     count = max(0, math.ceil(math.log(max(specs, 1) / FINALISTS, FACTOR) - 1e-9))
-    found = []
+    found = dict[int, int]()
     for left in range(count, -1, -1):
-        found.append((specs, max(1, round(epochs / FACTOR**left))))
+        found.setdefault(max(1, round(epochs / FACTOR**left)), specs)
         specs = max(1, math.ceil(specs / FACTOR))
-    return found
+    return [(specs, epochs) for epochs, specs in found.items()]
 
 
 @dataclass

@@ -150,13 +150,18 @@ def cards(pattern: str = "", family: str = "", task: str = "", parameters: int |
         for one in _cards()
         if (not pattern or fnmatch.fnmatch(plainly(one.name), _plain_pattern(pattern)))
         and family in ("", one.family)
-        and (not task or one.stated == task or (not one.stated and task in _tasks(one)))
+        and (not task or is_for(one, task))
     ]
     chosen = [
         one for one in named
         if parameters is None or (one.parameters is not None and one.parameters <= parameters)
     ]  # fmt: skip
     if not chosen:
+        sized = [one for one in named if one.parameters is not None]
+        if sized:
+            least = min(sized, key=lambda one: one.parameters or 0)
+            wrong = f"no spec like that has {parameters:,} parameters at most: `{least.name}` has {least.parameters:,}"
+            raise ZooError(f"{wrong}; expected a larger limit")
         unsaid = [one.name for one in named if one.parameters is None]
         hint = nearest(pattern, names()) if pattern and not named else ""
         also = f"; did you mean `{hint}`?" if hint else ""
@@ -380,9 +385,13 @@ _EXTENDS = re.compile(r"""(?m)^extends:[ \t]+(["']?)([^"'#\n]+?\.ya?ml)(:[^"'#\s
 """The line of a file that says which file beside it is extended."""
 
 
-def _tasks(one: Card) -> tuple[str, ...]:
-    """What a spec can be for that states no task."""
-    return FAMILIES[one.family].tasks[:3] if one.family in FAMILIES else ()
+_ONCE_A_ROW = ("classification", "multilabel", "regression", "forecasting")
+"""What data may ask for whose answer comes once a row, as it does from every spec of the zoo that states no task."""
+
+
+def is_for(one: Card, task: str) -> bool:
+    """Whether a spec is for a task: it states that, or no task and ends in what the task's head can stand on."""
+    return one.stated == task or (not one.stated and one.family in FAMILIES and task in _ONCE_A_ROW)
 
 
 def _variants(content: bytes) -> list[str]:

@@ -272,6 +272,8 @@ def _described(
     kind = KINDS[train.x.ndim - 1]
     x = spanned(field(train.x, kind), [part.x for part in parts.values()])
     y = field(train.y, "target") if train.y is not None else None
+    if y is not None and task == "language":
+        y = spanned(y, [part.y for part in parts.values() if part.y is not None])
     x_change = y_change = None
     if task == "forecasting" and train.y is not None and train.x.shape[-1] == train.y.shape[-1]:
         x_change = field_of((x - x[:, -1:] for x, _ in pieces(train.x, train.y)), kind)

@@ -154,19 +154,18 @@ class Spec:
         return replace(self, data=_replaced(data, (), choose))
 
     def adapted(self, **facts: Any) -> Spec:
-        """The spec with facts that data brought: shape, classes, targets, horizon, features, task, or ranges."""
-        data = dict(self.data)
-        if any(key in data and data[key] != value for key, value in facts.items() if key in STATED) or (
-            "shape" in facts and tuple(facts["shape"]) != self.shape
+        """The spec with what data brought: shape and vocabulary of its first input, classes, ..., task, or ranges."""
+        data, (first, before) = dict(self.data), next(iter(self.inputs.items()))
+        given = {key: facts.pop(key) for key in ("shape", "vocabulary") if key in facts}  # of the first input
+        given |= {"shape": list(given["shape"])} if "shape" in given else {}
+        if any(key in data and data[key] != value for key, value in facts.items() if key in STATED) or any(
+            before.get(key) != value for key, value in given.items()
         ):
             data = {key: value for key, value in data.items() if key not in FIGURES}  # they are of the network before
-        if "shape" in facts:
-            shape = list(facts.pop("shape"))
-            if "inputs" in data:
-                first = next(iter(data["inputs"]))
-                data["inputs"] = {**data["inputs"], first: {**data["inputs"][first], "shape": shape}}
-            else:
-                data["input"] = {**data["input"], "shape": shape}
+        if given and "inputs" in data:
+            data["inputs"] = {**data["inputs"], first: {**before, **given}}
+        elif given:
+            data["input"] = {**before, **given}
         gone = [(1, data[key]) for key in facts if key in data]
         return replace(self, data=without_unread({**data, **facts}, gone, {}))
 

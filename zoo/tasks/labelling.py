@@ -147,7 +147,7 @@ class Segmentation(_Everywhere):
 
     def shape(self) -> tuple[int | None, ...]:
         """The image's map, a probability for each class."""
-        return (*self.spec.shape[:2], len(self.description.classes))
+        return (*self.description.x.shape[:2], len(self.description.classes))
 
     def figures(self, evidence: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Mean intersection over union of the classes that occur, accuracy, macro F1, and cross-entropy [nats]."""
