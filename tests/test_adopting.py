@@ -13,10 +13,11 @@ import warnings
 import keras
 import numpy as np
 import pytest
+import yaml
 from keras import layers as L
 
 import zoo
-from zoo import ZooError, adopting, building, ejecting, meeting
+from zoo import ZooError, adopting, building, ejecting, importing, meeting
 
 R = keras.regularizers
 VALUES = {"l2": 0.03, "dropout": 0.25}
@@ -860,3 +861,38 @@ def test_what_a_function_makes_reads_its_rows_as_the_same_layers_would():
         assert meeting.meet(spec, zoo.data((x, np.arange(90) % 3)).description).steps == ()
     with pytest.warns(UserWarning), pytest.raises(ZooError, match="are int64 from 20 to"):
         meeting.meet(adopting.adopt(ids), zoo.data((dice.integers(20, 50, (90, 6)), np.arange(90) % 3)).description)
+
+
+@pytest.mark.parametrize(
+    ("units", "loss", "says"),
+    [
+        (
+            3,
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            "its loss takes logits: `task: classification`",
+        ),
+        (1, keras.losses.BinaryCrossentropy(from_logits=True), "its loss takes logits: `task: binary`"),
+        (3, None, "if what it answers are logits: `task: classification`"),
+        (3, "mse", ""),
+        (1, None, ""),
+    ],
+    ids=["classes", "one of two", "not compiled", "numbers", "a number"],
+)
+def test_what_an_imported_network_of_logits_lacks_to_be_trained_is_said_and_enough(units, loss, says, tmp_path):
+    model = chain(L.Dense(8, "relu"), L.Dense(units))
+    if loss:
+        model.compile("adam", loss)
+    model.save(tmp_path / "model.keras")
+    spec = importing.spec_of(importing.read(tmp_path / "model.keras"))
+    told = adopting.logits(tmp_path / "model.keras", spec)
+
+    assert told.startswith(says) and bool(told) == bool(says)
+    if told:  # and what it says is enough
+        words = {key: value for one in told.split("`")[1::2] for key, value in yaml.safe_load(one).items()}
+        changed = {key: words.pop(key) for key in ("task", "classes") if key in words}
+        *_, last = spec.pop("head")
+        del spec["targets"]
+        again = zoo.load({**spec, **changed, "head": [{"Dense": {**last["Dense"], **words}}]})
+        rows = np.random.default_rng(0).normal(size=(90, 6)).astype("float32")
+        study = zoo.train(again, (rows, np.arange(90) % max(units, 2)), epochs=1, run=tmp_path / "run")
+        assert len(study.trials) == 1

@@ -80,11 +80,12 @@ def test_a_list_holds_what_was_asked_for(words, inside, outside, say):
         (("list", "--task", "segment"), "did you mean `segmentation`?"),
         (("list", "--max-params", "many"), "--max-params is `many`; expected a number such as 500k or 5M"),
         (("list", "resnet5"), "no spec is like that"),
+        (("list", "resnet"), "did you mean `'*resnet*'`?"),
         (("show", "resnet5", "--layers"), "did you mean `resnet"),
         (("show", "resnet", "--layers"), "`resnet` is a file of 6 specs; expected one of them: resnet50, "),
         (("list", "--specs", "nowhere"), "nowhere is no folder"),
     ],
-    ids=["family", "task", "size", "pattern", "name", "file", "folder"],
+    ids=["family", "task", "size", "pattern", "part", "name", "file", "folder"],
 )
 def test_what_is_not_there_is_said_in_a_sentence(words, says, say):
     code, told, wrong = say(*words)

@@ -163,7 +163,9 @@ def cards(pattern: str = "", family: str = "", task: str = "", parameters: int |
             wrong = f"no spec like that has {parameters:,} parameters at most: `{least.name}` has {least.parameters:,}"
             raise ZooError(f"{wrong}; expected a larger limit")
         unsaid = [one.name for one in named if one.parameters is None]
-        hint = nearest(pattern, names()) if pattern and not named else ""
+        part = pattern if pattern and not named and not re.search(r"[*?\[]", pattern) else ""
+        holding = [one for one in names() if plainly(part) in plainly(one)] if plainly(part) else []
+        hint = f"'*{part}*'" if len(holding) > 1 else nearest(part, names()) if part else ""
         also = f"; did you mean `{hint}`?" if hint else ""
         also = f"; `parameters` are not stated in {listed(unsaid)}" if unsaid else also
         raise ZooError("no spec is like that; expected a pattern or limits that leave some: zoo list" + also)
