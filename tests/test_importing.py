@@ -423,6 +423,14 @@ def of_low_rank():
     return model
 
 
+def in_eight_bits():
+    rows = keras.Input((5,), dtype="int32", name="rows")
+    each = L.TimeDistributed(L.Dense(4))(L.Embedding(7, 4)(rows))
+    model = keras.Model(rows, L.Dense(2, name="last")(L.EinsumDense("abc,cd->abd", output_shape=(None, 3))(each)))
+    model.quantize("int8")
+    return model
+
+
 def along_the_rows():
     """Two views of each row one below the other, as in contrastive learning, which one layer reads at once."""
     rows, other = keras.Input((6,), name="rows"), keras.Input((6,), name="other")
@@ -443,7 +451,7 @@ MODELS = (
     encoder_decoder, both_ways, cells, over_each_other, explicit_mask, attention, scored, siamese, nested_twice,
     at_each_level, frozen, transferred, transferred_twice, by_keys, particular, residual, staged, u_net, letters,
     odd_inputs, looks_at_the_layer_before, in_half_precision, of_other_types, answered_twice, called_as_outputs,
-    models_called_as_words, numbered, along_the_rows, of_low_rank, unread,
+    models_called_as_words, numbered, along_the_rows, of_low_rank, unread, in_eight_bits,
 )  # fmt: skip
 
 
@@ -1461,8 +1469,8 @@ def on(shape, call, **more):
     return keras.Model(rows, call(rows))
 
 
-def quantized(model):
-    model.quantize("int8")
+def quantized(model, mode="int8"):
+    model.quantize(mode)
     return model
 
 
@@ -1602,9 +1610,13 @@ REFUSALS = {
         lambda: steps_of(lambda one, other: passing(one)),
         "the layer `passing` is a StochasticDepth, which drops the mask of what it is called on; expected none",
     ),
-    "weights in eight bits": (
-        lambda: quantized(chain(L.Dense(2, name="small"))),
-        "the layer `small` has the quantization_config Int8QuantizationConfig, which is none of Keras's own",
+    "weights in four bits": (
+        lambda: quantized(chain(L.Dense(2, name="small")), "int4"),
+        "the layer `small` has its weights quantized as int4; expected numbers with a point, int8 or float8",
+    ),
+    "weights in eight bits that Keras does not read back": (
+        lambda: quantized(steps_of(lambda one, other: L.MultiHeadAttention(2, 4, name="asks")(one, other))),
+        "the layer `asks` has the weights of its `query` in eight bits, which Keras does not read back",
     ),
     "a policy of eight bits": (
         lambda: chain(L.Dropout(0.5, name="small", dtype="int8_from_float32")),

@@ -173,6 +173,11 @@ def _foreign(path: Path) -> Iterator[Problem]:
             name = held.get("name") if isinstance(held, dict) else None
             if not name:
                 continue
+            given = held.items() if isinstance(held, dict) else ()
+            for key, function in given:
+                if isinstance(function, dict) and function.get("class_name") == "function":
+                    wrong = f"the layer `{name}` has the {key} {function['config']}, which is none of Keras's own"
+                    yield Foreign(wrong, "one of Keras's by its name")
             if kind == "Lambda":
                 yield Foreign(f"the layer `{name}` is a Lambda: {catalogue.REFUSED['Lambda']}")
             elif one.get("registered_name") and not str(one["module"] or "").startswith(("keras.", "zoo.")):
@@ -813,7 +818,7 @@ def _typed(items: list[Item]) -> dict[str, str]:
 
 def _with_held(target: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The arguments of a layer, and of a layer that it holds as its activation, if no class of ids is among them."""
-    if catalogue.types(target) == catalogue.POLICIES:
+    if not catalogue.of_whole_numbers(target):
         yield body
     for key, value in body.items():
         if key.endswith("activation") and catalogue.holds_layers(key, value):

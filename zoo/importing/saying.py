@@ -11,6 +11,7 @@ from typing import Any
 
 from zoo import layers as ours
 from zoo.errors import first_sentence, listed
+from zoo.importing.freezing import thaws
 from zoo.importing.graphs import (
     Call,
     Foreign,
@@ -119,6 +120,9 @@ def _entry(kind: type, layer: Any) -> Mapping[str, Any]:
     known = getattr(keras.layers, name, None) or (ours.find(name) if name in ours.PUBLIC else None)
     if isinstance(entry, tuple) or kind is not known:
         raise Refused(f"is a {name}, which is no layer of Keras; expected layers that everybody has", Foreign)
+    inside = [one for one in layer._flatten_layers() if one is not layer and getattr(one, "quantization_mode", None)]
+    if inside and not thaws(layer):  # of what Keras makes, no config tells it
+        raise Refused(f"has the weights of its `{inside[0].name}` in eight bits, which Keras does not read back")
     rank, alpha = getattr(layer, "lora_rank", None), getattr(layer, "lora_alpha", None)
     if rank and alpha not in (None, rank):
         raise Refused(f"has lora_alpha={alpha} beside lora_rank={rank}, which Keras forgets; expected equal ones")
@@ -190,6 +194,8 @@ def _config(layer: Any) -> dict[str, Any]:
             own = getattr(function, "__name__", "")
             near = [one for one in words if _near(function, keras.activations.get(one))]
             config[key] = own if own in near else near[0] if near else config[key]
+    if _is_usually_quantized(config.get("quantization_config")):  # which its type says
+        config["quantization_config"] = None
     if isinstance(layer, keras.layers.Discretization) and config["bin_boundaries"] is not None:
         config["num_bins"] = None
     if isinstance(layer, keras.layers.Normalization) and not np.size(config["axis"]):
@@ -202,6 +208,20 @@ def _config(layer: Any) -> dict[str, Any]:
             config["idf_weights"] = lookup.idf_weights.numpy()[lookup._token_start_index() :][: len(known)].tolist()
         del config["vocabulary_size"]
     return config
+
+
+def _is_usually_quantized(config: Any) -> bool:
+    """Whether weights have eight bits as Keras quantizes them if nothing is said."""
+    import keras
+
+    if not isinstance(config, Mapping):
+        return False
+    if config["class_name"] not in ("Int8QuantizationConfig", "Float8QuantizationConfig"):
+        kind = config["class_name"].removesuffix("QuantizationConfig").lower()
+        raise Refused(f"has its weights quantized as {kind}; expected numbers with a point, int8 or float8")
+    of_weights, of_inputs = (config["config"].get(f"{one}_quantizer") for one in ("weight", "activation"))
+    usual = keras.quantizers.AbsMaxQuantizer().get_config()
+    return of_weights is None and (of_inputs is None or _unnamed(of_inputs["config"]) == _unnamed(usual))
 
 
 def _same(function: Any, known: Any) -> bool:

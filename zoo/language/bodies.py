@@ -409,7 +409,7 @@ class Bodies:
             return arguments
 
         def usual(one: str) -> dict[str, str]:
-            return {"dtype": dtype} if catalogue.types(one) == catalogue.POLICIES else {}
+            return {} if catalogue.of_whole_numbers(one) else {"dtype": dtype}
 
         return {**usual(layer), **objects.with_usual(arguments, usual)}
 

@@ -249,9 +249,25 @@ POLICIES = ("float32", "mixed_float16", "mixed_bfloat16", "float16", "bfloat16",
 """What a layer may compute in, and keep its weights in: Keras's policies of dtypes, but for quantized ones."""
 
 
+EIGHT_BITS = tuple(f"{kind}_from_{one}" for kind in ("int8", "float8") for one in POLICIES[:3])
+"""What some layers may also compute in: policies of quantized weights, as `Model.quantize` of Keras leaves them."""
+
+
+def of_whole_numbers(layer: str) -> bool:
+    """Whether a layer may answer whole numbers."""
+    return layer in _OF_WHOLE_NUMBERS
+
+
+def is_quantizable(layer: str) -> bool:
+    """Whether the weights of a layer may have eight bits."""
+    return "quantization_config" in catalogue()["layers"].get(layer, {"arguments": {}})["arguments"]
+
+
 def types(layer: str) -> tuple[str, ...]:
     """The types that a layer may compute in, the usual one first."""
-    return (*POLICIES, "int32", "int64") if layer in _OF_WHOLE_NUMBERS else POLICIES
+    if of_whole_numbers(layer):
+        return (*POLICIES, "int32", "int64")
+    return (*POLICIES, *EIGHT_BITS) if is_quantizable(layer) else POLICIES
 
 
 def rank(layer: str) -> int:

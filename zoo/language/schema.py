@@ -105,6 +105,7 @@ _PLAIN: dict[str, Schema] = {
     "loss": {"enum": sorted(catalogue.catalogue()["losses"])},
     "type": {"enum": [*catalogue.TYPES, None]},
     "type of a layer": {"enum": [*catalogue.POLICIES, None]},
+    "type of eight bits": {"enum": [*catalogue.POLICIES, *catalogue.EIGHT_BITS, None]},
     "type of whole numbers": {"enum": [*catalogue.POLICIES, "int32", "int64", None]},
     **{says: _bounded(given) for some in catalogue.BOUNDS.values() for given, says in some.values()},
 }
@@ -819,7 +820,8 @@ def argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
     if key.startswith(("axis", "axes")):
         return _ref("axis or null" if operation or (name, key) in catalogue.NULL else "axis")
     if of_layer and key == "dtype":
-        return _ref("type of a layer" if catalogue.types(name) == catalogue.POLICIES else "type of whole numbers")
+        kind = "whole numbers" if catalogue.of_whole_numbers(name) else "a layer"
+        return _ref(f"type of {'eight bits' if catalogue.is_quantizable(name) else kind}")
     if catalogue.takes_text(key, default):
         never = key in catalogue.WORDED and default is not None
         return _ref("text" if required else "anything but null" if never else "anything")
