@@ -311,6 +311,45 @@ def test_whole_numbers_beside_tensors_are_never_rounded(dtype):
     )
 
 
+STEPS = np.array([[1, 1, 1, 0, 0]], "bool")
+
+
+@pytest.mark.parametrize("layer", ["LSTM", "GlobalAveragePooling1D", "BatchNormalization"])
+def test_a_mask_of_numbers_has_the_axes_that_its_layer_takes(layer):
+    keras.backend.clear_session()
+    source = keras.Input((5, 5))
+    made = getattr(keras.layers, layer)(**({"units": 3} if layer == "LSTM" else {}))
+    model = keras.Model(source, made(source, mask=STEPS))
+    again = lower(flat(zoo.load(importing.spec_of(model))), Plain())
+    again.set_weights(model.get_weights())
+
+    assert_equal(model, again, rows((5, 5), "float32"))
+
+
+@pytest.mark.parametrize("odd", [{"optional": True}, {"sparse": True}, {}], ids=["optional", "sparse", "unused"])
+def test_a_constant_is_made_for_the_rows_of_a_usual_input_that_is_used(odd):
+    keras.backend.clear_session()
+    first, source = keras.Input((4,), name="first", **odd), keras.Input((4,), name="rows")
+    moved = keras.layers.Add()([source, np.arange(4.0)[None]])
+    model = keras.Model([first, source], keras.layers.Add()([moved, keras.layers.Dense(4)(first)]) if odd else moved)
+    spec = importing.spec_of(model)
+
+    made = next(item["ops.zeros_like"] for item in spec["layers"] if "ops.zeros_like" in item)
+    assert made.get("from") == "rows"
+    assert spec["inputs"]["first"].get("unused", False) == (not odd)
+
+
+def test_a_layer_along_the_rows_whatever_comes_of_it_is_given_as_it_is():
+    keras.backend.clear_session()
+    source = keras.Input((4, 5))
+    turned = keras.layers.Softmax(axis=0)(keras.ops.transpose(source, (1, 0, 2)))
+    model = keras.Model(source, keras.layers.Flatten()(keras.ops.transpose(turned, (1, 0, 2))))
+    spec = importing.spec_of(model)
+
+    assert "outputs" in spec
+    assert_equal(model, zoo.build(spec), rows((4, 5), "float32"))
+
+
 @pytest.mark.parametrize("subscripts", ["...d,de->...e", "...id,de->...ie", "bid,de->bie"])
 def test_an_einsum_with_a_constant_may_leave_letters_unsaid(subscripts):
     keras.backend.clear_session()

@@ -507,3 +507,14 @@ def test_a_spoilt_spec_loads_or_is_refused_in_sentences(name, tmp_path):
             assert selection.load(str(file)).identity() == found.identity()
             assert found.fill().ranges() == {}
     assert refused > 200
+
+
+@pytest.mark.parametrize(
+    "words", ["[walk,\n      -ing, run]", '["a", \u00a0, New York]', "[a - B, * c]".replace("* ", "")]
+)
+def test_words_between_brackets_are_as_they_stand(words):
+    text = f"spec: 1\nlayers:\n  - StringLookup: {{vocabulary: {words}}}\n"
+    value, _, problems = parsing.parse(text.encode(), "a.yaml")
+
+    assert problems == []
+    assert len(value["layers"][0]["StringLookup"]["vocabulary"]) >= 2

@@ -100,9 +100,8 @@ def logits(path: File, spec: Data) -> str:
     An imported network answers what it answered; where `adopt` knows from the loss, it lets an activation stand last.
     """
     compiled, units = _compiled_in(path), spec.get("targets", 0)
-    if spec["task"] != "regression" or not units or (compiled.loss and not compiled.activation):
-        return ""
-    if not compiled.activation and (units == 1 or "outputs" in spec):
+    says = compiled.activation or (not compiled.loss and units > 1)
+    if spec["task"] != "regression" or "head" not in spec or not units or not says:
         return ""
     activation = compiled.activation or "softmax"
     task = "classification" if activation == "softmax" else "binary" if units == 1 else "multilabel"

@@ -41,8 +41,12 @@ def measure(flat: Network) -> list[Row]:
     """A row for every layer of a network, those of the models inside included. Raises `ZooError`."""
     how = Plain()
     model = lower(flat, how)
+    found = list(_rows(flat, model, ""))
+    if not how.together:
+        return found
     # Where operations make more rows of each, and fewer again, only a number of rows tells how many there are.
-    return list(_rows(flat, lower(flat, Plain(), rows=2) if how.together else model, ""))
+    by_two = _rows(flat, lower(flat, Plain(), rows=2), "")
+    return [replace(one, shape=other.shape) for one, other in zip(by_two, found, strict=True)]
 
 
 def total(rows: list[Row]) -> tuple[int, int, int | None]:

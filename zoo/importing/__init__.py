@@ -39,12 +39,13 @@ from zoo.importing.graphs import (
     masked_inside,
     masked_of,
     operation_of,
+    read_first,
     sharing,
     without_graph,
 )  # fmt: skip
 from zoo.importing.saying import PREVIOUS, at_each_step, layers_of, operation_said
 from zoo.importing.saying import constant as written
-from zoo.language import catalogue, folding, network, parsing, reading, unfolding
+from zoo.language import catalogue, folding, network, objects, parsing, reading, unfolding
 from zoo.language.families import DTYPES, KINDS, kinds
 from zoo.language.network import OF_INPUT, free, names_of, snake_case
 from zoo.language.objects import FIRST, GROUP, OURS, WRAPPED, kernels
@@ -214,6 +215,8 @@ class _Import:
     """The models inside whose layers stand among those around them, as they share some."""
     together: bool = False
     """Whether an operation takes rows together, or moves them."""
+    over_rows: bool = False
+    """Whether a layer says that it does, or that it keeps its states."""
     unrolled: dict[str, list[str]] = field(default_factory=dict)
     """The layers that stand for a layer and its activation."""
     renamed: dict[str, str] = field(default_factory=dict)
@@ -231,15 +234,18 @@ class _Import:
         outputs = body.run()
         if self.refused:
             raise ZooError(*self.refused)
+        theirs = [one.name for one in map(operation_of, model.inputs)] if len(names) > 1 else []
+        self.renamed |= {name: made for name, made in zip(theirs, names, strict=False) if made != name}
         if self.renamed:
-            told = listed((f"`{made}` is `{name}`" for name, made in self.renamed.items()), 5)
-            begun["summary"] = f"{begun['summary'].rstrip('.')}, where {told}, which is no name of a spec."
+            told = listed((f"`{made}` for `{name}`" for name, made in self.renamed.items()), 5)
+            begun["summary"] = f"{begun['summary'].rstrip('.')}; names that no spec has: {told}."
         for name, one in begun.get("inputs", {}).items():
             one |= {} if name in body.read or name in outputs else {"unused": True}
         cut = _head(body.items) if begun["task"] and outputs == [body.previous] else 0
         given = [begun["input"]] if "input" in begun else begun["inputs"].values()
         odd = any(({*OF_INPUT} - {"shape", "dtype"}) & {*one} for one in given)
-        cut = 0 if odd or (self.together and mixed(model)) else cut  # no task answers rows that meet
+        meet = odd or self.over_rows or (self.together and mixed(model))
+        cut = 0 if meet else cut  # no task answers rows that meet
         layers, head = body.items[: cut or None], _sized(body.items[cut:], begun) if cut else []
         blocks = self.blocks.values()
         everything = [*layers, *head, *(one for block in blocks for one in block["layers"])]
@@ -396,8 +402,7 @@ class _Body:
         """A tensor that holds the same numbers for each row of a tensor, and its name; equal ones stand once."""
         import numpy as np
 
-        first = self.model.inputs[0]
-        like = like if self.whole.together or first.dtype == "string" else first  # rows that moved may be others
+        like = like if self.whole.together else read_first(like, self.model)  # rows that moved may be others
         known = (self._name_of(like), constant.dtype, constant.row.shape, constant.row.tobytes())
         if known in self.constants:
             return self.constants[known]
@@ -490,6 +495,8 @@ class _Body:
             names: list[str] = []
             for target, arguments, name, first in made:
                 self.classes.append(target)
+                inside = objects.held(target, arguments, 0)
+                self.whole.over_rows |= any(objects.over_rows(one, given) for one, given, _ in inside)
                 try:
                     self.whole.together |= bool(across(target, arguments, keras_tensors(first), call.named))
                 except ValueError as error:
@@ -541,7 +548,7 @@ class _Body:
         self.items.append({"from": begin, "layers": [item]} if begin else item)
         self.used.add(name)
         texts = [name, *(f"{name}.{index}" for index in range(1, len(call.outputs)))]
-        if taken := {*texts[1:]} & (self.used | self.future - self.answered):
+        if taken := {*texts[1:]} & (self.used if name in self.answered else self.used | self.future):
             raise Refused(f"has an output `{taken.pop()}` in a spec, as a layer is called; expected other names")
         self.names |= {key_of(one): text for one, text in zip(call.outputs, texts, strict=True)}
         self.unknown |= {key_of(one): name for one in call.outputs[outputs:]}
@@ -584,7 +591,8 @@ class _Body:
 
     def _spelt(self, name: str, target: str) -> str:
         """The name of a layer, or one like it: no name of TensorFlow's, no word of ours, no other layer's output."""
-        if LAYER.fullmatch(name) and name != "previous" and name not in self.answered:
+        of, dot, number = name.rpartition(".")
+        if LAYER.fullmatch(name) and name != "previous" and not (dot and number.isdigit() and of in self.answered):
             return name
         like = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-") or snake_case(catalogue.bare(target))
         made = self._new_name(like if like != "previous" else "previous_layer")
@@ -682,8 +690,8 @@ def _letters(subscripts: str, ranks: Sequence[int]) -> tuple[list[str], str]:
 
 
 def _answered(calls: Iterable[Call]) -> set[str]:
-    """The texts of the outputs that layers have beside their first."""
-    return {f"{one.operation.name}.{at}" for one in calls for at in range(1, len(one.outputs))}
+    """The names of what answers several tensors."""
+    return {one.operation.name for one in calls if len(one.outputs) > 1}
 
 
 # What stands around the layers
@@ -779,7 +787,8 @@ def _family(classes: Iterable[str]) -> str:
     found = set(classes)
     if found & {*catalogue.STATES, "RNN", "Bidirectional"}:
         return "rnn"
-    return "cnn" if any("Conv" in one or "Pooling" in one for one in found) else "mlp"
+    pooled = ("Pooling2D", "Pooling3D")
+    return "cnn" if any("Conv" in one or one.endswith(pooled) for one in found) else "mlp"
 
 
 def _spec_name(name: str) -> str:

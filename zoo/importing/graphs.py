@@ -108,6 +108,20 @@ def calls_of(model: Any) -> list[Call]:
     return order
 
 
+def read_first(tensor: Any, model: Any) -> Any:
+    """The first input of a model that a tensor is made of; itself if it is made of none, or of one that may be odd."""
+    inputs, seen, waiting = {key_of(one) for one in model.inputs}, dict[Key, Any](), [tensor]
+    while waiting:
+        one = waiting.pop()
+        if key_of(one) not in seen:
+            seen[key_of(one)] = one
+            operation, node, _ = one._keras_history
+            waiting += [] if key_of(one) in inputs else operation._inbound_nodes[node].input_tensors
+    found = next((one for one in model.inputs if key_of(one) in seen), tensor)
+    odd = getattr(found, "sparse", False) or getattr(operation_of(found), "optional", False) or found.dtype == "string"
+    return tensor if odd else found
+
+
 def sharing(model: Any) -> set[int]:
     """The models inside a model that call a layer which another of them calls, or the model itself, and those around.
 
@@ -227,12 +241,13 @@ def _call_of(node: Any) -> Call:
     try:
         bound = signature.bind(*given.args, **given.kwargs).arguments
         (argument, first), *more = bound.items()
+        rank = len(first.shape) if isinstance(operation, keras.layers.Softmax) else 0
         call = Call(operation, outputs, _first(operation, first), argument=argument)
         for key, value in more:
             usual = signature.parameters[key].default
             at_default = value is None or (isinstance(value, bool) and value == usual)
             if not at_default and not _is_handed_on(key, value, bound):
-                call.named[key] = _told(key, value, len(getattr(first, "shape", ())))
+                call.named[key] = _told(key, value, rank)
     except TypeError:
         return Call(operation, outputs, everything, refused=f"is called with {listed(given.kwargs)}, unlike any layer")
     except Refused as refused:
@@ -259,9 +274,9 @@ def _first(operation: Any, value: Any) -> Any:
 
 
 def _told(key: str, value: Any, rank: int) -> Any:
-    """What goes by an argument's name: a boolean, a tensor, or a list of them; `rank` is what the layer is called on.
+    """What goes by an argument's name: a boolean, a tensor, or a list of them.
 
-    Numbers in the place of a mask are a constant.
+    Numbers in the place of a mask are a constant, of as many axes at least as `rank` says.
     """
     import keras
 
@@ -269,10 +284,12 @@ def _told(key: str, value: Any, rank: int) -> Any:
     if isinstance(value, bool):
         return value
     is_array = hasattr(value, "shape") and not isinstance(value, keras.KerasTensor)
-    if key == "mask" and is_array and len(value.shape) < rank:
+    if key == "mask" and is_array and rank:  # that of a softmax is broadcast, others have an axis of the rows
         value = keras.ops.reshape(value, (*[1] * (rank - len(value.shape)), *value.shape))
-    if key in ("attention_mask", "mask") and (made := constant_of(value, rank if key == "mask" else 0)):
-        return made
+    if key == "attention_mask" or (key == "mask" and is_array):
+        made = constant_of(value, len(value.shape) if key == "mask" else 0)
+        if made:
+            return made
     if not several or not all(isinstance(one, keras.KerasTensor) for one in several):
         told = " ".join(str(value).split())[:60]
         raise Refused(f"is called with {key}={told}; expected a tensor, a list of them, true or false")

@@ -189,6 +189,7 @@ class _Reader:
         self.marks: Marks = {}
         self.problems: list[Problem] = []
         self.lines: slips.Lines | None = None
+        self.listed = False
 
     def document(self) -> Any:
         next(self.events)  # the stream begins
@@ -227,10 +228,15 @@ class _Reader:
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(event, path)
         if isinstance(event, yaml.SequenceStartEvent):
-            return self._sequence(path)
+            before, self.listed = self.listed, self.listed or bool(event.flow_style)
+            found = self._sequence(path)
+            self.listed = before
+            return found
         if event.style:  # quoted and block text has a style
             return event.value
-        if len(path) > 1 or (path and event.value[:1] == "-"):  # else it may be prose
+        if self.listed:  # between brackets words are as they stand
+            pass
+        elif len(path) > 1 or (path and event.value[:1] == "-"):  # else it may be prose
             self._check(event, "item" if isinstance(path[-1], int) else "value")
         return self._scalar(event.value, path)
 

@@ -247,7 +247,8 @@ def _named(data: Mapping[str, Any]) -> list[tuple[str, Range, Path]]:
     look(data, (), ())
     trained = [path for _, path, _ in found if path[0] == "train"]
     names: dict[Path, str] = {}
-    for _, path, short in sorted(found, key=lambda one: one[1][0] == "train"):  # the others' names do not depend on it
+    # The names of the others do not depend on those in `train`, and those of the spec's own keys on none.
+    for _, path, short in sorted(found, key=lambda one: (one[1][0] == "train", len(one[1]) > 1)):
         name = _tail(path, trained, names.values()) if path[0] == "train" else written(short)
         names[path] = written(path) if name in names.values() else name
     return [(names[path], one, path) for one, path, _ in found]
