@@ -49,7 +49,7 @@ _OPENED = {
 _COMPUTED = re.compile(r"\$(\{|[A-Za-z_][^,{}\[\]]*\[)(?=$)")
 """An expression up to its bracket, which between brackets is one of YAML's own."""
 
-GLUED = re.compile(r"([A-Za-z_]\w*)(:| *[=;] *| +|(?=\{))([^\s:=;].*)")
+GLUED = re.compile(r"([A-Za-z_]\w*)(:| *[=;] *| +|(?=\{))((?!- |//)[^\s:=;].*)")
 """An entry whose colon has no space behind it, or that has none: `units:4`, `units 4`, `units=4`, `Dense{units: 4}`."""
 
 _BULLETS = "*+\u2022\u2013\u2014"  # what people, and their editors, write for the `-` of an item
