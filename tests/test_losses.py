@@ -152,8 +152,8 @@ def test_a_weight_for_each_class_is_one_for_each():
 @pytest.mark.parametrize(
     ("loss", "names"),
     [
-        ({"Huber": {"delta": {"min_value": 0.1, "max_value": 2.0, "default": 1.0}}}, {"train.loss.Huber.delta"}),
-        ({"values": ["LogCosh", "Huber"], "default": "LogCosh"}, {"train.loss"}),
+        ({"Huber": {"delta": {"min_value": 0.1, "max_value": 2.0, "default": 1.0}}}, {"delta"}),
+        ({"values": ["LogCosh", "Huber"], "default": "LogCosh"}, {"loss"}),
     ],
 )
 def test_a_loss_may_be_searched_and_the_score_is_the_tasks(loss, names, tmp_path):

@@ -119,7 +119,8 @@ def first_sentence(error: Exception) -> str:
     plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras colours its messages, for terminals and files alike
     plain = re.sub(r"\{\{function_node [^}]*\}\}\s*|\s*\[Op:\w+\]( name:[ \t]*)?", "", plain)
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
-    quoted = {at + 1 for at, line in enumerate(lines) if line.startswith("File ")}  # a line of code stands below it
+    traced = plain.lstrip().startswith("in user code")  # then a line of code stands below that of its file
+    quoted = {at + 1 for at, line in enumerate(lines) if traced and line.startswith("File ")}
     called = "Exception encountered when calling"
     lines = [one for at, one in enumerate(lines) if at not in quoted and not (one.startswith(_AROUND) or called in one)]
     lines = lines or [type(error).__name__]

@@ -17,7 +17,7 @@ from zoo.datasets import description as descriptions
 from zoo.datasets.dataset import views
 from zoo.datasets.description import Description, Field
 from zoo.errors import Problem, ZooError, listed, nearest
-from zoo.language import network, ranks, reading, unfolding
+from zoo.language import expressions, network, ranks, reading, unfolding
 from zoo.language.families import uneven, unfit_loss
 from zoo.language.ranges import Range
 from zoo.language.spec import DEFAULT_DROPOUT, DEFAULT_L2, Spec
@@ -322,7 +322,10 @@ def _vocabulary(found: Spec, description: Description, task: str) -> dict[str, i
     if not stated:
         return {"vocabulary": held} if task == "language" else {}
     fixed = type(stated) is not int or "weights" in found.data or held > description.rows["train"] * math.prod(x.shape)
-    return {} if fixed or held <= stated else {"vocabulary": held}
+    reads = any(
+        "vocabulary" in one for one in expressions.words_of(found.data) if "$" in one
+    )  # or else it changes none
+    return {"vocabulary": held} if reads and not fixed and held > stated else {}
 
 
 def _scaling(found: Spec, description: Description) -> list[Mapping[str, Any]]:

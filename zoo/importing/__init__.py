@@ -67,6 +67,8 @@ def spec_of(model: keras.Model, name: str = "", folded: bool = True) -> dict[str
     """
     if name and not NAME.fullmatch(name):
         raise ZooError(f"`{name}` is no name of a spec; expected {NAMES}, which begin with a letter or a digit")
+    if wrong := without_graph(model):
+        raise ZooError(wrong)
     sized = any(one.shape[0] is not None for one in model.inputs)
     try:
         flat = _flat(model, name, sized and any(getattr(one, "stateful", False) for one in model._flatten_layers()))
@@ -224,8 +226,6 @@ class _Import:
 
     def spec(self, model: Any, name: str) -> dict[str, Any]:
         """The whole spec, flat."""
-        if wrong := without_graph(model):
-            raise ZooError(wrong)
         if not calls_of(model):
             raise ZooError(f"`{model.name}` has no layers; expected at least one")
         begun, names = stated(model, name, self.sized)
