@@ -1733,12 +1733,17 @@ def test_all_that_is_refused_is_told_at_once():
 def test_a_file_that_runs_code_or_is_no_model_is_refused(tmp_path):
     inside = chain(L.Dense(2), Twice(name="own"), shape=(4,))
     chain(L.Lambda(lambda x: 2 * x, name="half"), inside, shape=(4,)).save(tmp_path / "code.keras")
+    chain(L.Dense(2, activation=tf.nn.softmax, name="odd")).save(tmp_path / "odd.keras")
     (tmp_path / "text.keras").write_text("no model")
     (tmp_path / "folder.keras").mkdir()
     with zipfile.ZipFile(tmp_path / "empty.keras", "w"):
         pass
     for name, says in (
         ("code.keras", "the layer `half` is a Lambda: it holds Python code, .*\n.*`own` is a Twice"),
+        (
+            "odd.keras",
+            "the layer `odd` has the activation softmax_v2, which is none of Keras's own; expected one of Kera",
+        ),
         ("text.keras", "text.keras holds no model: it is no zip archive; expected a file that Keras saved as .keras"),
         ("empty.keras", "Keras cannot read"),
         ("none.keras", "is no model; expected the path of a file that Keras saved as .keras"),

@@ -559,4 +559,5 @@ def _family(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Pro
         return
     for key in STATED if coded or "task" in data else ():
         if key in data and key not in FACTS[task]:
-            yield problem_at(marks, (key,), f"nothing reads it in {task}", joined(FACTS[task]) or "a spec without it")
+            expected = joined(FACTS[task]) or f"a spec without it, as `--set {key}=null` makes one"
+            yield problem_at(marks, (key,), f"nothing reads it in {task}", expected)
