@@ -525,6 +525,12 @@ def test_ids_behind_rows_that_are_folded_are_read_as_they_are(between):
     assert (node.layer, ids, places) == ("Embedding", 9, [0, 1, 2, 3, 4, 5])
 
 
+def test_what_refuses_the_numbers_of_a_row_moves_none_of_them():
+    body = [{"Reshape": [2, 2]}, "ops.cholesky", "Flatten", {"Embedding": {"input_dim": 9, "output_dim": 2}}, "Flatten"]
+
+    assert [*columns.read_as_ids(flat(spec_of(*body, shape=(4,))), 4)] == []
+
+
 def test_infinite_and_very_large_numbers_beside_tensors_come_back_and_are_ejected(tmp_path):
     keras.backend.clear_session()
     source = keras.Input((4, 4))

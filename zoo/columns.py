@@ -154,7 +154,10 @@ def _tried(node: Node, given: list[np.ndarray]) -> list[np.ndarray]:
     made = list[np.ndarray]()
     for numbers in (np.arange(many), *(np.append(0, 1 + dice.permutation(many - 1)) for _ in range(2))):
         rows = [numbers[row + 1].astype("float32") for row in given]
-        answers = [np.asarray(one) for one in keras.tree.flatten(model(rows if len(rows) > 1 else rows[0]))]
+        try:
+            answers = [np.asarray(one) for one in keras.tree.flatten(model(rows if len(rows) > 1 else rows[0]))]
+        except Exception:  # whatever it raises on numbers that it is not for: one that moves them takes any
+            return []
         if not made:
             made = [one.astype(int) for one in answers]
         if any(one.min(initial=0) < 0 or one.max(initial=0) >= many for one in made):

@@ -20,7 +20,7 @@ from typing import Any
 
 from zoo.errors import ZooError
 from zoo.language import catalogue
-from zoo.language.network import Input, Network, Node, output, snake_case
+from zoo.language.network import ODD, Input, Network, Node, output, snake_case
 from zoo.version import VERSION
 
 WIDTH = 120
@@ -345,7 +345,7 @@ class _File:
         if inside:
             shape, dtype = repr(one.shape) if one.shape else f"{variable}.shape[{inside}:]", f"{variable}.dtype"
         typed: list[_Parts] = [(f"dtype={dtype}",)] if dtype else []
-        typed += [(f"{key}={getattr(one, key)}",) for key in ("batch_size", "sparse", "optional") if getattr(one, key)]
+        typed += [(f"{key}={getattr(one, key)}",) for key in ODD if getattr(one, key)]
         return (f"{variable} = ", *_call("keras.Input", (shape,), *typed, _name(one.name)))
 
     def _laid_out(self, network: Network, names: _Names, lines: list[_Parts]) -> tuple[_Parts, _Parts]:

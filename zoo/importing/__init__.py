@@ -47,7 +47,7 @@ from zoo.importing.saying import PREVIOUS, at_each_step, layers_of, operation_sa
 from zoo.importing.saying import constant as written
 from zoo.language import catalogue, folding, network, objects, parsing, reading, unfolding
 from zoo.language.families import DTYPES, KINDS, kinds
-from zoo.language.network import OF_INPUT, free, names_of, snake_case
+from zoo.language.network import ODD, free, names_of, snake_case
 from zoo.language.objects import FIRST, GROUP, OURS, WRAPPED, kernels
 from zoo.language.parsing import LAYER, NAME, NAMES
 from zoo.lowering import Plain, across, lower, model_in
@@ -243,7 +243,7 @@ class _Import:
             one |= {} if name in body.read or name in outputs else {"unused": True}
         cut = _head(body.items) if begun["task"] and outputs == [body.previous] else 0
         given = [begun["input"]] if "input" in begun else begun["inputs"].values()
-        odd = any(({*OF_INPUT} - {"shape", "dtype"}) & {*one} for one in given)
+        odd = any({*ODD} & {*one} for one in given)
         meet = odd or self.over_rows or (self.together and mixed(model))
         cut = 0 if meet else cut  # no task answers rows that meet
         layers, head = body.items[: cut or None], _sized(body.items[cut:], begun) if cut else []

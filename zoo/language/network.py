@@ -84,7 +84,10 @@ class Node:
                 yield from (value,) if isinstance(value, str) else value
 
 
-OF_INPUT = ("shape", "dtype", "batch_size", "sparse", "optional")
+ODD = ("batch_size", "sparse", "optional")
+"""What a spec says of an input with which no task trains a network."""
+
+OF_INPUT = ("shape", "dtype", *ODD)
 """What a spec says of an input that is Keras's."""
 
 
@@ -106,7 +109,7 @@ class Input:
     @property
     def odd(self) -> str:
         """What keeps rows from being trained on in batches of any size; an empty text for nothing."""
-        return next((key for key in ("batch_size", "sparse", "optional") if getattr(self, key)), "")
+        return next((key for key in ODD if getattr(self, key)), "")
 
 
 @dataclass(frozen=True)
