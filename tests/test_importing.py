@@ -774,7 +774,7 @@ def test_a_model_inside_may_answer_several_tensors(folded):
     assert_same(model, built(model, spec))
 
 
-def test_an_activation_that_is_a_layer_stays_in_its_layer_or_stands_behind():
+def test_an_activation_that_is_a_layer_stays_in_its_layer():
     keras.backend.clear_session()
     parts = [
         L.Conv2D(2, 3, activation=L.LeakyReLU(0.2), activity_regularizer="l2"), L.Flatten(),
@@ -784,10 +784,10 @@ def test_an_activation_that_is_a_layer_stays_in_its_layer_or_stands_behind():
     model = chain(*parts, shape=(6, 6, 1))
     spec = importing.spec_of(model)
 
-    convolution, _, wide, *normal = spec["layers"]
+    convolution, _, wide, normal = spec["layers"]
     assert convolution["Conv2D"]["activation"] == {"LeakyReLU": {"negative_slope": 0.2}}
     assert wide == {"Dense": {"name": "wide", "units": 3, "activation": {"ELU": {"alpha": 0.5}}}}
-    assert normal == [{"Dense": {"units": 4}}, "UnitNormalization"]
+    assert normal == {"Dense": {"units": 4, "activation": {"UnitNormalization": {}}}}
     assert spec["task"] == "classification" and spec["head"] == [
         {"Dense": {"units": "$classes", "activation": {"Softmax": {}}}}
     ]
@@ -892,9 +892,10 @@ def test_an_activation_with_weights_stays_in_its_layer(frozen, reloaded, tmp_pat
     spec = importing.spec_of(model)
 
     bodies = [body for one in spec["layers"] if isinstance(one, dict) for body in one.values()]
+    still = {"trainable": False} if frozen else {}
     assert [body["activation"] for body in bodies if "activation" in body] == [
         {"PReLU": {"shared_axes": [1]}},
-        {"PReLU": {"alpha_initializer": {"Constant": {"value": 0.2}}}},
+        {"PReLU": {"alpha_initializer": {"Constant": {"value": 0.2}}, **still}},
     ]
     assert [body for body in bodies if body.get("frozen")] == [bodies[1]] * frozen
     assert_same(model, built(model, spec), exact=False)
@@ -910,6 +911,11 @@ SLOPED = {
     "wrapper with weights": lambda: L.TimeDistributed(L.Dense(3, activation=L.PReLU(alpha_regularizer="l2"))),
     "both ways with weights": lambda: L.Bidirectional(L.GRU(3, activation=L.PReLU())),
     "cells with weights": lambda: L.RNN([L.SimpleRNNCell(3, activation=L.PReLU()), L.GRUCell(2)]),
+    "normalised with weights": lambda: L.LSTM(3, activation=L.LayerNormalization()),
+    "each normalised, with weights": lambda: L.TimeDistributed(L.Dense(3, activation=L.BatchNormalization())),
+    "before a penalty": lambda: L.Dense(3, activation=L.UnitNormalization(), activity_regularizer="l2"),
+    "one in another, with weights": lambda: L.Dense(3, activation=L.Dense(3, activation=L.ELU(0.5), use_bias=False)),
+    "a word": lambda: L.GRU(3, activation=L.Activation("gelu")),
 }
 
 
@@ -929,15 +935,34 @@ def test_an_activation_with_arguments_stays_in_whatever_holds_it(what, tmp_path)
         assert all(map(np.array_equal, read.get_weights(), model.get_weights()))
 
 
-def test_an_activation_with_weights_is_called_again():
+@pytest.mark.parametrize("active", [lambda: L.PReLU(keras.initializers.Constant(0.3)), L.LayerNormalization])
+def test_an_activation_with_weights_is_called_again(active):
     keras.backend.clear_session()
     rows = keras.Input((4,), name="rows")
-    both = L.Dense(4, activation=L.PReLU(keras.initializers.Constant(0.3)), name="both")
+    both = L.Dense(4, activation=active(), name="both")
     model = keras.Model(rows, L.Dense(2)(L.Add()([both(rows), both(L.Dense(4)(rows))])))
     model(np.zeros((1, 4), "float32"))
 
     assert {"reuse": {"layer": "both"}} in importing.spec_of(model)["layers"]
     assert_same(model, built(model))
+
+
+@pytest.mark.parametrize("reloaded", [False, True])
+def test_an_activation_may_be_frozen_in_a_layer_that_is_trained(reloaded, tmp_path):
+    keras.backend.clear_session()
+    active = L.LayerNormalization()
+    model = on((4,), lambda rows: L.Dense(2)(L.Dense(4, activation=active, name="both")(rows)))
+    model(np.zeros((1, 4), "float32"))
+    active.trainable = False
+    if reloaded:
+        model.save(tmp_path / "model.keras")
+        model = importing.read(tmp_path / "model.keras")
+    spec = importing.spec_of(model)
+    made = built(model, spec)
+
+    assert spec["layers"][0]["Dense"]["activation"] == {"LayerNormalization": {"trainable": False}}
+    assert [one.trainable for one in made.variables] == [one.trainable for one in model.variables]
+    assert [one.trainable for one in made.variables].count(False) == 2
 
 
 def test_a_mask_by_an_operation_is_that_operation():
@@ -1046,7 +1071,7 @@ def test_a_network_that_keras_does_not_build_again_is_refused(monkeypatch):
 
     monkeypatch.setattr(importing, "lower", refuse)
     with pytest.raises(ZooError) as caught:
-        importing.spec_of(on((6, 4), lambda rows: L.Dense(2, activation=L.UnitNormalization())(rows), name="rows"))
+        importing.spec_of(in_batches_of_one_size())
 
     assert str(caught.value).startswith("Keras does not build `functional")
     assert str(caught.value).endswith('again: The name "concatenate" is used 2 times in the model.')
@@ -1483,11 +1508,6 @@ def state_of_a_cell(rows):
     return L.Dense(2)(L.LSTMCell(4, name="step")(rows, states=[rows, rows])[1][1])
 
 
-def active_twice(rows):
-    layer = L.Dense(4, activation=L.UnitNormalization(), name="active")
-    return layer(layer(rows))
-
-
 def scaled_again(rows):
     from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
@@ -1646,27 +1666,6 @@ REFUSALS = {
     "a layer of two, twice": (
         lambda: on((4,), scaled_again),
         "the layer `scale` is called again, and two layers stand for it",
-    ),
-    "an activation, twice": (
-        lambda: on((4,), active_twice),
-        "the layer `active` is called again, and two layers stand for it",
-    ),
-    "an activation with weights in what steps": (
-        lambda: chain(L.LSTM(2, activation=L.LayerNormalization(), name="odd"), shape=(3, 4)),
-        "the layer `odd` has the layer LayerNormalization as its activation, which no layer behind it can be",
-    ),
-    "an activation before a penalty": (
-        lambda: chain(L.Dense(2, activation=L.UnitNormalization(), activity_regularizer="l2", name="odd")),
-        "the layer `odd` has the layer UnitNormalization as its activation, with an activity regularizer before it; "
-        "expected UnitNormalization as a layer behind it",
-    ),
-    "an activation inside": (
-        lambda: chain(L.LSTM(2, activation=L.UnitNormalization(), name="odd"), shape=(3, 4)),
-        "the layer `odd` has the layer UnitNormalization as its activation, which no layer behind it can be",
-    ),
-    "an activation of what is wrapped": (
-        lambda: chain(L.TimeDistributed(L.Dense(2, activation=L.UnitNormalization()), name="each"), shape=(3, 4)),
-        "the layer `each` holds the layer UnitNormalization as its activation, which a spec cannot write",
     ),
     "a model that is told of training, and is not": (
         told_and_not,

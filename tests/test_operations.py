@@ -51,14 +51,39 @@ OTHERS = {
     "image.map_coordinates": {"order": 1, "coordinates": [[0.0, 1.0], [1.0, 1.0], [0.0, 0.0], [0.0, 1.0]]},
     "slice_update": {"start_indices": [0, 1, 1], "updates": [[[9.0]]]},
     "scatter_update": {"indices": [[0, 1]], "updates": [[1.0, 2.0, 3.0, 4.0]]},
+    "broadcast_to": {"shape": [3, 4, 4]}, "vsplit": {"indices_or_sections": [1]}, "vander": {"N": 3},
+    "slice": {"start_indices": [0, 1, 0], "shape": [3, 2, 4]}, "vdot": {"x2": [[[1.0] * 4] * 4] * 3},
+    "correlate": {"x2": [0.0, 1.0, 0.5], "mode": "same"}, "full": {"shape": [2, 3, 4, 4]}, "kron": {"x2": TWO},
+    "image.elastic_transform": {"seed": 3},
+    "image.scale_and_translate": {
+        "output_shape": [3, 5, 5, 3], "scale": [1.0, 1.5], "translation": [0.5, 0.0], "spatial_dims": [1, 2],
+        "method": "cubic",
+    },
+    "in_top_k": {"targets": [0, 1, 3], "k": 2}, "sparse_categorical_crossentropy": {"target": [0, 1, 3]},
+    "scatter": {"indices": [[0], [2], [3]], "shape": [4, 4, 4]}, "lstsq": {"b": TWO[:3]},
+    "ctc_decode": {"sequence_lengths": [4, 2, 3], "strategy": "greedy"},
+    "ctc_loss": {"target": [[1, 2], [3, 1], [2, 2]], "target_length": [2, 2, 1], "output_length": [4, 4, 3]},
+    **{f"segment_{kind}": {"segment_ids": [0, 0, 1], "num_segments": 2} for kind in ("max", "min", "prod", "sum")},
+    **{key: {"stop": 2.0, "num": 3, "axis": -1} for key in ("linspace", "logspace")},
+    "geomspace": {"num": 3, "axis": 0},
+    "select": {"from": {"condlist": ["isfinite", "isnan"], "choicelist": ["input", "input"]}},
+    "view_as_real": {"from": "cast"}, "meshgrid": {"indexing": "ij"}, "unique": {"return_counts": True, "axis": None},
 }  # fmt: skip
 """Arguments of operations that take other values than most."""
 
 SHAPES = {
     "squeeze": (4, 1), "depth_to_space": (2, 2, 4), "space_to_depth": (4, 4, 2), "dot_product_attention": (4, 2, 4),
     "cross": (4, 3), "diag": (4,), "bincount": (), "searchsorted": (), "unfold": (4, 4, 2), "fold": (8, 4),
+    "argpartition": (4,), "corrcoef": (4,), "correlate": (), "in_top_k": (4,), "lstsq": (4,), "lu_factor": (3,),
+    "sparse_categorical_crossentropy": (4,), "kron": (4,), "meshgrid": (), "vander": (),
     **{name: (6, 8, 3) for name in OPERATIONS if name.startswith("image.")},
 }  # fmt: skip
+
+BEFORE = {"select": ("ops.isfinite", {"ops.isnan": {"from": "input"}}), "view_as_real": ({"ops.cast": "complex64"},)}
+"""What stands before operations that take other tensors than the input."""
+
+SIZED = ("correlate", "ctc_loss", "lstsq", "lu_factor", "sparse_categorical_crossentropy")
+"""Operations that want to know how many rows there are."""
 
 WHOLE = (
     "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
@@ -70,11 +95,14 @@ SYMMETRIC = ("cholesky", "cholesky_inverse", "eigh", "inv", "logdet", "slogdet",
 """Operations on matrices that can be inverted."""
 
 
-def spec_of(*items, shape=(4, 4), dtype="float32", **more):
+def spec_of(*items, shape=(4, 4), dtype="float32", batch=None, **more):
     """A spec of these items."""
+    sized = {"batch_size": batch} if batch else {}
     tokens = {"kind": "tokens", "vocabulary": 9} if dtype != "float32" else {}
     usual = {"spec": 1, "name": "one", "family": "mlp", "task": "regression", "targets": 1, "summary": "Operations."}
-    return zoo.load({**usual, "input": {"shape": list(shape), "dtype": dtype, **tokens}, "layers": list(items), **more})
+    return zoo.load(
+        {**usual, "input": {"shape": list(shape), "dtype": dtype, **tokens, **sized}, "layers": list(items), **more}
+    )
 
 
 def flat(spec):
@@ -115,15 +143,17 @@ def test_every_operation_is_built_saved_ejected_and_imported_again(name, tmp_pat
     entry = OPERATIONS[name]
     given = OTHERS.get(name) or {key: VALUES[key] for key in entry["required"]}
     free = [key for key in entry["needed"] if key not in given]
-    many = len(free) if not entry.get("listed") and "*operands" not in entry["tensors"] else 2
+    many = len(free) if not entry.get("listed") and not entry["tensors"][0].startswith("*") else 2
     shape, dtype = SHAPES.get(name, (4, 4)), "int32" if name in WHOLE else "float32"
     item = {f"ops.{name}": {"name": "made", "from": ["input"] * many, **given}}
-    made = flat(spec_of(item, shape=shape, dtype=dtype, outputs=["made"]))
+    before = BEFORE.get(name, ())
+    batch = 3 if name in SIZED else None
+    made = flat(spec_of(*before, item, shape=shape, dtype=dtype, outputs=["made"], batch=batch))
     model, x = lower(made, Plain()), rows(shape, dtype, name in SYMMETRIC)
 
     outputs = keras.tree.flatten(next(one for one in model.operations if one.name == "made").output)
     assert len(outputs) == made.nodes[-1].outputs
-    assert kinds(model)[1:] == [entry["kind"]]
+    assert kinds(model)[1 + len(before) :] == [entry["kind"]]
     model.save(tmp_path / "model.keras")
     assert_equal(model, keras.saving.load_model(tmp_path / "model.keras"), x)
 
@@ -226,7 +256,6 @@ def test_three_channels_and_sizes_that_are_not_known_before_are_no_rows():
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda x: keras.ops.dot(*[keras.ops.cast(x, "int32")] * 2), "cannot be computed: Matrix size-incompatible"),
         (
             lambda x: keras.ops.take(x, [99], axis=1),
             r"the layer `take\w*` cannot be computed: indices\[0\] = 99 is not in \[0, 8\)",
@@ -287,6 +316,45 @@ def test_rows_that_must_come_in_pairs_or_threes_are_imported_as_they_are(many):
     made = zoo.build(spec)
     made.set_weights(model.get_weights())
     np.testing.assert_array_equal(made(rows), model(rows))
+
+
+COUNTED = {
+    "so many rows": lambda x: keras.ops.reshape(x, (4, 2, 4)),
+    "the first rows": lambda x: keras.ops.slice(x, (0, 0), (4, 3)),
+    "constants beside rows": lambda x: keras.ops.concatenate([x, np.arange(12.0).reshape(4, 3).astype("float32")], 1),
+    "groups of rows": lambda x: keras.ops.segment_sum(x, np.array([0, 0, 1, 2]), 3),
+    "how many there are": lambda x: x * keras.ops.cast(keras.ops.size(x), "float32"),
+    "how many there are, counted": lambda x: x * keras.ops.sum(keras.ops.ones_like(x)),
+}
+
+
+@pytest.mark.parametrize("sized", [4, None], ids=["sized", "open"])
+@pytest.mark.parametrize("what", COUNTED)
+def test_a_network_for_so_many_rows_alone_is_given_as_it_is(what, sized):
+    keras.backend.clear_session()
+    source = keras.Input((8,), batch_size=sized)
+    model = keras.Model(source, keras.layers.Dense(2)(COUNTED[what](source)))
+    spec, rows = importing.spec_of(model), np.random.default_rng(0).normal(size=(4, 8)).astype("float32")
+
+    assert "outputs" in spec
+    made = zoo.build(spec)
+    made.set_weights(model.get_weights())
+    assert_equal(model, made, rows)
+
+
+def test_what_is_chosen_among_tensors_and_constants_is_a_function_of_each_row():
+    keras.backend.clear_session()
+    source, ops = keras.Input((8,)), keras.ops
+    chosen = ops.select(
+        [source > 1, source < -1], [source, np.linspace(0, 1, 8, dtype="float32")[None]], ops.abs(source)
+    )
+    model = keras.Model(source, keras.layers.Dense(2)(ops.select([chosen > 0.5], [2.0 * chosen], chosen)))
+    spec = importing.spec_of(model)
+    made = zoo.build(spec)
+    made.set_weights(model.get_weights())
+
+    assert "outputs" not in spec
+    assert_equal(model, made, np.random.default_rng(0).normal(size=(4, 8)).astype("float32") * 2)
 
 
 def test_an_image_of_open_size_that_is_used_up_when_it_is_small_is_apart():

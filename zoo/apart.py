@@ -29,8 +29,8 @@ _TURNED = {"rtol": 1e-3, "atol": 1e-3}
 FEWEST, OPEN, LARGER = 5, (7, 33), 140
 """So many rows are tried at least, and these sizes where one is open; the last if nothing was left of the others."""
 
-MULTIPLES = (12, 16, 60)
-"""Numbers of rows that operations are tried on which want them in pairs or threes."""
+MULTIPLES, MOST = (*range(1, 17), 60), 1000
+"""Numbers of rows that operations are tried on which want them in pairs or threes, or no others; and the most."""
 
 
 def together(made: Any, moved: bool = False) -> str:
@@ -50,7 +50,8 @@ def together(made: Any, moved: bool = False) -> str:
     if kind.__module__.endswith(".linalg") and kind.__name__ != "Norm":  # random matrices are not for all of these
         return "" if all(len(one.shape) > 2 for one in tensors) else "it takes the rows for those of a matrix"
     if not tensors or any(one.shape[:1] != (None,) for one in tensors):
-        return "" if tensors and all(one.shape[:1] != (None,) for one in tensors) else "it answers no rows"
+        counted = tensors and all(one.shape[:1] != (None,) for one in tensors)
+        return "it is computed for so many rows alone" if counted else "it answers no rows"
     is_open = any(None in one.shape[1:] for one in tensors)
     whole = any("float" not in one.dtype for one in tensors)
     # So many rows as nothing else has parts: Keras takes three numbers beside three channels for a bias of these.
@@ -74,7 +75,16 @@ def together(made: Any, moved: bool = False) -> str:
             refused.append(error)
     if len(refused) < len(tried):
         return ""  # whole numbers that mean something
-    if moved or is_open or any(_runs(operation, given, many) for many in MULTIPLES):
+    lengths = [
+        len(one)
+        for one in keras.tree.flatten([list(given.args), given.kwargs])
+        if getattr(one, "shape", ()) and not _is_symbolic(one)
+    ]
+    if (
+        moved
+        or is_open
+        or any(_runs(operation, given, many) for many in {*MULTIPLES, *named, *lengths} if many <= MOST)
+    ):
         return first_sentence(refused[0])  # sizes that only data know, rows that come in pairs
     raise refused[0]
 
@@ -191,9 +201,12 @@ def _at(size: int, model: Any, run: Any, count: int, changes: Any) -> tuple[str,
             if wrong := next((f"{count} rows get an answer of the shape {one.shape}" for one in answers
                               if one.shape[:1] != (count,)), ""):  # fmt: skip
                 return wrong, True
-            if any(one.shape[:1] != (1,) for one in run([one[:1] for one in rows])):
-                return "one row gets no answer of its own", True
             half = bool({*HALF} & {one.compute_dtype for one in model._flatten_layers()})
+            alone = run([one[:1] for one in rows])
+            if any(one.shape[:1] != (1,) for one in alone):
+                return "one row gets no answer of its own", True
+            if not drawn and not all(_alike(one, other[:1], half) for one, other in zip(alone, answers, strict=True)):
+                return "what a row gets depends on how many there are", True
             turned = [] if drawn else run([one[::-1].copy() for one in rows])
             if not all(_alike(one, other[::-1], half) for one, other in zip(answers, turned, strict=False)):
                 return "what a row gets depends on its place among the rows", True

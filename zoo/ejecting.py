@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import functools
+import itertools
 import keyword
 import math
 import re
@@ -405,8 +406,9 @@ class _File:
         assert isinstance(entry, dict), "it was looked up when the spec was read"
         constants = {key: self._operand(node.layer, key, value) for key, value in node.arguments.items()}
         free, given = catalogue.operands(node.layer, {**constants, **node.call})[0], self._given(node, names)
-        if free[:1] and free[0].startswith("*"):  # `einsum`, whose first argument says what is done
-            return _call(f"keras.{node.layer}", *constants.values(), *given)
+        if free[:1] and free[0].startswith("*"):  # as in `einsum`, whose first argument says what is done
+            before = [constants.pop(key) for key in entry["required"]]
+            return _call(f"keras.{node.layer}", *before, *given, *itertools.starmap(_keyword, constants.items()))
         first = 1 if node.many else len(node.inputs)
         if free[:first] == list(entry["arguments"])[:first]:
             before, by_name = given[:first], dict[str, _Parts]()

@@ -312,12 +312,14 @@ def _operation(node: Node) -> Callable[..., Any]:
     function = operator.attrgetter(name)(keras.ops)
     constants = {key: _constant(node.layer, key, value) for key, value in node.arguments.items()}
     free = catalogue.operands(node.layer, {**constants, **node.call})[0]
+    required = catalogue.catalogue()["ops"][name]["required"]
 
     def called(*given: Any, **named: Any) -> Any:
         if node.layer == "ops.get_item":
             _check_index(constants["key"], given[0].shape)
         if free[:1] and free[0].startswith("*"):
-            made = function(*constants.values(), *given)
+            first = [constants[key] for key in required]
+            made = function(*first, *given, **{key: one for key, one in constants.items() if key not in required})
         else:
             made = function(**constants, **dict(zip(free, given, strict=False)), **named)
         keras.tree.flatten(made)[0]._keras_history.operation.name = node.name

@@ -113,7 +113,6 @@ def _another_order(model: Any, made: Any, whole: _Import) -> str:
     or a model inside that is laid out flat.
     """
     names = [_weighty(one) for one in (model, made)]
-    names[0] = [part for name in names[0] for part in whole.unrolled.get(name, [name])]
     both = set(names[0]) & set(names[1])
     for one, other in zip(*([name for name in found if name in both] for found in names), strict=True):
         if one != other:
@@ -219,8 +218,6 @@ class _Import:
     """Whether an operation takes rows together, or moves them."""
     over_rows: bool = False
     """Whether a layer says that it does, or that it keeps its states."""
-    unrolled: dict[str, list[str]] = field(default_factory=dict)
-    """The layers that stand for a layer and its activation."""
     renamed: dict[str, str] = field(default_factory=dict)
     """What layers are called in the spec whose names no spec has."""
 
@@ -245,6 +242,8 @@ class _Import:
         given = [begun["input"]] if "input" in begun else begun["inputs"].values()
         odd = any({*ODD} & {*one} for one in given)
         meet = odd or self.over_rows or (self.together and mixed(model))
+        if meet and not self.sized and any(one.shape[0] is not None for one in model.inputs):
+            raise ZooError(f"`{model.name}` takes the rows of a batch together; expected it with their number")
         cut = 0 if meet else cut  # no task answers rows that meet
         layers, head = body.items[: cut or None], _sized(body.items[cut:], begun) if cut else []
         blocks = self.blocks.values()
@@ -398,12 +397,44 @@ class _Body:
         first = list(map(named, call.first)) if isinstance(call.first, list) else call.first
         return replace(call, first=first, named={key: named(one) for key, one in call.named.items()})
 
-    def _constant(self, constant: Constant, like: Any) -> str:
-        """A tensor that holds the same numbers for each row of a tensor, and its name; equal ones stand once."""
+    def _whole_constants(self, call: Call) -> Call:
+        """An operation with names of tensors in the place of constants in its lists, which are what they are."""
+        import keras
+
+        if isinstance(call.operation, keras.layers.Layer) or type(call.operation).__name__ in ("Einsum", "GetItem"):
+            return call
+        bound = dict(call.bound)
+        for key, value in call.bound.items():
+            several = value if isinstance(value, (list, tuple)) else ()
+            like = next((one for one in several if isinstance(one, keras.KerasTensor)), None)
+            if like is not None:
+                bound[key] = [
+                    one if isinstance(one, keras.KerasTensor) else self._whole_constant(one, like) for one in several
+                ]
+        return replace(call, bound=bound)
+
+    def _whole_constant(self, value: Any, like: Any) -> str:
+        """The name of a tensor that holds these numbers, however many rows there are."""
+        import numpy as np
+
+        if not hasattr(value, "dtype"):
+            value = np.asarray(value)
+            value = value.astype({"f": "float32", "i": "int32"}.get(value.dtype.kind))
+        made = constant_of(value, rows=False)
+        if made is None:
+            raise Refused("has something in a list of tensors that is neither one nor numbers; expected those")
+        self.whole.together = True  # it is made of all rows
+        return self._constant(made, like, rows=False)
+
+    def _constant(self, constant: Constant, like: Any, rows: bool = True) -> str:
+        """The name of a tensor that holds the same numbers for each row of another, or if not `rows` once for all.
+
+        Equal ones stand once.
+        """
         import numpy as np
 
         like = like if self.whole.together else read_first(like, self.model)  # rows that moved may be others
-        known = (self._name_of(like), constant.dtype, constant.row.shape, constant.row.tobytes())
+        known = (self._name_of(like), constant.dtype, constant.row.shape, constant.row.tobytes(), rows)
         if known in self.constants:
             return self.constants[known]
         axes, ones = list(range(1, len(like.shape))), [1] * constant.row.ndim
@@ -413,9 +444,10 @@ class _Body:
         kind = "float32" if not whole else "int64" if constant.dtype in ("int64", "uint64") else "int32"
         row = constant.row.astype("float32" if kind == "float32" else "int32")
         self._operation("zeros_like", {"dtype": kind}, self._name_of(like))
-        if axes:
-            self._operation("sum", {"axis": axes})
-        self._operation("reshape", {"newshape": [-1, *ones]})
+        if axes or not rows:
+            self._operation("sum", {"axis": axes if rows else [0, *axes]})
+        if rows:
+            self._operation("reshape", {"newshape": [-1, *ones]})
         self._operation("add", {"x2": written("x2", row, sized=False, operand=True)})
         if constant.dtype != kind:
             self._operation("cast", {"dtype": constant.dtype})
@@ -504,10 +536,8 @@ class _Body:
                 told = keras.tree.map_structure(lambda one, names=names: names[one] if type(one) is int else one, first)
                 self._item(target, {**arguments, **({"frozen": True} if frozen else {})}, name, call, told)
                 names.append(self.previous)
-            if len(made) == 2 and made[1][3] is PREVIOUS:  # its activation, whose weights come after its own
-                self.whole.unrolled[operation.name] = names
         else:
-            call, subscripts = self._einsum(call)
+            call, subscripts = self._einsum(self._whole_constants(call))
             target, arguments, first, named = operation_said(call)
             arguments |= subscripts
             try:
@@ -541,8 +571,9 @@ class _Body:
         source, begin = self._source(call, first)
         words = {} if self._is_usual(target, name) else {"name": name}
         words |= {} if source is None else {"from": source}
-        known = catalogue.outputs(target, arguments, call.named) if outputs is None else outputs
-        self._write({target: {**words, **arguments}}, begin, name, call, known)
+        if outputs is None:
+            outputs = catalogue.outputs(target, arguments, call.named, len(first) if isinstance(first, list) else 1)
+        self._write({target: {**words, **arguments}}, begin, name, call, outputs)
 
     def _write(self, item: Item, begin: str, name: str, call: Call, outputs: int) -> None:
         self.items.append({"from": begin, "layers": [item]} if begin else item)
@@ -557,6 +588,8 @@ class _Body:
     def _source(self, call: Call, first: Any) -> tuple[Any, str]:
         """What `from` says, None where nothing must be said; and the tensor that a group around the item begins at."""
         tensors = self._tensors(first)
+        if not tensors and call.named:
+            return self._named(call), ""
         if not call.named:
             return (None if tensors == "previous" else tensors), ""
         if isinstance(tensors, list):

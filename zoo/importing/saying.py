@@ -38,8 +38,7 @@ PREVIOUS = object()
 def layers_of(call: Call, masked: bool) -> Iterator[tuple[str, dict[str, Any], str, Any]]:
     """What stands for a layer: its class, its arguments, its name, what it is called on. Mostly one, itself.
 
-    What it is called on may be `masked`. An activation that is a layer stays within where a spec can say so, else it
-    stands behind.
+    What it is called on may be `masked`.
     """
     layer = call.operation
     made = _published(call)
@@ -48,15 +47,10 @@ def layers_of(call: Call, masked: bool) -> Iterator[tuple[str, dict[str, Any], s
             raise Refused(f"is a {type(layer).__name__}, which drops the mask of what it is called on; expected none")
         yield from made
         return
-    behind = _behind(layer)
-    arguments = _arguments(layer, _entry(type(layer), layer), behind=behind is not None)
+    arguments = _arguments(layer, _entry(type(layer), layer))
     if arguments.get("attention_axes") == list(range(1, len(getattr(call.first, "shape", ())) - 1)):
         del arguments["attention_axes"]  # found when it was built, from the query
-    kind = type(behind).__name__
-    held = {} if behind is None else _arguments(behind, _entry(type(behind), behind))
     yield _public(type(layer)), arguments, layer.name, call.first
-    if behind is not None:
-        yield kind, held, "", PREVIOUS
 
 
 def at_each_step(layer: Any) -> dict[str, Any]:
@@ -66,23 +60,6 @@ def at_each_step(layer: Any) -> dict[str, Any]:
     penalty = layer.activity_regularizer
     made = _object("activity_regularizer", keras.saving.serialize_keras_object(penalty), False) if penalty else None
     return {**({"activity_regularizer": made} if made else {}), **_policy(layer)}
-
-
-def _behind(layer: Any) -> Any:
-    """The layer that a layer holds as its activation, and that stands behind it in a spec; None if there is none."""
-    import keras
-
-    held = getattr(layer, "activation", None)
-    name = type(held).__name__
-    if not isinstance(held, keras.layers.Layer) or name in catalogue.SLOPED:
-        return None
-    kind = type(layer).__name__
-    if kind not in ("Activation", "Dense", "EinsumDense") and ("Conv" not in kind or "LSTM" in kind):
-        raise Refused(f"has the layer {name} as its activation, which no layer behind it can be")
-    if layer.activity_regularizer:
-        what = "with an activity regularizer before it"
-        raise Refused(f"has the layer {name} as its activation, {what}; expected {name} as a layer behind it")
-    return held
 
 
 def _published(call: Call) -> list[tuple[str, dict[str, Any], str, Any]] | None:
@@ -137,14 +114,12 @@ def _policy(layer: Any, known: Collection[str] = catalogue.POLICIES, usual: str 
     return {} if policy == usual else {"dtype": policy}
 
 
-def _arguments(layer: Any, entry: Mapping[str, Any], twice: bool = False, behind: bool = False) -> dict[str, Any]:
+def _arguments(layer: Any, entry: Mapping[str, Any], twice: bool = False) -> dict[str, Any]:
     """The arguments of a layer that differ from Keras's defaults, in the order of its signature.
 
-    Its activation is not among them where it stands `behind`.
     One default may follow from another argument (`strides` from `pool_size`), so a layer is made with what was found.
     """
     kind, config, order = type(layer), _config(layer), list(entry["arguments"])
-    config |= {"activation": "linear"} if behind else {}
     found: dict[str, Any] = {}
     given: dict[str, Any] = {"name": layer.name}  # or else Keras would count it, and the user's next layers after it
 
@@ -339,16 +314,12 @@ def _object(key: str, value: Mapping[str, Any], twice: bool) -> Any:
                     f"holds a {kind}, a model, which only a TimeDistributed by itself does in a spec; {expected}"
                 )
             raise Refused(f"holds a {kind}, which no wrapper can hold in a spec")
-        inner = _made_of(value)
-        arguments = _arguments(inner, _entry(type(inner), inner), twice)
-        arguments |= {} if inner.trainable else {"trainable": False}
+        arguments = _held(_made_of(value), twice)
         return {kind: arguments} if arguments else kind
     entry = catalogue.catalogue().get(module, {}).get(kind)
-    if key.endswith("activation") and kind in catalogue.SLOPED:
+    if key.endswith("activation") and str(value.get("module", "")).startswith("keras.layers"):
         inner = _made_of(value)
-        return {kind: _arguments(inner, _entry(type(inner), inner))}
-    if key.endswith("activation") and kind in catalogue.catalogue()["layers"]:
-        raise Refused(f"holds the layer {kind} as its {key}, which a spec cannot write")
+        return {_public(type(inner)): _held(inner)}
     if entry is None or not str(value.get("module", "")).startswith("keras") or not isinstance(config, Mapping):
         what = config if kind == "function" else kind.strip("_")
         raise Refused(f"has the {key} {what}, which is none of Keras's own")
@@ -361,6 +332,11 @@ def _object(key: str, value: Mapping[str, Any], twice: bool) -> Any:
     if module == "regularizers":  # they hold tensors, which make 0.10000000149011612 of 0.1
         given = {one: _shortly(got) if isinstance(got, float) else got for one, got in given.items()}
     return {kind: given} if given else word if word in catalogue.words(key) else kind
+
+
+def _held(layer: Any, twice: bool = False) -> dict[str, Any]:
+    """The arguments of a layer that another holds."""
+    return {**_arguments(layer, _entry(type(layer), layer), twice), **({} if layer.trainable else {"trainable": False})}
 
 
 def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]]:
@@ -381,7 +357,7 @@ def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]
     constants, tensors = dict[str, Any](), dict[str, Any]()
     several = list[Any]()
     for key, value in {**config, **given}.items():
-        if isinstance(value, keras.KerasTensor):
+        if isinstance(value, keras.KerasTensor) or key in catalogue.LISTS:
             tensors[key] = value
         elif f"*{key}" in entry["tensors"] or (key in entry["tensors"] and catalogue.takes_list(target)):
             several = list(value)
@@ -395,7 +371,7 @@ def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]
     if kind == "Unstack":
         constants["num"] = len(call.outputs)
     for key, value in given.items():
-        if key in constants and (odd := _odd_type(value, {"int64"} if key == "indices" else kinds)):
+        if key in constants and (odd := _odd_type(value, {"int64"} if key in catalogue.PLACES else kinds)):
             raise Refused(f"holds {odd} under {key}; expected float32, int32, true and false, or Python's own numbers")
     constants = {key: constants[key] for key in entry["arguments"] if key in constants}
     if several:
@@ -403,6 +379,13 @@ def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]
             raise Refused(f"is the operation {kind} on something else than tensors; expected a list of them")
         return target, constants, several, {}
     free = catalogue.operands(target, constants)[0]
+    if {*catalogue.LISTS} & {*tensors}:
+        return (
+            target,
+            constants,
+            [],
+            {key: list(one) if key in catalogue.LISTS else one for key, one in tensors.items()},
+        )
     row = list(itertools.takewhile(lambda key: key in tensors, free))
     if not row:
         raise Refused(f"is the operation {kind} without a tensor as its first argument")
@@ -419,7 +402,7 @@ def _beside_floats(key: str, value: Any) -> Any:
 
     known = ("int8", "int16", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "bfloat16")
     kind = "" if isinstance(value, keras.KerasTensor) else str(getattr(value, "dtype", ""))
-    if key == "indices" or kind not in known:
+    if key in catalogue.PLACES or kind not in known:
         return value
     return np.asarray(keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else value).astype("float32")
 

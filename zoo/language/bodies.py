@@ -399,7 +399,7 @@ class Bodies:
             arguments = objects.with_usual(arguments, lambda one: rate if one in catalogue.DROPOUTS else {})
         if path[:1] != ("prepare",):  # whose rows are the data's
             arguments = self._typed(layer, arguments)
-        outputs = catalogue.outputs(layer, arguments, call)
+        outputs = catalogue.outputs(layer, arguments, call, len(inputs))
         self._add(frame, layer, arguments, path, name, inputs, many=many, call=call, outputs=outputs)
 
     def _typed(self, layer: str, arguments: dict[str, Any]) -> dict[str, Any]:

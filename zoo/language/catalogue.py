@@ -240,7 +240,7 @@ def index(text: str) -> tuple[Any, ...]:
 
 TYPES = (
     "bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float16", "bfloat16", "float32",
-    "float64",
+    "float64", "complex64", "complex128",
 )  # fmt: skip
 """The types that an operation may answer."""
 
@@ -368,7 +368,8 @@ def choices(layer: str, argument: str) -> tuple[str, ...]:
 
 TEXTS = (
     "bias_axes", "code", "data_format", "dtype", "equation", "exclude_layers", "flash_attention", "function", "key",
-    "mask_token", "mask_value", "ord", "quantization_config", "reverse_dtype", "subscripts", "takes", "vocabulary",
+    "mask_token", "mask_value", "method", "ord", "quantization_config", "reverse_dtype", "subscripts", "takes",
+    "vocabulary",
 )  # fmt: skip
 """Arguments without a default that may be texts, or are neither a number nor a list of numbers."""
 
@@ -476,6 +477,12 @@ def takes_list(target: str) -> bool:
     return bool(catalogue()["ops"][target.removeprefix(OPERATIONS)].get("listed"))
 
 
+PLACES = ("indices", "segment_ids", "start_indices", "sequence_lengths", "target_length", "output_length", "targets")
+"""Arguments of operations that are whole numbers whatever stands beside them."""
+
+LISTS = ("condlist", "choicelist")
+"""Arguments of operations that are lists of tensors beside another such list."""
+
 INFINITE = ("inf", "-inf")
 """Texts that stand for numbers of operations, as NumPy and Python read them; elsewhere all numbers are finite."""
 
@@ -497,15 +504,22 @@ def type_of(values: list[Any]) -> str:
     return "bool" if found and {"bool"} == set(found) else "int32"
 
 
-_PAIRS = ("eig", "eigh", "fft", "fft2", "ifft2", "moments", "qr", "rfft", "slogdet", "stft", "top_k")
+_PAIRS = (
+    "ctc_decode", "eig", "eigh", "fft", "fft2", "ifft2", "lu_factor", "moments", "qr", "rfft", "slogdet", "stft",
+    "top_k",
+)  # fmt: skip
 """Operations that answer two tensors."""
 
 
-def _parts(name: str, arguments: Mapping[str, Any]) -> int:
-    """How many tensors an operation answers."""
+def _parts(name: str, arguments: Mapping[str, Any], read: int) -> int:
+    """How many tensors an operation answers that reads so many."""
+    if name == "meshgrid":
+        return read
+    if name == "unique":
+        return 1 + sum(arguments.get(f"return_{one}") is True for one in ("index", "inverse", "counts"))
     if name == "unstack":
         return num if type(num := arguments.get("num")) is int and num > 0 else 1
-    if name in ("split", "array_split", "dsplit", "hsplit"):
+    if name in ("split", "array_split", "dsplit", "hsplit", "vsplit"):
         cut = arguments.get("indices_or_sections")
         return len(cut) + 1 if isinstance(cut, list) else cut if type(cut) is int and cut > 0 else 1
     if name == "unravel_index":
@@ -534,10 +548,13 @@ ASKING = ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAtt
 """The layers that ask one tensor about another; called with `return_attention_scores` they answer a second one."""
 
 
-def outputs(layer: str, arguments: Mapping[str, Any], call: Mapping[str, Any] | None = None) -> int:
-    """How many tensors a layer answers: one, or with `return_state` its states as well, or the scores of a call."""
+def outputs(layer: str, arguments: Mapping[str, Any], call: Mapping[str, Any] | None = None, read: int = 1) -> int:
+    """How many tensors a layer answers: one, or with `return_state` its states as well, or the scores of a call.
+
+    `read` is how many it is called on.
+    """
     if is_operation(layer):
-        return _parts(layer.removeprefix(OPERATIONS), arguments)
+        return _parts(layer.removeprefix(OPERATIONS), arguments, read)
     if layer == "Bidirectional":
         name, body = _named(arguments.get("layer"))
         apart = "merge_mode" in arguments and arguments["merge_mode"] is None

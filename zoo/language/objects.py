@@ -277,7 +277,7 @@ def _value(
         yield from _wrapped(name, key, value, path)
     elif key.endswith("activation") and isinstance(value, Mapping) and len(value) == 1:
         chosen, given = next(iter(value.items()))
-        if chosen in catalogue.SLOPED:
+        if chosen in catalogue.catalogue()["layers"]:
             yield from named({chosen: given or {}}, "layers", path, defaults)
         else:
             expected = f"one of {listed(catalogue.SLOPED)}, the activations with arguments, or a name alone"
@@ -401,7 +401,8 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
         return None if value in known else (wrong, f"one of {listed(known)}", nearest(value, known))
     if not isinstance(value, str) and key not in catalogue.WHOLE and (known := catalogue.choices(name, key)):
         return wrong, f"one of {listed(known)}", ""
-    if isinstance(value, bool) and (is_number(default) or isinstance(default, list) or required):
+    measured = key not in entry.get("tensors", ())  # beside which true and false may stand
+    if isinstance(value, bool) and measured and (is_number(default) or isinstance(default, list) or required):
         return wrong, "a number", ""
     if catalogue.module_of(key) == "layers":
         several = ", or a nested block of several" if name == "TimeDistributed" else ""

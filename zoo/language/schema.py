@@ -614,7 +614,8 @@ def _definitions() -> dict[str, Schema]:
             "dependentRequired": {"else": ["if"]},
             "not": {"type": "object", "required": ["else", "repeat"]},
         },
-        "wrapped": _held(known["layers"]),
+        "layer": _with_arguments(known["layers"]),
+        "wrapped": _either({"enum": sorted(known["layers"])}, _ref("layer"), _ref("computed")),
         "wrapped or a block": _either(_ref("wrapped"), _held_block()),
         **{f"{key} of {name}": _held(fits, key == "cell") for (name, key), fits in objects.HELD.items()},
         **objects_of,
@@ -685,10 +686,15 @@ def _sizes(rank: int) -> Schema:
 
 def _held(names: Collection[str], several: bool = False) -> Schema:
     """A layer that stands in another, one of these, or several of them over each other."""
-    properties = {name: _ref(f"{name} in a wrapper") for name in names}
-    named = {"type": "object", "minProperties": 1, "maxProperties": 1, "properties": properties}
-    one = _either({"enum": sorted(names)}, {**named, "additionalProperties": False})
+    one = _either({"enum": sorted(names)}, _with_arguments(names))
     return _either(one, *([{"type": "array", "items": one, "minItems": 1}] if several else []), _ref("computed"))
+
+
+def _with_arguments(names: Iterable[str]) -> Schema:
+    """A layer that stands in another by its name with its arguments."""
+    properties = {name: _ref(f"{name} in a wrapper") for name in names}
+    one = {"type": "object", "minProperties": 1, "maxProperties": 1}
+    return {**one, "properties": properties, "additionalProperties": False}
 
 
 def _held_block() -> Schema:
@@ -871,7 +877,5 @@ def _word(argument: str) -> Schema:
     module = catalogue.module_of(argument)
     objects_of = [_ref(module)] if module else []
     if argument == "activation":
-        sloped = {name: _ref(f"{name} in a wrapper") for name in catalogue.SLOPED}
-        one = {"type": "object", "minProperties": 1, "maxProperties": 1}
-        objects_of = [{**one, "properties": sloped, "additionalProperties": False}]
+        objects_of = [_ref("layer")]
     return _either(_typed({"enum": [*catalogue.words(argument), None]}), *objects_of)
