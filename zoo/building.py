@@ -118,6 +118,8 @@ def build(
             wrong = f"`{odd.name}` has {odd.odd}, and no task trains a network with such an input"
             path = ("inputs", odd.name) if "inputs" in plan.spec.data else ("input",)
             raise ZooError(plan.spec.problem((*path, odd.odd), wrong, "an input without it"))
+        if how.certain:
+            raise ZooError(*how.together)
         if how.together and (wrong := mixed(model)):
             raise ZooError(*(replace(one, wrong=f"{one.wrong}; and in the whole, {wrong}") for one in how.together))
         _answers(plan, flat, tuple(model.output_shape[1:]))

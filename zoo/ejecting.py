@@ -366,7 +366,8 @@ class _File:
             layer = (layers[node.name],) if node.name in layers else self._layer(node, names)
             given = _bracket("(", self._given(node, names))
             called: _Parts = (*layer, given)
-            if node.layer == "RNN" and node.outputs > 1 and isinstance(node.arguments.get("cell"), list):
+            nested = node.layer == "RNN" and isinstance(node.arguments.get("cell"), list)
+            if node.outputs > 1 and (nested or node.layer.endswith("Cell")):
                 called = _call("keras.tree.flatten", called)  # each cell's states come in a list of their own
             lines.append((f"{self._answers(node, names, read)} = ", *called))
             if _is_stilled_late(node) and not node.reuses:

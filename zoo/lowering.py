@@ -27,6 +27,8 @@ class Plain:
     def __init__(self) -> None:
         self.together: list[Problem] = []
         """What was found to take rows together, or to move them: a network in which rows meet cannot be trained."""
+        self.certain = False
+        """Whether they meet whatever else the network does."""
 
     def l2(self, value: float) -> Any:
         """The regulariser of a kernel; none where lambda is 0."""
@@ -200,7 +202,6 @@ def _laid_out(
             on = " and ".join(str(tuple(tensors[one].shape)) for one in node.read())
             said = f"{node.layer} `{name}`" if node.path.startswith("blocks.") else node.layer  # which of its calls
             wrong = f"Keras refuses {said} on {on}: {first_sentence(error)}"
-            across = str(error) if isinstance(error, _Together) else across
             keeps = across == objects.KEEPS
             wrong = _rows_meet(node, said, tensors, across) if across and not keeps else wrong
             added = re.fullmatch(r"(head|decoder)\.\w+", node.path)  # what a spec holds has a number there
@@ -213,6 +214,7 @@ def _laid_out(
         if across:
             wrong = _rows_meet(node, node.layer, tensors, across)
             how.together.append(Problem(wrong, "", "", node.path, node.mark))
+            how.certain = how.certain or across == AS_IMAGE
         layers[node.name] = made
         results = keras.tree.flatten(results)  # the states of several cells come in lists of their own
         tensors.update({output(node.name, index): one for index, one in enumerate(results)})
@@ -328,8 +330,8 @@ def _operation(node: Node) -> Callable[..., Any]:
     return called
 
 
-class _Together(ValueError):
-    """A layer that takes the rows of a batch for something else."""
+AS_IMAGE = "it takes them for the height of one image; expected images, [height, width, channels]"
+"""Why a layer of images goes over the rows of sequences, if only in training."""
 
 
 def _across(node: Node, tensors: Mapping[str, Any]) -> str:
@@ -349,7 +351,7 @@ def across(layer: str, arguments: Mapping[str, Any], first: Sequence[Any], named
         return ""
     for one, given, rank in objects.held(layer, arguments, len(first[0].shape)):
         if one in catalogue.IMAGES and rank < 4:
-            raise _Together("it takes them for the height of one image; expected images, [height, width, channels]")
+            return AS_IMAGE
         if wrong := objects.over_rows(one, given, rank):
             return wrong
     return ""

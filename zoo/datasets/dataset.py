@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -164,7 +165,7 @@ def _checked(rows: Rows, name: str) -> Rows:
             continue
         if array.dtype.kind not in "biuf":
             raise ZooError(f"{name}: x_{part} holds {array.dtype}; expected numbers{_instead_of(array)}")
-        if array.ndim not in (2, 3, 4, 5) or 0 in array.shape:
+        if not 2 <= array.ndim <= 8 or 0 in array.shape:
             raise ZooError(
                 f"{name}: x_{part} has the shape {array.shape}; expected rows of a table, sequences, images or videos"
             )
@@ -442,6 +443,8 @@ def _series(rows: Rows, name: str) -> Dataset:
 def views(x: Field) -> dict[str, tuple[int, ...]]:
     """The shapes as which rows of a kind can be read, by kind: an image is also rows of pixels, and all lie flat."""
     shape = x.shape
+    if x.kind == "array":
+        return {"array": shape, "table": (math.prod(shape),)}
     if x.kind == "video":
         frames, flat = shape[0], shape[1] * shape[2] * shape[3]
         return {"video": shape, "sequence": (frames, flat), "table": (frames * flat,)}

@@ -12,7 +12,7 @@ import numpy as np
 from zoo.datasets.mapped import Array, pieces
 from zoo.errors import ZooError
 
-KINDS = {4: "video", 3: "image", 2: "sequence", 1: "table"}
+KINDS = {7: "array", 6: "array", 5: "array", 4: "video", 3: "image", 2: "sequence", 1: "table"}
 """What rows are, by their rank."""
 
 

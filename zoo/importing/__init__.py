@@ -50,7 +50,7 @@ from zoo.language.families import DTYPES, KINDS, kinds
 from zoo.language.network import ODD, free, names_of, snake_case
 from zoo.language.objects import FIRST, GROUP, OURS, WRAPPED, kernels
 from zoo.language.parsing import LAYER, NAME, NAMES
-from zoo.lowering import Plain, across, lower, model_in
+from zoo.lowering import AS_IMAGE, Plain, across, lower, model_in
 
 if TYPE_CHECKING:
     import keras
@@ -529,10 +529,9 @@ class _Body:
                 self.classes.append(target)
                 inside = objects.held(target, arguments, 0)
                 self.whole.over_rows |= any(objects.over_rows(one, given) for one, given, _ in inside)
-                try:
-                    self.whole.together |= bool(across(target, arguments, keras_tensors(first), call.named))
-                except ValueError as error:
-                    raise Refused(f"takes rows together: {error}") from error
+                meet = across(target, arguments, keras_tensors(first), call.named)
+                self.whole.together |= bool(meet)
+                self.whole.over_rows |= meet == AS_IMAGE
                 told = keras.tree.map_structure(lambda one, names=names: names[one] if type(one) is int else one, first)
                 self._item(target, {**arguments, **({"frozen": True} if frozen else {})}, name, call, told)
                 names.append(self.previous)
@@ -659,8 +658,6 @@ class _Body:
             raise Refused(f"is a model inside the model: {wrong}")
         if not set(call.named) <= {"training"}:
             raise Refused(f"is a model called with {listed(call.named)}; expected its inputs alone")
-        if any(map(_is_optional, model.inputs)):
-            raise Refused("is a model inside the model with an optional input; expected inputs that every row has")
         if at_steps and len(model.outputs) > 1:
             raise Refused(f"is a model at each step that answers {len(model.outputs)} tensors; expected one")
         inputs = ["input"] if len(model.inputs) == 1 and not _has_input(model) else _input_names(model)
@@ -774,6 +771,7 @@ def _task(model: Any) -> tuple[str, dict[str, int]]:
         layer = operation_of(model_in(layer).outputs[0])
     held = getattr(layer, "layer", layer)  # at each step
     activation = getattr(held, "activation", None) or held
+    activation = getattr(activation, "activation", activation)  # a layer that holds one
     activation = getattr(activation, "__name__", type(activation).__name__.lower())
     last, before = shape[-1] if shape else None, tuple(model.inputs[0].shape[1:])
     if last and len(shape) == 1 and activation == "softmax":

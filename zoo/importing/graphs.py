@@ -267,6 +267,8 @@ def _first(operation: Any, value: Any) -> Any:
     if isinstance(operation, keras.Model):
         by_name = isinstance(value, dict) and not isinstance(operation.input, dict)
         found = [value[one.name] for one in operation.inputs] if by_name else keras.tree.flatten(value)
+        if not all(isinstance(one, keras.KerasTensor) for one in found):
+            raise Refused("is a model called on something else than tensors; expected a tensor for each of its inputs")
         return found if len(found) > 1 else found[0]
     if not found or not all(isinstance(one, keras.KerasTensor) for one in found):
         raise Refused("is called on something else than tensors; expected a tensor, or a list of them")

@@ -7,6 +7,7 @@ import itertools
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from zoo import layers as ours
@@ -18,9 +19,10 @@ from zoo.importing.graphs import (
     Refused,
 )
 from zoo.language import catalogue
-from zoo.language.expressions import is_expression
+from zoo.language.expressions import quoted
 from zoo.language.network import snake_case
 from zoo.language.parsing import near
+from zoo.lowering import model_in
 
 UNSAID = ("name", "trainable", "dtype")
 """What the config of every layer holds, and is said otherwise."""
@@ -41,6 +43,13 @@ def layers_of(call: Call, masked: bool) -> Iterator[tuple[str, dict[str, Any], s
     What it is called on may be `masked`.
     """
     layer = call.operation
+    if type(layer).__module__.startswith("keras.") and type(layer).__name__ == "Pipeline":
+        for number, one in enumerate(layer.layers):
+            if model_in(one):
+                raise Refused(f"holds the model `{one.name}`; expected layers")
+            first = PREVIOUS if number else call.first
+            yield from layers_of(replace(call, operation=one, first=first), masked and not number)
+        return
     made = _published(call)
     if made is not None:
         if masked and any(target not in ours.PUBLIC for target, *_ in made):
@@ -186,14 +195,14 @@ def _config(layer: Any) -> dict[str, Any]:
 
 
 def _is_usually_quantized(config: Any) -> bool:
-    """Whether weights have eight bits as Keras quantizes them if nothing is said."""
+    """Whether weights have eight bits or four as Keras quantizes them if nothing else is said than a type says."""
     import keras
 
     if not isinstance(config, Mapping):
         return False
-    if config["class_name"] not in ("Int8QuantizationConfig", "Float8QuantizationConfig"):
-        kind = config["class_name"].removesuffix("QuantizationConfig").lower()
-        raise Refused(f"has its weights quantized as {kind}; expected numbers with a point, int8 or float8")
+    if config["class_name"] not in [f"{one}QuantizationConfig" for one in ("Int8", "Float8", "Int4")]:
+        kind = config["class_name"].removesuffix("QuantizationConfig").removesuffix("Config").lower()
+        raise Refused(f"has its weights quantized as {kind}; expected numbers with a point, int8, float8 or int4")
     of_weights, of_inputs = (config["config"].get(f"{one}_quantizer") for one in ("weight", "activation"))
     usual = keras.quantizers.AbsMaxQuantizer().get_config()
     return of_weights is None and (of_inputs is None or _unnamed(of_inputs["config"]) == _unnamed(usual))
@@ -279,13 +288,13 @@ def _value(key: str, value: Any, twice: bool = False, sized: bool = True) -> Any
         return _sized_value(made) if key in SIZED and sized else made
     if isinstance(value, str) and key.endswith("activation") and value not in catalogue.words("activation"):
         raise Refused(f"has the activation {value}, which is none of Keras's")
-    if isinstance(value, str) and is_expression(value):
-        raise Refused(f"has {key}={value!r}, which a spec reads as an expression")
+    if isinstance(value, str):
+        return quoted(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         if expected := near(value, isinstance(value, int)):
             raise Refused(f"has {key}={value:g}; expected {expected}")
         return value
-    if value is None or isinstance(value, (bool, str)):
+    if value is None or isinstance(value, bool):
         return value
     finite = "; expected a finite number" if isinstance(value, float) else ""
     raise Refused(f"has a {key} that cannot be written in a spec: {str(value)[:60]}{finite}")

@@ -249,7 +249,9 @@ POLICIES = ("float32", "mixed_float16", "mixed_bfloat16", "float16", "bfloat16",
 """What a layer may compute in, and keep its weights in: Keras's policies of dtypes, but for quantized ones."""
 
 
-EIGHT_BITS = tuple(f"{kind}_from_{one}" for kind in ("int8", "float8") for one in POLICIES[:3])
+_BLOCKS = ("int4", *(f"int4/{size}" for size in (-1, 16, 32, 64, 128, 256)))
+
+QUANTIZED = tuple(f"{kind}_from_{one}" for kind in ("int8", "float8", *_BLOCKS) for one in POLICIES[:3])
 """What some layers may also compute in: policies of quantized weights, as `Model.quantize` of Keras leaves them."""
 
 
@@ -259,7 +261,7 @@ def of_whole_numbers(layer: str) -> bool:
 
 
 def is_quantizable(layer: str) -> bool:
-    """Whether the weights of a layer may have eight bits."""
+    """Whether the weights of a layer may have eight bits, or four."""
     return "quantization_config" in catalogue()["layers"].get(layer, {"arguments": {}})["arguments"]
 
 
@@ -267,7 +269,7 @@ def types(layer: str) -> tuple[str, ...]:
     """The types that a layer may compute in, the usual one first."""
     if of_whole_numbers(layer):
         return (*POLICIES, "int32", "int64")
-    return (*POLICIES, *EIGHT_BITS) if is_quantizable(layer) else POLICIES
+    return (*POLICIES, *QUANTIZED) if is_quantizable(layer) else POLICIES
 
 
 def rank(layer: str) -> int:
@@ -560,6 +562,8 @@ def outputs(layer: str, arguments: Mapping[str, Any], call: Mapping[str, Any] | 
         apart = "merge_mode" in arguments and arguments["merge_mode"] is None
         return 2 * outputs(name, body) - (not apart)
     states = STATES.get(layer, 0)
+    if layer.endswith("Cell"):
+        return 1 + states
     if layer == "RNN":
         cells = arguments.get("cell")
         states = sum(STATES.get(_named(one)[0], 0) for one in (cells if isinstance(cells, list) else [cells]))

@@ -26,6 +26,12 @@ from zoo.language.ranges import is_number
 Names = Mapping[str, Any]
 Run = Callable[[Names], Any]
 
+QUOTE = "$$"
+"""What stands before a text to say that it is one, whatever is in it: `$$$5` is `$5`."""
+
+CLOSE = re.compile(r"\d[\d.]*([*/]{1,2}\d[\d.]*)+")
+"""Arithmetic that nobody would take for a text, without the spaces that make it arithmetic."""
+
 LONGEST, DEEPEST, MOST = 1_000, 50, 10_000
 """The longest expression [characters], its brackets in brackets, and the most elements that one may make."""
 
@@ -92,9 +98,21 @@ def evaluated(value: Any, names: Names) -> Any:
         return parse(value).run(names) if is_expression(value) else value
     if not holds(value):  # however long: the text of a spec is bounded
         return value
+    if isinstance(value, list) and not any(map(_makes, value)):
+        return [evaluated(one, names) for one in value]
     if isinstance(value, Mapping):
         return _few({key: evaluated(one, names) for key, one in value.items()}, "this")
     return _few([evaluated(one, names) for one in value], "this") if isinstance(value, list) else value
+
+
+def _makes(value: Any) -> bool:
+    """Whether a value may become one of more elements: it is no text that was said to be one."""
+    return holds(value) and not (isinstance(value, str) and value.startswith(QUOTE))
+
+
+def quoted(text: str) -> str:
+    """A text as a spec holds it: behind `$$` where it would be read as an expression."""
+    return QUOTE + text if is_expression(text) or CLOSE.fullmatch(text) else text
 
 
 @contextmanager
@@ -182,6 +200,8 @@ def ordered(values: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 @functools.lru_cache(maxsize=10_000)
 def _parsed(text: str) -> Expression | Wrong:
+    if text.startswith(QUOTE):
+        return Expression(text, frozenset(), _constant(text.removeprefix(QUOTE)))
     try:
         return _Parser(text).expression()
     except Wrong as error:
@@ -659,7 +679,7 @@ def words_of(value: Any) -> Iterator[str]:
     """The keys and the texts of a value, and the names with their `$` that its texts read."""
     if isinstance(value, str):
         yield value
-        yield from re.findall(r"\$[A-Za-z_]\w*", value)
+        yield from () if value.startswith(QUOTE) else re.findall(r"\$[A-Za-z_]\w*", value)
     elif isinstance(value, Mapping):
         for key, one in value.items():
             yield str(key)
@@ -672,7 +692,8 @@ def words_of(value: Any) -> Iterator[str]:
 def read(value: Any, bound: frozenset[str] = frozenset()) -> Iterator[str]:
     """The names that a value reads, but for those that are bound around it, and those that its loops and `let` give."""
     if isinstance(value, str):
-        yield from (one[1:] for one in words_of(value) if one[:1] == "$" and one[1:] not in bound)
+        named = (one for one in words_of(value) if one[:1] == "$" and one[:2] != QUOTE)
+        yield from (one[1:] for one in named if one[1:] not in bound)
     elif isinstance(value, list):
         for one in value:
             yield from read(one, bound)

@@ -142,6 +142,9 @@ DTYPES = (
 """The types that an input may have."""
 
 KINDS = {
+    7: ("array",),
+    6: ("array",),
+    5: ("array",),
     4: ("video",),
     3: ("image",),
     2: ("sequence", "tokens"),

@@ -90,7 +90,7 @@ def _compute(found: Document) -> None:
     """Replace arithmetic on plain numbers (`1 / 255`) by its result, everywhere but in prose."""
 
     def computed(value: Any, path: Path) -> Any:
-        if isinstance(value, str) and _CLOSE.fullmatch(value):
+        if isinstance(value, str) and expressions.CLOSE.fullmatch(value):
             spaced = re.sub(r"([*/]+)", r" \1 ", value)
             found.problem(path, f"`{value}` is text", "spaces around the signs of arithmetic", spaced)
             return None
@@ -105,10 +105,6 @@ def _compute(found: Document) -> None:
         return [computed(one, (*path, index)) for index, one in enumerate(value)] if isinstance(value, list) else value
 
     found.data = {key: one if key in PROSE else computed(one, (key,)) for key, one in found.data.items()}
-
-
-_CLOSE = re.compile(r"\d[\d.]*([*/]{1,2}\d[\d.]*)+")
-"""Arithmetic that nobody would take for a text, without the spaces that make it arithmetic."""
 
 
 def _own_names(data: dict[str, Any]) -> set[str]:

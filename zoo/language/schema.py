@@ -105,7 +105,7 @@ _PLAIN: dict[str, Schema] = {
     "loss": {"enum": sorted(catalogue.catalogue()["losses"])},
     "type": {"enum": [*catalogue.TYPES, None]},
     "type of a layer": {"enum": [*catalogue.POLICIES, None]},
-    "type of eight bits": {"enum": [*catalogue.POLICIES, *catalogue.EIGHT_BITS, None]},
+    "quantized type": {"enum": [*catalogue.POLICIES, *catalogue.QUANTIZED, None]},
     "type of whole numbers": {"enum": [*catalogue.POLICIES, "int32", "int64", None]},
     **{says: _bounded(given) for some in catalogue.BOUNDS.values() for given, says in some.values()},
 }

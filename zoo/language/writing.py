@@ -183,4 +183,6 @@ def _plain(value: Any) -> Any:
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
+    if isinstance(value, str):
+        return expressions.quoted(value)
     return float(value) if isinstance(value, float) else value
