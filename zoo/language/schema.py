@@ -827,7 +827,7 @@ def argument(name: str, key: str, entry: dict[str, Any]) -> Schema:
         return _ref("axis or null" if operation or (name, key) in catalogue.NULL else "axis")
     if of_layer and key == "dtype":
         kind = "whole numbers" if catalogue.of_whole_numbers(name) else "a layer"
-        return _ref(f"type of {'eight bits' if catalogue.is_quantizable(name) else kind}")
+        return _ref("quantized type" if catalogue.is_quantizable(name) else f"type of {kind}")
     if catalogue.takes_text(key, default):
         never = key in catalogue.WORDED and default is not None
         return _ref("text" if required else "anything but null" if never else "anything")

@@ -78,7 +78,7 @@ def written_out(spec: Spec, network: Network, names: Mapping[str, Any]) -> dict[
 def _read_by(train: Mapping[str, Any], spec: Spec, names: Mapping[str, Any]) -> dict[str, Any]:
     """The names that expressions in `train` ask for, which need the number of steps and so stay what they are."""
     asked = expressions.asked(train)
-    let = {name: _plain(names[name]) for name in spec.data.get("let") or () if name in asked}
+    let = {name: _quoted(names[name]) for name in spec.data.get("let") or () if name in asked}
     made: dict[str, Any] = {key: _plain(names[key]) for key in ("l2", "dropout") if key in asked}
     return made | ({"let": let} if let else {})
 
@@ -160,7 +160,7 @@ class _Written:
             self.blocks[name] = {"inputs": inputs, "nested": True, "layers": layers}
             last = inside.nodes[-1].name if inside.nodes else inside.input
             self.blocks[name] |= {} if inside.outputs == (last,) else {"outputs": _said(inside.outputs)}
-            more = _plain({key: one for key, one in node.arguments.items() if key != "layer"})
+            more = _quoted({key: one for key, one in node.arguments.items() if key != "layer"})
             return {node.layer: {"layer": name, **words, **more}} if node.at_steps else {name: words}
         if node.l2 is not None and self.l2 is not None and node.l2 == self.l2:
             self.l2_used = True
@@ -170,7 +170,7 @@ class _Written:
             self.dropout_used = True
         elif node.dropout is not None:
             words["rate"] = float(node.dropout)
-        return {node.layer: {**words, **_plain(node.arguments)}}
+        return {node.layer: {**words, **_quoted(node.arguments)}}
 
 
 def _said(value: str | Sequence[str]) -> str | list[str]:
@@ -178,11 +178,18 @@ def _said(value: str | Sequence[str]) -> str | list[str]:
     return said(value) if isinstance(value, str) else list(map(said, value))
 
 
+def _quoted(value: Any) -> Any:
+    """A plain value that was computed: its texts are no expressions, whatever they look like."""
+    if isinstance(value, Mapping):
+        return {key: _quoted(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_quoted(one) for one in value]
+    return expressions.quoted(value) if isinstance(value, str) else _plain(value)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
-    if isinstance(value, str):
-        return expressions.quoted(value)
     return float(value) if isinstance(value, float) else value
