@@ -398,7 +398,7 @@ class _File:
             elif isinstance(value, str):
                 given.append(_keyword(key, (names.give(value),)))
             else:
-                given.append(_keyword(key, _listed([names.give(one) for one in value])))
+                given.append(_keyword(key, _listed([names.give(one) if one else "None" for one in value])))
         return given
 
     def _operation(self, node: Node, names: _Names) -> _Parts:

@@ -252,11 +252,11 @@ def _given(node: Node, tensors: Mapping[str, Any]) -> list[Any]:
 
 
 def _named(node: Node, tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """What goes by the names of the call's arguments: tensors, lists of them, booleans."""
+    """What goes by the names of the call's arguments: tensors, lists of them or of nothing, booleans."""
 
     def found(value: Any) -> Any:
         return (
-            value if isinstance(value, bool) else tensors[value] if isinstance(value, str) else list(map(found, value))
+            tensors[value] if isinstance(value, str) else list(map(found, value)) if isinstance(value, tuple) else value
         )
 
     return {key: found(value) for key, value in node.call.items()}

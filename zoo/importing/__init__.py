@@ -126,9 +126,11 @@ def _another_order(model: Any, made: Any, whole: _Import) -> str:
 
 def _weighty(model: Any) -> list[str]:
     """The names of the layers with weights, in order, those of models inside the model among them."""
+    import keras
+
     found: list[str] = []
     for layer in model.layers:
-        inside = model_in(layer)
+        inside = layer if isinstance(layer, keras.layers.Pipeline) else model_in(layer)
         found += _weighty(inside) if inside else [layer.name] * bool(layer.weights)
     return list(dict.fromkeys(found))
 
@@ -392,9 +394,14 @@ class _Body:
         like = next(one for one in given if isinstance(one, keras.KerasTensor))
 
         def named(value: Any) -> Any:
-            return self._constant(value, like) if isinstance(value, Constant) else value
+            if isinstance(value, list):
+                return list(map(named, value))
+            if not isinstance(value, Constant):
+                return value
+            self.whole.together |= value.whole  # it is made of all rows
+            return self._constant(value, like, rows=not value.whole)
 
-        first = list(map(named, call.first)) if isinstance(call.first, list) else call.first
+        first = named(call.first)
         return replace(call, first=first, named={key: named(one) for key, one in call.named.items()})
 
     def _whole_constants(self, call: Call) -> Call:
@@ -423,7 +430,7 @@ class _Body:
         made = constant_of(value, rows=False)
         if made is None:
             raise Refused("has something in a list of tensors that is neither one nor numbers; expected those")
-        self.whole.together = True  # it is made of all rows
+        self.whole.together = True
         return self._constant(made, like, rows=False)
 
     def _constant(self, constant: Constant, like: Any, rows: bool = True) -> str:
@@ -510,6 +517,11 @@ class _Body:
             return
         if getattr(operation, "weights", ()) and self.whole.owners.setdefault(id(operation), self) is not self:
             raise Refused("is called in two models, one inside the other or beside it; expected its calls in one model")
+        if isinstance(operation, keras.layers.Pipeline):
+            self.whole.added[operation.name] = "is a Pipeline, whose layers stand one after another in a spec"
+            for number, one in enumerate(operation.layers):
+                self._placed(replace(call, operation=one, first=PREVIOUS if number else call.first))
+            return
         self._holds(operation)
         if self.training is not None and is_trained(operation):
             call = replace(call, named={**call.named, "training": self.training})
@@ -607,7 +619,7 @@ class _Body:
         return named
 
     def _tensors(self, value: Any) -> Any:
-        if isinstance(value, bool):
+        if value is None or isinstance(value, bool):
             return value
         if isinstance(value, list):
             return [self._tensors(one) for one in value]
@@ -641,9 +653,7 @@ class _Body:
         layer = self.made[id(call.operation)]
         if id(call.operation) in self.several:
             raise Refused("is called again, and two layers stand for it")
-        if id(call.operation) in self.trained and call.named != self.trained[id(call.operation)]:
-            raise Refused("is a model called with and without `training`; expected the same in each call")
-        if id(call.operation) in self.trained:
+        if id(call.operation) in self.trained:  # a model, which `fit` and `predict` tell whether they train
             call = replace(call, named={})
         source, begin = self._source(call, call.first)
         name = self._new_name(snake_case(layer))
@@ -672,15 +682,14 @@ class _Body:
             return
         if not inside.items:
             raise Refused("is a model inside the model that has no layers")
-        if not set(inputs) <= inside.read | set(outputs):
-            raise Refused("is a model inside the model with an input that leads to no output")
+        unused = {*inputs} - inside.read - {*outputs}
         block = {"nested": True, "layers": inside.items}
         given = {
             tuple(one.shape for one in keras_tensors(one.first)) for one in self.calls if one.operation is operation
         }
-        if len(given) > 1:  # on tensors of several sizes
-            shapes = ({"shape": list(one.shape[1:])} for one in model.inputs)
-            block = {"inputs": dict(zip(inputs, shapes, strict=True)), **block}
+        if len(given) > 1 or unused:  # on tensors of several sizes
+            shapes = {key: {"shape": list(one.shape[1:])} for key, one in zip(inputs, model.inputs, strict=True)}
+            block = {"inputs": {**shapes, **{key: {**shapes[key], "unused": True} for key in unused}}, **block}
         elif inputs != ["input"]:
             block = {"inputs": inputs, **block}
         block |= {} if outputs == [inside.previous] else {"outputs": outputs}

@@ -35,11 +35,13 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Constant:
-    """Numbers that a layer is called on among tensors: those of one row, for each row the same."""
+    """Numbers that a layer is called on among tensors: those of one row, for each row the same, or a whole tensor."""
 
     row: Any
     """An array without the axis of the rows."""
     dtype: str
+    whole: bool = False
+    """Whether the rows, if there are any, are in it."""
 
 
 @dataclass
@@ -270,9 +272,15 @@ def _first(operation: Any, value: Any) -> Any:
         if not all(isinstance(one, keras.KerasTensor) for one in found):
             raise Refused("is a model called on something else than tensors; expected a tensor for each of its inputs")
         return found if len(found) > 1 else found[0]
-    if not found or not all(isinstance(one, keras.KerasTensor) for one in found):
+    if type(operation).__name__ not in MERGING:
+        found = list(map(_whole, found))
+    if not found or not all(isinstance(one, (keras.KerasTensor, Constant)) for one in found):
         raise Refused("is called on something else than tensors; expected a tensor, or a list of them")
-    return list(value) if isinstance(value, (list, tuple)) else value
+    return (
+        (found if type(operation).__name__ not in MERGING else list(value))
+        if isinstance(value, (list, tuple))
+        else found[0]
+    )
 
 
 def _told(key: str, value: Any, rank: int) -> Any:
@@ -292,10 +300,19 @@ def _told(key: str, value: Any, rank: int) -> Any:
         made = constant_of(value, len(value.shape) if key == "mask" else 0)
         if made:
             return made
-    if not several or not all(isinstance(one, keras.KerasTensor) for one in several):
+    is_mask = key.endswith("mask") and any(one is not None for one in several)
+    several = list(map(_whole, several))
+    known = (keras.KerasTensor, Constant)
+    if not several or not all(isinstance(one, known) or (is_mask and one is None) for one in several):
         told = " ".join(str(value).split())[:60]
         raise Refused(f"is called with {key}={told}; expected a tensor, a list of them, true or false")
-    return several if isinstance(value, (list, tuple)) else value
+    return several if isinstance(value, (list, tuple)) else several[0]
+
+
+def _whole(value: Any) -> Any:
+    """An array as a constant that is what it is, however many rows there are; anything else as it is."""
+    made = constant_of(value, rows=False)
+    return Constant(made.row, made.dtype, whole=True) if made else value
 
 
 def constant_of(value: Any, rank: int = 0, rows: bool = True) -> Constant | None:

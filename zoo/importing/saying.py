@@ -7,7 +7,6 @@ import itertools
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from zoo import layers as ours
@@ -22,7 +21,6 @@ from zoo.language import catalogue
 from zoo.language.expressions import quoted
 from zoo.language.network import snake_case
 from zoo.language.parsing import near
-from zoo.lowering import model_in
 
 UNSAID = ("name", "trainable", "dtype")
 """What the config of every layer holds, and is said otherwise."""
@@ -43,13 +41,6 @@ def layers_of(call: Call, masked: bool) -> Iterator[tuple[str, dict[str, Any], s
     What it is called on may be `masked`.
     """
     layer = call.operation
-    if type(layer).__module__.startswith("keras.") and type(layer).__name__ == "Pipeline":
-        for number, one in enumerate(layer.layers):
-            if model_in(one):
-                raise Refused(f"holds the model `{one.name}`; expected layers")
-            first = PREVIOUS if number else call.first
-            yield from layers_of(replace(call, operation=one, first=first), masked and not number)
-        return
     made = _published(call)
     if made is not None:
         if masked and any(target not in ours.PUBLIC for target, *_ in made):

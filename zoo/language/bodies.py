@@ -738,7 +738,10 @@ class Bodies:
                 if isinstance(value, bool):
                     call[key] = value
                 elif isinstance(value, list):
-                    call[key] = tuple(self._tensor(one, frame, (*here, index)) for index, one in enumerate(value))
+                    call[key] = tuple(
+                        None if one is None else self._tensor(one, frame, (*here, index))
+                        for index, one in enumerate(value)
+                    )
                 else:
                     call[key] = self._tensor(value, frame, here)
             if block:

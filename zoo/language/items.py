@@ -118,6 +118,8 @@ class Block:
     """The tensors that it answers, the first one first; empty for its last item's."""
     shapes: Mapping[str, list[Any]] = field(default_factory=dict)
     """The shapes of the inputs that state one; the others take that of the tensor in their first call."""
+    unused: frozenset[str] = frozenset()
+    """The inputs that lead to no output, on purpose."""
 
 
 @dataclass
@@ -281,7 +283,7 @@ class _Reader:
                 nested = bool(body.get("nested", False))
                 self.blocks[name] = Block(
                     name, dict(parameters), required, dict(let), tuple(inputs), nested, outputs=tuple(outputs),
-                    shapes=shapes,
+                    shapes=shapes, unused=frozenset(one for one in shapes if inputs[one].get("unused")),
                 )  # fmt: skip
         for name, body in raw.items():  # what one that is none reads and calls is read and called
             if name not in fine:
@@ -297,7 +299,10 @@ class _Reader:
                 self._unread_names(scope, block.parameters if name in self.listed else ())
             named = {*_tensors(fine[name]["layers"]), *map(str, block.outputs)}
             for index, key in enumerate(block.inputs[1:], 1):  # the first is `previous`
-                if key not in named and not any("$" in one for one in named):
+                unread = key not in named and not any("$" in one for one in named)
+                if key in block.unused and key in named:
+                    self._wrong(("blocks", name, "inputs", key, "unused"), f"`{key}` is read", "an input without it")
+                elif unread and key not in block.unused:
                     expected = f"`from: {key}` in the block, or no `{key}`"
                     at = key if isinstance(fine[name]["inputs"], Mapping) else index
                     self._wrong(("blocks", name, "inputs", at), f"nothing reads `{key}`", expected)
@@ -309,7 +314,9 @@ class _Reader:
         """The shapes that the inputs of a block state; a block that is not nested states none."""
         found = {}
         for key, one in inputs.items():
-            shape = one.get("shape") if isinstance(one, Mapping) and set(one) == {"shape"} else None
+            shape = one.get("shape") if isinstance(one, Mapping) and set(one) <= {"shape", "unused"} else None
+            if shape and not isinstance(one.get("unused", False), bool):
+                self._wrong((*here, key, "unused"), f"{shown(one['unused'])} is not accepted", "true or false")
             if not isinstance(shape, list) or not all(map(_is_size, shape)):
                 self._wrong(
                     (*here, key), f"{shown(one)} is not accepted", "its shape, such as {shape: [null, null, 16]}"
@@ -771,7 +778,10 @@ class _Reader:
             self._value(value, here, scope)
             if call is not None and key not in call:
                 self._wrong(here, "the call has no such argument", f"one of {listed(call)}", nearest(key, call))
-            elif not all(type(one) in (str, int) for one in tensors) or value == []:
+            elif (
+                not all(type(one) in (str, int) or (one is None and key.endswith("mask")) for one in tensors)
+                or value == []
+            ):
                 self._wrong(here, f"{shown(value)} is not accepted", "a tensor, a list of them, or a boolean")
             else:
                 yield key, value

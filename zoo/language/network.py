@@ -81,7 +81,7 @@ class Node:
         yield from self.inputs
         for value in self.call.values():
             if not isinstance(value, bool):
-                yield from (value,) if isinstance(value, str) else value
+                yield from (value,) if isinstance(value, str) else (one for one in value if one is not None)
 
 
 ODD = ("batch_size", "sparse", "optional")

@@ -489,9 +489,8 @@ def _definitions() -> dict[str, Schema]:
             {
                 "type": "object",
                 "minProperties": 1,
-                "additionalProperties": _either(
-                    {"type": ["string", "integer", "boolean"]}, {"type": "array", "items": tensor, "minItems": 1}
-                ),
+                "patternProperties": {"mask$": _told(_either(tensor, {"type": "null"}))},
+                "additionalProperties": _told(tensor),
             },
         ),
         "from": _either(tensor, _ref("tensors")),
@@ -548,6 +547,7 @@ def _definitions() -> dict[str, Schema]:
                                         "type": "array",
                                         "items": _either(_typed(COUNT), {"type": "null"}),
                                     },
+                                    "unused": {"type": "boolean"},
                                 },
                                 "required": ["shape"],
                                 "additionalProperties": False,
@@ -688,6 +688,11 @@ def _held(names: Collection[str], several: bool = False) -> Schema:
     """A layer that stands in another, one of these, or several of them over each other."""
     one = _either({"enum": sorted(names)}, _with_arguments(names))
     return _either(one, *([{"type": "array", "items": one, "minItems": 1}] if several else []), _ref("computed"))
+
+
+def _told(tensor: Schema) -> Schema:
+    """What goes by the name of a call's argument: a tensor, a boolean, or a list of such tensors."""
+    return _either({"type": ["string", "integer", "boolean"]}, {"type": "array", "items": tensor, "minItems": 1})
 
 
 def _with_arguments(names: Iterable[str]) -> Schema:

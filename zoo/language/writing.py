@@ -155,7 +155,9 @@ class _Written:
             name = f"model_{len(self.blocks)}"
             self.blocks[name] = {}  # its place, before those inside it
             layers = self.items(inside.nodes, inside.input) or _NOTHING
-            shapes = {one.name: {"shape": list(one.shape)} for one in inside.inputs if one.shape}
+            read = {tensor for one in inside.nodes for tensor in one.read()} | {*inside.outputs}
+            unused = {one.name: {} if one.name in read else {"unused": True} for one in inside.inputs}
+            shapes = {one.name: {"shape": list(one.shape), **unused[one.name]} for one in inside.inputs if one.shape}
             inputs = shapes or [one.name for one in inside.inputs]
             self.blocks[name] = {"inputs": inputs, "nested": True, "layers": layers}
             last = inside.nodes[-1].name if inside.nodes else inside.input
@@ -175,7 +177,7 @@ class _Written:
 
 def _said(value: str | Sequence[str]) -> str | list[str]:
     """A tensor, or some, as a spec names them."""
-    return said(value) if isinstance(value, str) else list(map(said, value))
+    return said(value) if isinstance(value, str) else [one and said(one) for one in value]
 
 
 def _quoted(value: Any) -> Any:
