@@ -146,8 +146,8 @@ def _plain(value: Any) -> _Parts:
         return (_bracket("{", ((f"{_flat(_plain(key))}: ", *_plain(one)) for key, one in value.items())),)
     if isinstance(value, str):
         return (_text(value),)
-    if isinstance(value, float) and math.isinf(value):
-        return ("np.inf" if value > 0 else "-np.inf",)
+    if isinstance(value, float) and not math.isfinite(value):
+        return ("np.nan" if math.isnan(value) else "np.inf" if value > 0 else "-np.inf",)
     return (repr(float(value)) if isinstance(value, float) else repr(value),)
 
 

@@ -12,7 +12,6 @@ import contextlib
 import importlib
 import json
 import re
-import string
 import warnings
 import zipfile
 from collections import Counter
@@ -408,7 +407,7 @@ class _Body:
         """An operation with names of tensors in the place of constants in its lists, which are what they are."""
         import keras
 
-        if isinstance(call.operation, keras.layers.Layer) or type(call.operation).__name__ in ("Einsum", "GetItem"):
+        if isinstance(call.operation, keras.layers.Layer) or type(call.operation).__name__ == "GetItem":
             return call
         bound = dict(call.bound)
         for key, value in call.bound.items():
@@ -460,23 +459,6 @@ class _Body:
             self._operation("cast", {"dtype": constant.dtype})
         self.constants[known] = self.previous
         return self.previous
-
-    def _einsum(self, call: Call) -> tuple[Call, dict[str, str]]:
-        """An einsum with names of tensors in the place of constants, and its subscripts with the rows of each."""
-        import keras
-
-        given = list(call.bound.get("operands", ())) if type(call.operation).__name__ == "Einsum" else []
-        constants = {number: made for number, one in enumerate(given) if (made := constant_of(one, rows=False))}
-        if not constants:
-            return call, {}
-        letters, answer = _letters(call.operation.subscripts, [len(one.shape) for one in given])
-        rows = {one[:1] for number, one in enumerate(letters) if number not in constants}
-        if rows != {answer[:1]} or any(answer[0] in letters[number] for number in constants):
-            raise Refused("is an einsum of constants whose rows nothing tells; expected them to stand first")
-        like = next(one for one in given if isinstance(one, keras.KerasTensor))
-        for number, one in constants.items():
-            given[number], letters[number] = self._constant(one, like), answer[0] + letters[number]
-        return replace(call, bound={"operands": tuple(given)}), {"subscripts": f"{','.join(letters)}->{answer}"}
 
     def _operation(self, kind: str, arguments: dict[str, Any], source: str = "") -> None:
         """An operation that no call stands for, on the tensor before if no other is named."""
@@ -548,9 +530,8 @@ class _Body:
                 self._item(target, {**arguments, **({"frozen": True} if frozen else {})}, name, call, told)
                 names.append(self.previous)
         else:
-            call, subscripts = self._einsum(self._whole_constants(call))
+            call = self._whole_constants(call)
             target, arguments, first, named = operation_said(call)
-            arguments |= subscripts
             try:
                 self.whole.together = bool(together(call.outputs, self.whole.together)) or self.whole.together
             except Exception as error:  # whatever an operation raises on rows that it was said to take
@@ -714,18 +695,6 @@ class _Body:
             if is_free or json.dumps(known.get(found)) == json.dumps(block):
                 return found
         raise AssertionError
-
-
-def _letters(subscripts: str, ranks: Sequence[int]) -> tuple[list[str], str]:
-    """The letters of each operand of an einsum and of its answer, those that dots stand for among them."""
-    read, _, answer = subscripts.replace(" ", "").partition("->")
-    letters = read.split(",")
-    spare = [one for one in string.ascii_letters if one not in subscripts]
-    many = max((rank - len(one.replace("...", "")) for one, rank in zip(letters, ranks, strict=True)), default=0)
-    dots = "".join(spare[:many])
-    for at, (one, rank) in enumerate(zip(letters, ranks, strict=True)):
-        letters[at] = one.replace("...", dots[many - (rank - len(one.replace("...", ""))) :] if "..." in one else "")
-    return letters, answer.replace("...", dots)
 
 
 def _answered(calls: Iterable[Call]) -> set[str]:

@@ -438,10 +438,10 @@ def constant(key: str, value: Any, sized: bool = True, operand: bool = False) ->
 
 
 def _with_infinite(value: Any) -> Any:
-    """Numbers, those that are infinite as texts."""
+    """Numbers, those that are infinite or none as texts."""
     if isinstance(value, (list, tuple)):
         return list(map(_with_infinite, value))
-    return str(value) if isinstance(value, float) and math.isinf(value) else value
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _short(value: Any) -> Any:

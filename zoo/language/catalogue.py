@@ -485,7 +485,7 @@ PLACES = ("indices", "segment_ids", "start_indices", "sequence_lengths", "target
 LISTS = ("condlist", "choicelist")
 """Arguments of operations that are lists of tensors beside another such list."""
 
-INFINITE = ("inf", "-inf")
+INFINITE = ("inf", "-inf", "nan")
 """Texts that stand for numbers of operations, as NumPy and Python read them; elsewhere all numbers are finite."""
 
 
