@@ -1051,6 +1051,18 @@ def test_an_activation_with_arguments_stays_in_whatever_holds_it(what, tmp_path)
         assert all(map(np.array_equal, read.get_weights(), model.get_weights()))
 
 
+def test_a_file_from_before_the_weights_of_an_activation_were_made_is_read(tmp_path):
+    keras.backend.clear_session()
+    parts = [L.LSTM(3, activation=L.LayerNormalization()), L.Dense(4, activation=L.PReLU("ones"))]
+    model = chain(*parts, L.Dense(3, activation=L.Activation("softmax")), shape=(5, 2))
+    model.save(tmp_path / "model.keras")  # Keras makes them when it first computes
+    spec = importing.spec_of(importing.read(tmp_path / "model.keras"))
+    made, rows = zoo.build(spec, weights=tmp_path / "model.keras"), given(model)
+
+    assert spec["task"] == "classification" and spec["head"]
+    np.testing.assert_array_equal(made.predict(rows, verbose=0), model.predict(rows, verbose=0))
+
+
 @pytest.mark.parametrize("active", [lambda: L.PReLU(keras.initializers.Constant(0.3)), L.LayerNormalization])
 def test_an_activation_with_weights_is_called_again(active):
     keras.backend.clear_session()

@@ -18,6 +18,7 @@ import numpy as np
 from zoo import importing, selection
 from zoo.errors import ZooError
 from zoo.files import read_arrays
+from zoo.importing.freezing import ACTIVE
 from zoo.language import catalogue, reading, unfolding
 from zoo.language.network import Network, Node, owner
 from zoo.language.spec import Spec
@@ -182,10 +183,16 @@ def _in_file(spec: Spec, source: str, flat: Network) -> dict[str, np.ndarray]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of layers that the file does not have: what is missing is told below
             model.load_weights(path, skip_mismatch=True)
+        # Keras makes the weights of activations when it first computes: a file from before has none.
+        found = {
+            name: found[name] if name in found else variable.numpy()
+            for name, variable in weights_by_path(model)
+            if name in found or {*ACTIVE} & {*name.split("/")}
+        }
         if body <= set(found):
             more = _beyond(path, model, len(found))
             whole = _in_names(path, flat, model, source) if more and path.suffix == ".keras" else {}
-            found = whole or found  # an activation with weights is a layer of its own here
+            found = whole or found
             _refuse_more([] if whole else more, source, spec.name)
         elif path.suffix == ".keras":
             found = _in_names(path, flat, model, source) or found

@@ -246,5 +246,7 @@ def activation(layer: str, arguments: Mapping[str, Any]) -> str:
     if "activation" not in takes:
         return ACTIVATIONS.get(layer, "")
     given = arguments.get("activation", takes["activation"]) or "linear"
-    name = next(iter(given), "") if isinstance(given, Mapping) else given
-    return ACTIVATIONS.get(name, name) if isinstance(name, str) else ""
+    if isinstance(given, Mapping):
+        name, body = next(iter(given.items()), ("", None))
+        return ACTIVATIONS.get(name) or (activation(name, body) if isinstance(body, Mapping) else "")
+    return given if isinstance(given, str) else ""
