@@ -495,11 +495,11 @@ WRONG = {
     "nothing but NaN": ({"x_train": ROWS * np.nan, **Y}, r"90 rows of the train part hold NaN or infinity; expected"),
     "text": (
         {"x_train": ROWS.astype("U9"), **Y},
-        r"x_train holds <U9; expected numbers, such as the columns that pandas.get_dummies makes of words$",
+        r"x_train holds text; expected numbers, such as the columns that pandas.get_dummies makes of words$",
     ),
     "texts": (
         {"x_train": np.array(["some words"] * 90), **Y},
-        r"x_train holds <U10; expected numbers, such as the ids that keras.layers.TextVectorization gives words$",
+        r"x_train holds text; expected numbers, such as the ids that keras.layers.TextVectorization gives words$",
     ),
     "complex targets": ({**X, "y_train": LABELS * 1j}, r"y_train has the shape \(90,\) of complex128; expected labels"),
     "a lone target": ({**X, "y_train": np.array(3)}, r"y_train has the shape \(\) of int64; expected labels"),

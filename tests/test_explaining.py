@@ -100,5 +100,5 @@ def test_which_range_matters_is_found_and_not_invented(told):
     few = told([trial(l2, p, scores=(0.5, 0.6, 0.95 - (p - 0.3) ** 2)) for l2, p in values[:5]])
 
     assert any(one.startswith("`dropout` matters, `l2` hardly does") for one in follows)
-    assert any(one.startswith("Nothing that was searched explains the scores of 40 trials") for one in chance)
+    assert any(one.startswith("What was searched, ") for one in chance)
     assert not any("matter" in one or "explains" in one for one in few)

@@ -26,6 +26,12 @@ _NEAR, _NEARLY = {"rtol": 1e-3, "atol": 1e-5}, {"rtol": 5e-2, "atol": 5e-2}
 _TURNED = {"rtol": 1e-3, "atol": 1e-3}
 """How far they may be where the rows come in another order, as seen from the largest."""
 
+FAR = 1e4
+"""The numbers of a row that is changed are so much larger too, for what is decided by one that is large enough."""
+
+MANY, MOST_NUMBERS = 300, 2_000_000
+"""So many rows are tried at once as well, or as many as hold so many numbers together."""
+
 FEWEST, OPEN, LARGER = 5, (7, 33), 140
 """So many rows are tried at least, and these sizes where one is open; the last if nothing was left of the others."""
 
@@ -210,8 +216,13 @@ def _at(size: int, model: Any, run: Any, count: int, changes: Any) -> tuple[str,
             turned = [] if drawn else run([one[::-1].copy() for one in rows])
             if not all(_alike(one, other[::-1], half) for one, other in zip(answers, turned, strict=False)):
                 return "what a row gets depends on its place among the rows", True
-            for row in (0, 1, count - 1):
-                changed = [np.where(_only(row, one), other, one) for one, other in zip(rows, others, strict=True)]
+            if not drawn and (wrong := _among_more(rows, answers, run, half)):
+                return wrong, True
+            far = [
+                (one - one.dtype.type(0.5)) * one.dtype.type(FAR) if one.dtype.kind == "f" else one for one in others
+            ]
+            for row, instead in itertools.product((0, 1, count - 1), (others, far)):
+                changed = [np.where(_only(row, one), other, one) for one, other in zip(rows, instead, strict=True)]
                 kept = [one for one in range(count) if one != row]
                 for one, other in zip(answers, run(changed), strict=True):
                     if not _equal(one[kept], other[kept]):
@@ -221,6 +232,16 @@ def _at(size: int, model: Any, run: Any, count: int, changes: Any) -> tuple[str,
             continue
         tried = True
     return ("", True) if tried else (refused, False)
+
+
+def _among_more(rows: Sequence[Any], answers: Sequence[Any], run: Any, half: bool) -> str:
+    """Why the last of many rows get other answers than among a few; an empty text if they do not."""
+    many = min(MANY, MOST_NUMBERS // max(one[0].size for one in rows))
+    if many <= len(rows[0]):
+        return ""
+    more = run([np.concatenate([np.resize(one, (many - len(one), *one.shape[1:])), one]) for one in rows])
+    alike = all(_alike(one, other[-len(one) :], half) for one, other in zip(answers, more, strict=True))
+    return "" if alike else "what a row gets depends on how many there are, or on its place among them"
 
 
 def _places(model: Any) -> Iterator[int]:

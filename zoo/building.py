@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -92,6 +93,24 @@ def unfolded(spec: Spec, values: Mapping[str, Any]) -> Network:
     return found
 
 
+_KERNELS = "ONEDNN_MAX_CPU_ISA"
+
+
+def _beware(model: Any) -> None:
+    """Keep oneDNN, if it has not computed yet, from kernels with which TensorFlow 2.21 dies in training.
+
+    Those of AVX-512 write beyond their memory where a convolution of size 1 with strides reads fewer than 16 channels
+    and several threads share a batch. What a user set stands.
+    """
+    import keras
+
+    convolutions = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+    for layer in model._flatten_layers():
+        alone = isinstance(layer, convolutions) and set(layer.kernel_size) == {1} and max(layer.strides) > 1
+        if alone and layer.kernel.shape[-2] < 16:
+            os.environ.setdefault(_KERNELS, "AVX2")
+
+
 def build(
     plan: Plan, values: Mapping[str, Any], seed: int | None, adjustable: bool = False, portable: bool = False
 ) -> Built:
@@ -109,6 +128,7 @@ def build(
         except ZooError as error:
             told = resized(plan, values)
             raise ZooError(*error.problems, *([told] if told else [])) from error
+    _beware(model)
     if beginning and seed is not None:
         beginning.settle(model.variables, seed)
     # Several tensors, or one that the spec names and that met no data: what they are trained on is the caller's.

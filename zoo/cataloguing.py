@@ -180,6 +180,8 @@ def _parameters(parameters: Mapping[str, inspect.Parameter], kind: Any) -> dict[
 
 def _signature(thing: type, base: dict[str, Any]) -> dict[str, Any]:
     """Arguments with their defaults in the order of the signature; values JSON cannot hold become null."""
+    import keras
+
     arguments, required, more = {}, [], False
     made: Any = thing.__new__ if thing.__init__ is object.__init__ else thing.__init__  # type: ignore[misc]
     for name, parameter in list(inspect.signature(made).parameters.items())[1:]:
@@ -190,6 +192,10 @@ def _signature(thing: type, base: dict[str, Any]) -> dict[str, Any]:
                 required.append(name)
             default = None if parameter.default is parameter.empty else parameter.default
             arguments[name] = _plain(default)
+    if more and issubclass(thing, keras.layers.RNN):  # whose own arguments go by without their names
+        arguments.setdefault("zero_output_for_mask", False)
+    if more and hasattr(thing, "enable_lora"):
+        arguments |= {key: None for key in ("lora_rank", "lora_alpha") if key not in arguments}
     if more:
         arguments |= {name: default for name, default in base.items() if name not in arguments}
     return {"arguments": arguments, "required": required}

@@ -60,7 +60,7 @@ def _edges(run: Run, best: Told) -> Iterator[str]:
         ends = {"lower": one.min_value, "upper": one.max_value}
         near = {"lower": _from_the_end(one, value), "upper": 1 - one.to_unit(value)}
         for which, end in ends.items():
-            if near[which] <= EDGE and not (which == "lower" and one.min_value == 0):
+            if near[which] <= EDGE and not (which == "lower" and (one.zero or one.min_value == 0)):
                 yield (
                     f"The best `{name}` ({value:.3g}) lies at the {which} edge of its range ({end:g}): "
                     "a wider one may hold a better."
@@ -151,7 +151,7 @@ def _importance(run: Run, scored: list[Told]) -> Iterator[str]:
     left_out = cross_val_predict(forest, x, y, cv=min(10, len(y)))
     explained = 1 - float(((y - left_out) ** 2).sum() / ((y - y.mean()) ** 2).sum())
     if explained < EXPLAINED:
-        yield f"Nothing that was searched explains the scores of {len(scored)} trials: " + joined(ranges) + "."
+        yield f"What was searched, {joined(ranges)}, does not explain the scores of {len(scored)} trials."
         return
     shares = permutation_importance(forest.fit(x, y), x, y, n_repeats=20, random_state=0).importances_mean
     shares = np.maximum(shares, 0) / max(float(np.maximum(shares, 0).sum()), 1e-12)

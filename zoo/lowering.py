@@ -234,8 +234,15 @@ def _complete(layer: Any, given: list[Any], named: Mapping[str, Any]) -> None:
     from keras.src.backend import compute_output_spec
 
     if isinstance(layer, keras.layers.Layer) and not all(one.built for one in layer._flatten_layers()):
+        dense = keras.tree.map_structure(_dense, (given, dict(named)))  # Keras takes `x * 2` for a sparse tensor
         with keras.name_scope(layer.name):
-            compute_output_spec(layer.call, *given, **named)
+            compute_output_spec(layer.call, *dense[0], **dense[1])
+
+
+def _dense(value: Any) -> Any:
+    import keras
+
+    return keras.KerasTensor(value.shape, value.dtype) if isinstance(value, keras.KerasTensor) else value
 
 
 def _one(values: Iterable[Any]) -> Any:

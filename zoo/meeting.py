@@ -270,6 +270,9 @@ def _check_answer(found: Spec, unfolded: network.Network, works: Task, task: str
 def _fitted(found: Spec, description: Description, task: str) -> tuple[Spec, list[Mapping[str, Any]]]:
     """The spec with what the data know (shape, classes, ...), and the steps that prepare the data for it."""
     x, y, kind = description.x, description.y, found.kind
+    if (found.data.get("input") or {}).get("dtype") == "string":
+        expected = "a network of numbers, such as the ids that its first layer makes, or zoo.build and `fit`"
+        raise ZooError(f"`{found.name}` reads text, and data sets hold numbers; expected {expected}")
     shapes = views(x)
     if kind not in shapes:
         what = {"table": "a table", "tokens": "rows of ids"}

@@ -18,7 +18,6 @@ import numpy as np
 from zoo import importing, selection
 from zoo.errors import ZooError
 from zoo.files import read_arrays
-from zoo.importing.freezing import ACTIVE
 from zoo.language import catalogue, reading, unfolding
 from zoo.language.network import Network, Node, owner
 from zoo.language.spec import Spec
@@ -187,7 +186,7 @@ def _in_file(spec: Spec, source: str, flat: Network) -> dict[str, np.ndarray]:
         found = {
             name: found[name] if name in found else variable.numpy()
             for name, variable in weights_by_path(model)
-            if name in found or {*ACTIVE} & {*name.split("/")}
+            if name in found or {*catalogue.ACTIVE} & {*name.split("/")}
         }
         if body <= set(found):
             more = _beyond(path, model, len(found))

@@ -102,7 +102,9 @@ def sentence(difference: Difference, metric: str, same: bool) -> str:
     seeds = fresh if difference.seeds else "one seed"
     low, high = difference.low + 0.0, difference.high + 0.0  # no minus before 0
     change = f"is {word} by {sign * difference.estimate:.4g}" if difference.estimate else "is the same"
+    alone = difference.helped is not None and not difference.seeds  # whose luck the interval does not know
     return (
-        f"{says[difference.helped]}: {metric} {change} "
-        f"(95 % interval {low:+.4g} to {high:+.4g}; on {difference.rows:,} untouched rows, {seeds})."
+        f"{says[difference.helped]}{', in one training of each' if alone else ''}: {metric} {change} "
+        f"(95 % interval {low:+.4g} to {high:+.4g}; on {difference.rows:,} untouched rows, {seeds})"
+        f"{'; whether other seeds agree, `--confirm 3` tells.' if alone else '.'}"
     )

@@ -164,7 +164,8 @@ def _checked(rows: Rows, name: str) -> Rows:
         if array is None:
             continue
         if array.dtype.kind not in "biuf":
-            raise ZooError(f"{name}: x_{part} holds {array.dtype}; expected numbers{_instead_of(array)}")
+            held = "text" if array.dtype.kind in "US" else str(array.dtype)
+            raise ZooError(f"{name}: x_{part} holds {held}; expected numbers{_instead_of(array)}")
         if not 2 <= array.ndim <= 8 or 0 in array.shape:
             raise ZooError(
                 f"{name}: x_{part} has the shape {array.shape}; expected rows of a table, sequences, images or videos"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import ZooError, listed, nearest, plainly
+from zoo.errors import ZooError, is_close, listed, nearest, plainly
 from zoo.files import map_npy, open_npz
 
 if TYPE_CHECKING:
@@ -76,10 +76,18 @@ def _co2() -> Rows:
     return Rows(empty, series=series[:, None], window=CO2_WINDOW, horizon=CO2_HORIZON)
 
 
+PARTS = ("x_train", "y_train", "x_test", "y_test", "classes")
+"""What named arrays are called."""
+
+CALLED = {"classnames": "classes", "targetnames": "classes", "labelnames": "classes"}
+"""What they are called elsewhere."""
+
+
 def arranged(arrays: Mapping[str, Any], where: str) -> Rows:
     """The rows in named arrays: x_train, and y_train, x_test, y_test and classes if there are any.
 
-    Raises `ZooError` for half of a test part, which judges nothing, and for a validation part, which nothing reads.
+    Raises `ZooError` for half of a test part, which judges nothing, for a validation part, which nothing reads, and for
+    what is called almost as a part.
     """
     held = [key for key in arrays if re.fullmatch(r"[xy]_val(id|idation)?", str(key))]
     if held:
@@ -93,6 +101,10 @@ def arranged(arrays: Mapping[str, Any], where: str) -> Rows:
             f"{where} holds {listed(arrays) or 'nothing'}, no `x_train`; expected x_train and y_train, and x_test and "
             f"y_test if there is a test part" + (f"; did you mean to call `{close}` x_train?" if close else "")
         )
+    for key in map(str, arrays):
+        close = CALLED.get(plainly(key)) or next((one for one in PARTS if is_close(key, one)), "")
+        if key not in PARTS and close and close not in arrays:
+            raise ZooError(f"{where} holds `{key}`, which nothing reads; expected `{close}`, or another name")
     classes = arrays.get("classes")
     labels = tuple(map(str, as_text(classes))) if classes is not None and classes.ndim == 1 else ()
     test = (arrays.get("x_test"), arrays.get("y_test"))

@@ -239,14 +239,14 @@ class _Import:
             begun["summary"] = f"{begun['summary'].rstrip('.')}; names that no spec has: {told}."
         for name, one in begun.get("inputs", {}).items():
             one |= {} if name in body.read or name in outputs else {"unused": True}
-        cut = _head(body.items) if begun["task"] and outputs == [body.previous] else 0
+        cut = _head(body.items) if begun["task"] and outputs == [body.previous] else len(body.items)
         given = [begun["input"]] if "input" in begun else begun["inputs"].values()
         odd = any({*ODD} & {*one} for one in given)
         meet = odd or self.over_rows or (self.together and mixed(model))
         if meet and not self.sized and any(one.shape[0] is not None for one in model.inputs):
             raise ZooError(f"`{model.name}` takes the rows of a batch together; expected it with their number")
-        cut = 0 if meet else cut  # no task answers rows that meet
-        layers, head = body.items[: cut or None], _sized(body.items[cut:], begun) if cut else []
+        cut = len(body.items) if meet else cut  # no task answers rows that meet
+        layers, head = body.items[:cut], _sized(body.items[cut:], begun)
         blocks = self.blocks.values()
         everything = [*layers, *head, *(one for block in blocks for one in block["layers"])]
         typed, knobs, tables = _typed(everything), _knobs(everything), _tables(everything)
@@ -410,10 +410,11 @@ class _Body:
         if isinstance(call.operation, keras.layers.Layer) or type(call.operation).__name__ == "GetItem":
             return call
         bound = dict(call.bound)
+        like = next(iter(keras_tensors(list(call.bound.values()))), None)
         for key, value in call.bound.items():
             several = value if isinstance(value, (list, tuple)) else ()
-            like = next((one for one in several if isinstance(one, keras.KerasTensor)), None)
-            if like is not None:
+            tensors = key in catalogue.LISTS or any(isinstance(one, keras.KerasTensor) for one in several)
+            if like is not None and tensors:
                 bound[key] = [
                     one if isinstance(one, keras.KerasTensor) else self._whole_constant(one, like) for one in several
                 ]
@@ -501,7 +502,10 @@ class _Body:
             raise Refused("is called in two models, one inside the other or beside it; expected its calls in one model")
         if isinstance(operation, keras.layers.Pipeline):
             self.whole.added[operation.name] = "is a Pipeline, whose layers stand one after another in a spec"
+            given = call.first
             for number, one in enumerate(operation.layers):
+                self.whole.over_rows |= type(one).__name__ in catalogue.IMAGES and len(given.shape) < 4
+                given = keras.tree.flatten(one.compute_output_spec(given))[0]
                 self._placed(replace(call, operation=one, first=PREVIOUS if number else call.first))
             return
         self._holds(operation)
@@ -661,8 +665,12 @@ class _Body:
         if len(self.whole.refused) > before:  # what follows from that is not told
             self.names |= {key_of(one): self.previous for one in call.outputs}
             return
-        if not inside.items:
-            raise Refused("is a model inside the model that has no layers")
+        if not inside.items and not at_steps:  # it answers what it is given
+            given = dict(zip(inputs, keras_tensors(call.first), strict=True))
+            self.names |= {
+                key_of(out): self._name_of(given[one]) for out, one in zip(call.outputs, outputs, strict=True)
+            }
+            return
         unused = {*inputs} - inside.read - {*outputs}
         block = {"nested": True, "layers": inside.items}
         given = {
@@ -775,7 +783,7 @@ LAST = ("Activation", *network.ACTIVATIONS, "ops.softmax", "ops.sigmoid")
 
 
 def _head(items: list[Item]) -> int:
-    """Where the head begins: at the last `Dense` with its activation, else at the last item; 0 for nowhere."""
+    """Where the head begins: at the last `Dense` with its activation, else at the last item."""
     cut = last = len(items) - 1
     while cut > 0 and any(one in items[cut] and "from" not in items[cut][one] for one in LAST):
         cut -= 1
@@ -784,7 +792,7 @@ def _head(items: list[Item]) -> int:
 
 def _sized(head: list[Item], facts: Mapping[str, int]) -> list[Item]:
     """The head, its units the spec's `classes` or `targets`, so that data that know better are taken at their word."""
-    first = head[0].get("Dense")
+    first = head[0].get("Dense") if head else None
     for key in ("classes", "targets"):
         if first and facts.get(key) == first["units"]:
             return [{"Dense": {**first, "units": f"${key}"}}, *head[1:]]
@@ -881,8 +889,8 @@ def _bodies(item: Item, wrapped: bool = True) -> Iterator[tuple[str, dict[str, A
     if not target[:1].isupper():
         return
     yield target, body
-    for key in WRAPPED if wrapped else ():
-        if key in body:
+    for key in (*WRAPPED, *catalogue.ACTIVE) if wrapped else ():
+        if key in body and (key in WRAPPED or isinstance(body[key], dict)):
             held = body[key] if isinstance(body[key], list) else [body[key]]
             inner = [{one: {}} if isinstance(one, str) else one for one in held]
             body[key] = inner if isinstance(body[key], list) else inner[0]

@@ -11,13 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from zoo.importing.graphs import Refused
+from zoo.language import catalogue
 from zoo.lowering import model_in
 
 HOLDING = {"layer", "layers", "cell", "cells", "backward_layer"}
 """What the config of a layer calls layers that were given to it, each with a config of its own."""
-
-ACTIVE = ("activation", "recurrent_activation")
-"""What it calls activations, which may be layers."""
 
 
 UNSAID = "which no spec can say; expected a layer that is frozen as a whole, or trained as a whole"
@@ -27,7 +25,7 @@ def thaws(layer: Any) -> bool:
     """Whether the layers that a layer holds can be frozen or trained each by itself: they were given to it."""
     import keras
 
-    active = any(isinstance(getattr(layer, one, None), keras.layers.Layer) for one in ACTIVE)
+    active = any(isinstance(getattr(layer, one, None), keras.layers.Layer) for one in catalogue.ACTIVE)
     return active or bool(model_in(layer)) or bool(HOLDING & layer.get_config().keys())
 
 

@@ -101,7 +101,7 @@ def _entry(kind: type, layer: Any) -> Mapping[str, Any]:
     if inside and not thaws(layer):  # of what Keras makes, no config tells it
         raise Refused(f"has the weights of its `{inside[0].name}` in eight bits, which Keras does not read back")
     rank, alpha = getattr(layer, "lora_rank", None), getattr(layer, "lora_alpha", None)
-    if rank and alpha not in (None, rank):
+    if rank and alpha not in (None, rank) and isinstance(layer, (keras.layers.Dense, keras.layers.Embedding)):
         raise Refused(f"has lora_alpha={alpha} beside lora_rank={rank}, which Keras forgets; expected equal ones")
     return entry
 
@@ -196,6 +196,10 @@ def _is_usually_quantized(config: Any) -> bool:
         raise Refused(f"has its weights quantized as {kind}; expected numbers with a point, int8, float8 or int4")
     of_weights, of_inputs = (config["config"].get(f"{one}_quantizer") for one in ("weight", "activation"))
     usual = keras.quantizers.AbsMaxQuantizer().get_config()
+    if config["class_name"] == "Int8QuantizationConfig" and of_inputs is None:
+        raise Refused(
+            "has eight bits for its weights alone, which no type says; expected them for what it reads as well"
+        )
     return of_weights is None and (of_inputs is None or _unnamed(of_inputs["config"]) == _unnamed(usual))
 
 
@@ -304,6 +308,9 @@ def _object(key: str, value: Mapping[str, Any], twice: bool) -> Any:
 
     module, kind, config = catalogue.module_of(key), str(value["class_name"]), value["config"]
     if kind == "StackedRNNCells" and key == "cell":
+        first, whole = _made_of(config["cells"][0]).dtype_policy.name, _made_of(value).dtype_policy.name
+        if first != whole:
+            raise Refused(f"holds cells over each other in {whole}, the first in {first}; expected one type for both")
         return [_object(key, one, twice) for one in config["cells"]]
     if module == "layers":
         looked_up = catalogue.entry("layers", kind)
@@ -317,6 +324,8 @@ def _object(key: str, value: Mapping[str, Any], twice: bool) -> Any:
         arguments = _held(_made_of(value), twice)
         return {kind: arguments} if arguments else kind
     entry = catalogue.catalogue().get(module, {}).get(kind)
+    if key.endswith("activation") and kind in ("Sequential", "Functional"):
+        raise Refused(f"holds a model as its {key}; expected a layer")
     if key.endswith("activation") and str(value.get("module", "")).startswith("keras.layers"):
         inner = _made_of(value)
         return {_public(type(inner)): _held(inner)}

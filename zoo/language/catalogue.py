@@ -342,6 +342,9 @@ def numbered(argument: str, given: Any) -> list[tuple[str, Any]]:
     return [(f"{argument}_{index}" if index else argument, one) for index, one in enumerate(several)]
 
 
+ACTIVE = ("activation", "recurrent_activation")
+"""Arguments that are activations, which may be layers."""
+
 SLOPED = ("LeakyReLU", "PReLU", "ELU", "ReLU", "Softmax")
 """Layers that may stand as an `activation` with arguments: `activation: {LeakyReLU: {...}}`."""
 
@@ -435,7 +438,9 @@ SHORT = {"mse": "MeanSquaredError", "mae": "MeanAbsoluteError", "bce": "BinaryCr
 def meant(name: str, known: Collection[str]) -> str:
     """The one of these names that another one likely stands for, an empty text if none is."""
     close = ELSEWHERE.get(name.rpartition(".")[2]) or SHORT.get(name.lower(), "")
-    return close if close in known else nearest(name, known)
+    close = close if close in known else nearest(name, known)
+    flat = f"{close[:-2]}2D"  # a layer of images, where nothing says how many axes they have
+    return flat if close.endswith(("1D", "3D")) and close[-2] not in name and flat in known else close
 
 
 OPERATIONS = "ops."

@@ -116,7 +116,7 @@ FIELDS: dict[str, tuple[Test, str]] = {
 """The keys of a spec, what each accepts, and how that is said."""
 
 INPUT: dict[str, tuple[Test, str]] = {
-    "shape": (_is_shape, "one to four whole numbers above 0, without the batch, such as [28, 28, 1]"),
+    "shape": (_is_shape, "one to seven whole numbers above 0, without the batch, such as [28, 28, 1]"),
     "dtype": _one_of(DTYPES),
     "kind": _one_of(dict.fromkeys(kind for row in KINDS.values() for kind in row)),
     "vocabulary": (is_count, objects.COUNT),

@@ -721,7 +721,8 @@ class _Reader:
             return {}, {}
         arguments = dict(body) if isinstance(body, dict) else {required[0]: body} if body is not None else {}
         own = {key: arguments.pop(key) for key in ours if key in arguments and key not in known}
-        if ranges.looks_like(arguments) and "default" in arguments and not set(arguments) & set(known):
+        said = "default" in arguments or set(arguments) <= {*ranges.KEYS}
+        if ranges.looks_like(arguments) and said and not set(arguments) & set(known):
             hint = f"{target}: {{{required[0]}: {{...}}}}" if len(required) == 1 else ""
             self._wrong(path, "a range stands where the arguments do", "it as the value of an argument", hint)
         elif block:

@@ -280,8 +280,10 @@ def _value(
         if chosen in catalogue.catalogue()["layers"]:
             yield from named({chosen: given or {}}, "layers", path, defaults)
         else:
-            expected = f"one of {listed(catalogue.SLOPED)}, the activations with arguments, or a name alone"
-            yield path, f"no activation `{chosen}` with arguments", expected, nearest(str(chosen), catalogue.SLOPED)
+            expected = f"a layer, such as {listed(catalogue.SLOPED)}, or a name alone"
+            known = catalogue.catalogue()["layers"]
+            close = nearest(str(chosen), catalogue.SLOPED) or nearest(str(chosen), known)
+            yield path, f"no activation `{chosen}` with arguments", expected, close
     elif name == "RNN" and key == "cell" and isinstance(value, list) and value:  # cells over each other
         for index, one in enumerate(value):
             yield from named(one, module, (*path, index), defaults)
@@ -415,7 +417,6 @@ def _refused(name: str, key: str, value: Any, entry: Mapping[str, Any]) -> tuple
 def _with_arguments(module: str, text: str) -> str:
     """A text that is a class, or Python's call of one, as the object that it means; else an empty text."""
     known = catalogue.catalogue().get(module, {})
-    known = {name: known[name] for name in catalogue.SLOPED} if module == "layers" else known
     if module == "layers" and text in known:
         return f"{{{text}: {{}}}}"
     call = re.fullmatch(r"(?:\w+\.)*(\w+)\(([^()]+)\)", text)
@@ -472,10 +473,12 @@ def lambda_of(regularizer: Any) -> float | None:
 
 
 def walked(layer: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """A layer with its arguments, and all that it wraps."""
+    """A layer with its arguments, and all that it wraps or has as activation."""
     yield layer, arguments
-    for key in WRAPPED:
+    for key in (*WRAPPED, *catalogue.ACTIVE):
         held = arguments.get(key)
+        if key in catalogue.ACTIVE and not isinstance(held, Mapping):
+            continue  # a word
         for one in held if isinstance(held, list) else [held]:
             if isinstance(one, str):
                 yield from walked(one, {})

@@ -7,6 +7,7 @@ that also holds 0 (a log range cannot, yet lambda = 0 is the baseline that every
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -183,7 +184,15 @@ MEANT = {
 
 
 def instead_of(values: Any, accepts: Callable[[Any], bool]) -> str:
-    """A list of a few plain values, each of which is accepted alone, as the range that it may be meant as, or ''."""
+    """A list of a few plain values, each of which is accepted alone, as the range that it may be meant as, or ''.
+
+    A text is the number that it holds, if that is accepted.
+    """
+    if isinstance(values, str):
+        found = _TYPED.fullmatch(values.strip())
+        number = float(f"{found[1]}.{found[2] or 0}") / (100 if found[3] else 1) if found else 0.0
+        number = int(number) if found and not found[2] and not found[3] else round(number, 9)
+        return spelt(number) if found and accepts(number) else ""
     few = isinstance(values, list) and 1 < len(values) <= MEANT_AT_MOST
     if not few or any(isinstance(one, (dict, list)) or not accepts(one) for one in values):
         return ""
@@ -194,6 +203,9 @@ def instead_of(values: Any, accepts: Callable[[Any], bool]) -> str:
         else "{" + ", ".join(f"{key}: {_plain(one)}" for key, one in written.items()) + "}"
     )
 
+
+_TYPED = re.compile(r"([-+]?\d{1,15})(?:[.,](\d{1,15}))?(%?)")
+"""A number between quotes, with a comma, or in per cent."""
 
 MEANT_AT_MOST = 8
 """A list of so many values may be meant as a range."""

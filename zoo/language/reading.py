@@ -430,7 +430,16 @@ def _keys(
         if key in LATER and not path:
             yield problem_at(marks, here, f"`{key}` is kept for a later version of the language", "a spec without it")
         elif key not in fields:
-            yield problem_at(marks, here, *unknown(str(key), value, fields, what))
+            wrong, expected, hint = unknown(str(key), value, fields, what)
+            chosen = data.get("optimizer")
+            named = (
+                chosen
+                if isinstance(chosen, str)
+                else next(iter(chosen), "Adam")
+                if isinstance(chosen, dict)
+                else "Adam"
+            )
+            yield problem_at(marks, here, wrong, expected, hint.replace("optimizer.Adam", f"optimizer.{named}"))
         elif isinstance(value, Range):
             refused = next((one for one in value.held() if not fields[key][0](one)), value)
             if refused is not value:
@@ -439,7 +448,7 @@ def _keys(
             expected = fields[key][1]
             words = expected.removeprefix("one of ").split(", ") if expected.startswith("one of ") else []
             close = nearest(value, words) or (f"${value}" if isinstance(value, str) and value in names else "")
-            if (*path, key)[0] in _MAY_BE_RANGES:
+            if (*path, key)[0] in _MAY_BE_RANGES or isinstance(value, str):
                 close = close or ranges.instead_of(value, fields[key][0])
             yield problem_at(marks, here, f"{shown(value)} is not accepted", expected, close)
 
