@@ -666,9 +666,9 @@ class _Body:
             self.names |= {key_of(one): self.previous for one in call.outputs}
             return
         if not inside.items and not at_steps:  # it answers what it is given
-            given = dict(zip(inputs, keras_tensors(call.first), strict=True))
+            read = dict(zip(inputs, keras_tensors(call.first), strict=True))
             self.names |= {
-                key_of(out): self._name_of(given[one]) for out, one in zip(call.outputs, outputs, strict=True)
+                key_of(out): self._name_of(read[one]) for out, one in zip(call.outputs, outputs, strict=True)
             }
             return
         unused = {*inputs} - inside.read - {*outputs}
