@@ -515,10 +515,12 @@ def test_what_no_task_can_answer_is_built_by_the_zoo_as_it_is(what):
 def test_a_network_of_one_output_that_meets_data_must_answer_what_the_data_hold():
     keras.backend.clear_session()
     spec = importing.spec_of(chain(L.Dense(2, name="only"), shape=(4,)))
+    assert spec["layers"] == [] and spec["head"] == [{"Dense": {"name": "only", "units": "$targets"}}]
+    del spec["head"]
+    spec |= {"layers": [{"Dense": {"name": "only", "units": 2}}], "outputs": ["only"]}
     dice = np.random.default_rng(0)
     x, y = dice.normal(size=(40, 4)), dice.normal(size=(40, 3))
 
-    assert spec["outputs"] == ["only"]
     with pytest.raises(ZooError, match=r"the network answers \(2,\) a row; expected \(3,\) for regression"):
         zoo.train(spec, (x, y), epochs=1, run="wrong")
 
@@ -945,6 +947,27 @@ def on_constants():
     return keras.Model(rows, L.Dense(2)(states))
 
 
+def with_models_that_do_nothing():
+    one, other = keras.Input((4,), name="one"), keras.Input((4,), name="other")
+    same, crossed = keras.Model(one, one, name="same"), keras.Model([one, other], [other, one], name="crossed")
+    rows = keras.Input((4,), name="rows")
+    left, right = crossed([same(L.Dense(4)(rows)), same(rows)])
+    return keras.Model(rows, L.Dense(2)(L.Subtract()([same(left), right])))
+
+
+def with_what_goes_by_without_its_name():
+    rows = keras.Input((6, 6, 1), name="rows")
+    seen = L.Conv2D(4, 3, name="seen")(rows)
+    steps = L.LSTM(3, zero_output_for_mask=True, return_sequences=True)(L.Masking()(L.Reshape((16, 4))(seen)))
+    model = keras.Model(rows, L.Dense(2)(L.Flatten()(steps)))
+    model.get_layer("seen").enable_lora(2, lora_alpha=4)
+    return model
+
+
+def images_of_sequences_in_a_row():
+    return chain(L.Pipeline([L.Dense(3), L.RandomFlip()], name="both"), L.Flatten(), L.Dense(2), shape=(8, 3))
+
+
 def images_of_sequences():
     return chain(L.RandomFlip("horizontal"), L.Resizing(4, 8), L.Flatten(), L.Dense(2), shape=(8, 3))
 
@@ -960,6 +983,7 @@ def images_of_sequences():
         with_what_leads_nowhere_inside,
         told_and_not,
         on_constants,
+        with_what_goes_by_without_its_name,
     ],
     ids=lambda one: one.__name__,
 )
@@ -974,6 +998,40 @@ def test_what_few_models_hold_is_imported_as_it_is(make, tmp_path):
     assert ("outputs" in spec) == (make in (images_of_sequences, on_constants))
     assert_same(model, zoo.build(spec))
     assert_same(model, space["build"]())
+
+
+def test_models_that_do_nothing_leave_nothing_behind():
+    keras.backend.clear_session()
+    model = with_models_that_do_nothing()
+    made, rows = built(model), given(model)
+    made.set_weights(model.get_weights())
+
+    assert [type(one).__name__ for one in made.layers] == ["InputLayer", "Dense", "Subtract", "Dense"]
+    np.testing.assert_array_equal(answers(made, rows), answers(model, rows))
+
+
+def test_images_of_sequences_in_a_pipeline_are_given_as_they_are():
+    keras.backend.clear_session()
+    spec = importing.spec_of(images_of_sequences_in_a_row())
+
+    assert "outputs" in spec
+    zoo.build(spec)
+
+
+@pytest.mark.parametrize("inner", [None, "l2"])
+def test_a_penalty_is_that_of_the_layer_and_of_its_activation_each(inner):
+    keras.backend.clear_session()
+    penalty = keras.regularizers.L2(0.01)
+    active = L.Dense(4, kernel_regularizer=penalty if inner else None)
+    parts = [L.Dense(4, kernel_regularizer=penalty, activation=active), L.Dense(3, kernel_regularizer=penalty)]
+    model = chain(*parts)
+    model(np.zeros((1, 4), "float32"))
+    spec = importing.spec_of(model)
+    made = zoo.build(spec)
+    made.set_weights(model.get_weights())
+
+    assert spec["l2"] == (0.01 if inner else 0)
+    assert float(sum(made.losses)) == pytest.approx(float(sum(model.losses)), rel=1e-6)
 
 
 def test_the_layers_of_a_pipeline_are_imported_one_after_another(tmp_path):

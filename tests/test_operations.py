@@ -279,6 +279,11 @@ MIXING = {
     "one row": lambda x: x * x[0],
     "all rows but one": lambda x: x[1:, :],
     "rows by rows": lambda x: keras.ops.matmul(x, keras.ops.transpose(x)) @ x,
+    "the place, from the tenth row on": lambda x: (
+        x + keras.ops.relu(keras.ops.cumsum(keras.ops.ones_like(x), axis=0) - 9)
+    ),
+    "one that is large enough": lambda x: keras.ops.where(keras.ops.any(x > 200.0), x, x + 1),
+    "how many there are, by little": lambda x: x * (1 + 1e-4 * keras.ops.cast(keras.ops.size(x), "float32")),
     "whether it is in any row": lambda x: keras.ops.isin(*keras.ops.split(keras.ops.cast(x, "int32"), 2, axis=1)),
 }
 
@@ -344,7 +349,8 @@ def test_what_is_chosen_among_tensors_and_constants_is_a_function_of_each_row():
     chosen = ops.select(
         [source > 1, source < -1], [source, np.linspace(0, 1, 8, dtype="float32")[None]], ops.abs(source)
     )
-    model = keras.Model(source, keras.layers.Dense(2)(ops.select([chosen > 0.5], [2.0 * chosen], chosen)))
+    chosen = ops.select([chosen > 0.5], [2.0 * chosen], ops.select([source > 0], [np.ones((1, 8), "float32")], chosen))
+    model = keras.Model(source, keras.layers.Dense(2)(chosen))
     spec = importing.spec_of(model)
     made = zoo.build(spec)
     made.set_weights(model.get_weights())

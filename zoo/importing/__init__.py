@@ -512,6 +512,11 @@ class _Body:
         if self.training is not None and is_trained(operation):
             call = replace(call, named={**call.named, "training": self.training})
         is_layer = isinstance(operation, keras.layers.Layer)
+        if isinstance(operation, keras.Model) and not without_graph(operation) and not calls_of(operation):
+            read = {key_of(one): got for one, got in zip(operation.inputs, keras_tensors(call.first), strict=True)}
+            pairs = zip(call.outputs, operation.outputs, strict=True)  # it answers what it is given
+            self.names |= {key_of(out): self._name_of(read[key_of(inner)]) for out, inner in pairs}
+            return
         if id(operation) in self.made and is_layer:
             self._again(call)
         elif isinstance(operation, keras.layers.Layer) and model_in(operation):
@@ -665,12 +670,8 @@ class _Body:
         if len(self.whole.refused) > before:  # what follows from that is not told
             self.names |= {key_of(one): self.previous for one in call.outputs}
             return
-        if not inside.items and not at_steps:  # it answers what it is given
-            read = dict(zip(inputs, keras_tensors(call.first), strict=True))
-            self.names |= {
-                key_of(out): self._name_of(read[one]) for out, one in zip(call.outputs, outputs, strict=True)
-            }
-            return
+        if not inside.items:
+            raise Refused("is a model at each step that has no layers")
         unused = {*inputs} - inside.read - {*outputs}
         block = {"nested": True, "layers": inside.items}
         given = {
