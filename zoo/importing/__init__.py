@@ -832,7 +832,8 @@ def _tables(items: list[Item]) -> dict[str, Any]:
 
 def _typed(items: list[Item]) -> dict[str, str]:
     """The spec's `dtype`: what most layers compute in, taken out of them, if that is not float32."""
-    bodies = [body for item in items for target, body in _bodies(item) for body in _with_held(target, body)]
+    named = (one for item in items for one in _bodies(item))
+    bodies = [body for target, body in named if not catalogue.of_whole_numbers(target)]
     found = Counter(body.get("dtype", "float32") for body in bodies)
     most = max(found, key=lambda one: found[one], default="float32")
     if most == "float32" or most not in catalogue.POLICIES:
@@ -841,15 +842,6 @@ def _typed(items: list[Item]) -> dict[str, str]:
         if body.setdefault("dtype", "float32") == most:
             del body["dtype"]
     return {"dtype": most}
-
-
-def _with_held(target: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The arguments of a layer, and of a layer that it holds as its activation, if no class of ids is among them."""
-    if not catalogue.of_whole_numbers(target):
-        yield body
-    for key, value in body.items():
-        if key.endswith("activation") and catalogue.holds_layers(key, value):
-            yield next(iter(value.values()))
 
 
 def _knobs(items: list[Item]) -> dict[str, float]:
@@ -881,7 +873,7 @@ def kernel_keys(target: str) -> list[str]:
 
 
 def _bodies(item: Item, wrapped: bool = True) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The layers of an item with their arguments, those that it wraps included."""
+    """The layers of an item with their arguments, those that it wraps or has as activations included."""
     if "layers" in item:
         for one in item["layers"]:
             yield from _bodies(one, wrapped)
