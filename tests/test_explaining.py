@@ -15,9 +15,9 @@ from zoo.runs import Told
 def told(tmp_path):
     """A run with the results of trials: (values, scores of its epochs, losses), or a reason to have diverged."""
     rows = zoo.data("breast_cancer")
-    plan = meet(zoo.load("mlp"), rows.description, oracle="random", trials=40)
 
-    def of(trials):
+    def of(trials, spec="mlp"):
+        plan = meet(zoo.load(spec), rows.description, oracle="random", trials=40)
         with runs.opened(tmp_path / "run", plan, fresh=True) as run:
             for number, (values, scores, losses) in enumerate(trials):
                 if isinstance(scores, str):
@@ -62,6 +62,21 @@ def test_overfitting_and_epochs_that_end_too_early_are_told(told):
     assert f"Trial 0 gets worse {said}." in told([climbing])
     assert any("Trial 0 was best in its last epoch, 4" in one for one in told([rising]))
     assert not any("epoch" in one for one in told([flat]))
+
+
+@pytest.mark.parametrize(("batch_size", "lags"), [(32, True), (2, False)])
+def test_averages_that_lag_behind_are_told_of_beside_overfitting(told, batch_size, lags):
+    normalised = {
+        "spec": 1, "name": "normalised", "family": "mlp", "classes": 2, "input": {"shape": [30]},
+        "l2": {"min_value": 1e-6, "max_value": 1e-2, "default": 1e-3},
+        "dropout": {"min_value": 0.0, "max_value": 0.8, "default": 0.3},
+        "layers": [{"Dense": 8}, "BatchNormalization", "ReLU", "Dropout"], "train": {"batch_size": batch_size},
+    }  # fmt: skip
+    worse = trial(scores=(0.7, 0.95, 0.9, 0.84, 0.8), losses=(0.5, 0.4, 0.3, 0.2, 0.1))
+    said = next(one for one in told([worse], normalised) if "overfits from epoch 2 on" in one)
+
+    assert ("the moving averages of its BatchNormalization may lag behind" in said) == lags
+    assert not any("BatchNormalization" in one for one in told([worse]))
 
 
 def test_a_noisy_epoch_is_no_overfitting(told):

@@ -11,8 +11,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from zoo.errors import joined
+from zoo.language.expressions import words_of
 from zoo.language.ranges import Range
 from zoo.runs import Run, Told
+
+SETTLED = 500
+"""After so many steps the averages of batch normalisation, of momentum 0.99, have forgotten how they began."""
 
 EDGE = 0.04
 """So near to an end of the unit interval lies an edge."""
@@ -98,6 +102,24 @@ def _course(run: Run, best: Told, noise: float) -> Iterator[str]:
         f"Trial {best.trial} {'overfits' if falls else 'gets worse'} from epoch {at} on: {run.plan.objective} was "
         f"{then:.4g} then, and {later:.4g} in the median of the {last - at} epochs that followed"
         + (", while the loss fell on." if falls else ".")
+        + _lagging(run, best)
+    )
+
+
+def _lagging(run: Run, best: Told) -> str:
+    """That moving averages which lag behind look like overfitting, where that may be; else an empty text."""
+    spec = run.plan.spec.fill(best.values)
+    batch = spec.train["batch_size"]
+    steps = (
+        math.ceil(run.plan.description.rows.get("train", 1) / batch) * len(best.epochs)
+        if type(batch) is int
+        else SETTLED
+    )
+    if steps >= SETTLED or "BatchNormalization" not in words_of(spec.data):
+        return ""
+    return (
+        f" But in {steps} steps the moving averages of its BatchNormalization may lag behind, which looks the same: "
+        "more epochs, smaller batches or `momentum: 0.9` tell."
     )
 
 
