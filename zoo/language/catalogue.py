@@ -262,7 +262,8 @@ def of_whole_numbers(layer: str) -> bool:
 
 def is_quantizable(layer: str) -> bool:
     """Whether the weights of a layer may have eight bits, or four."""
-    return "quantization_config" in catalogue()["layers"].get(layer, {"arguments": {}})["arguments"]
+    takes = catalogue()["layers"].get(layer, {"arguments": {}})["arguments"]
+    return "quantization_config" in takes or layer == "ReversibleEmbedding"  # which takes it without its name
 
 
 def types(layer: str) -> tuple[str, ...]:
