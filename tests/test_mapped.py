@@ -192,7 +192,7 @@ def test_a_data_set_in_a_folder_goes_to_a_worker_without_its_rows(tmp_path):
 
 WRONG = {
     "NaN": ({"x_train": np.where(TABLE > 2, np.nan, TABLE), "y_train": LABELS}, "rows of the .* part hold NaN"),
-    "text": ({"x_train": TABLE.astype("U9"), "y_train": LABELS}, "x_train holds <U9; expected numbers"),
+    "text": ({"x_train": TABLE.astype("U9"), "y_train": LABELS}, "x_train holds text; expected numbers"),
     "one-hot": ({"x_train": TABLE, "y_train": np.eye(3)[LABELS]}, "y_train is one-hot"),
     "unequal": ({"x_train": TABLE, "y_train": LABELS[:80]}, "x_train has 120 rows, y_train 80"),
     "wide text": ({"x_train": TABLE, "y_train": TABLE[:, :2].astype("S9")}, "y_train holds .*expected one label a row"),
