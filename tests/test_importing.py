@@ -1109,16 +1109,21 @@ def test_an_activation_with_arguments_stays_in_whatever_holds_it(what, tmp_path)
         assert all(map(np.array_equal, read.get_weights(), model.get_weights()))
 
 
-def test_a_file_from_before_the_weights_of_an_activation_were_made_is_read(tmp_path):
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_file_from_before_the_weights_of_an_activation_were_made_is_read(ends, tmp_path):
     keras.backend.clear_session()
     parts = [L.LSTM(3, activation=L.LayerNormalization()), L.Dense(4, activation=L.PReLU("ones"))]
-    model = chain(*parts, L.Dense(3, activation=L.Activation("softmax")), shape=(5, 2))
+    last = L.Dense(3, activation=L.Activation("softmax")) if ends else L.Dense(3, activation=L.PReLU("ones"))
+    model = chain(*parts, last, shape=(5, 2))
     model.save(tmp_path / "model.keras")  # Keras makes them when it first computes
     spec = importing.spec_of(importing.read(tmp_path / "model.keras"))
     made, rows = zoo.build(spec, weights=tmp_path / "model.keras"), given(model)
 
-    assert spec["task"] == "classification" and spec["head"]
+    assert spec["task"] == ("classification" if ends else "regression") and spec["head"]
     np.testing.assert_array_equal(made.predict(rows, verbose=0), model.predict(rows, verbose=0))
+    chain(L.LSTM(3), L.Dense(4), L.Dense(3, activation="softmax"), shape=(5, 2)).save(tmp_path / "other.keras")
+    with pytest.raises(ZooError, match=r"other\.keras holds"):  # never had them
+        zoo.build(spec, weights=tmp_path / "other.keras")
 
 
 @pytest.mark.parametrize("active", [lambda: L.PReLU(keras.initializers.Constant(0.3)), L.LayerNormalization])
@@ -1892,6 +1897,7 @@ def test_a_file_that_runs_code_or_is_no_model_is_refused(tmp_path):
     inside = chain(L.Dense(2), Twice(name="own"), shape=(4,))
     chain(L.Lambda(lambda x: 2 * x, name="half"), inside, shape=(4,)).save(tmp_path / "code.keras")
     chain(L.Dense(2, activation=tf.nn.softmax, name="odd")).save(tmp_path / "odd.keras")
+    chain(L.Dense(4, activation=Twice(name="own"))).save(tmp_path / "active.keras")
     (tmp_path / "text.keras").write_text("no model")
     (tmp_path / "folder.keras").mkdir()
     with zipfile.ZipFile(tmp_path / "empty.keras", "w"):
@@ -1902,6 +1908,7 @@ def test_a_file_that_runs_code_or_is_no_model_is_refused(tmp_path):
             "odd.keras",
             "the layer `odd` has the activation softmax_v2, which is none of Keras's own; expected one of Kera",
         ),
+        ("active.keras", "the layer `own` is a Twice, which is no layer of Keras"),
         ("text.keras", "text.keras holds no model: it is no zip archive; expected a file that Keras saved as .keras"),
         ("empty.keras", "Keras cannot read"),
         ("none.keras", "is no model; expected the path of a file that Keras saved as .keras"),

@@ -110,11 +110,9 @@ def _lagging(run: Run, best: Told) -> str:
     """That moving averages which lag behind look like overfitting, where that may be; else an empty text."""
     spec = run.plan.spec.fill(best.values)
     batch = spec.train["batch_size"]
-    steps = (
-        math.ceil(run.plan.description.rows.get("train", 1) / batch) * len(best.epochs)
-        if type(batch) is int
-        else SETTLED
-    )
+    if not isinstance(batch, int):  # an expression
+        return ""
+    steps = math.ceil(run.plan.description.rows.get("train", 1) / batch) * len(best.epochs)
     if steps >= SETTLED or "BatchNormalization" not in words_of(spec.data):
         return ""
     return (

@@ -182,12 +182,11 @@ def _in_file(spec: Spec, source: str, flat: Network) -> dict[str, np.ndarray]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of layers that the file does not have: what is missing is told below
             model.load_weights(path, skip_mismatch=True)
-        # Keras makes the weights of activations when it first computes: a file from before has none.
-        found = {
-            name: found[name] if name in found else variable.numpy()
-            for name, variable in weights_by_path(model)
-            if name in found or {*catalogue.ACTIVE} & {*name.split("/")}
-        }
+        if len(found) < len(list(weights_by_path(model))) and _is_from_before(path):
+            fresh = {
+                name: one.numpy() for name, one in weights_by_path(model) if {*catalogue.ACTIVE} & {*name.split("/")}
+            }
+            found = {name: {**fresh, **found}[name] for name, _ in weights_by_path(model) if name in {*fresh, *found}}
         if body <= set(found):
             more = _beyond(path, model, len(found))
             whole = _in_names(path, flat, model, source) if more and path.suffix == ".keras" else {}
@@ -250,6 +249,11 @@ def _noting(found: dict[str, np.ndarray], name: str) -> Any:
     return assign
 
 
+def _is_from_before(path: Path) -> bool:
+    """Whether a file holds layers as activations that had no weights yet: Keras makes these when it first computes."""
+    return any(one.endswith(tuple(f"/{key}/vars" for key in catalogue.ACTIVE)) for one in _places(path, empty=True))
+
+
 def _beyond(path: Path, model: Any, read: int) -> list[str]:
     """The weights of a file of Keras 3 that none of the model's layers reads; so many were read."""
     theirs = _places(path)
@@ -261,14 +265,15 @@ def _beyond(path: Path, model: Any, read: int) -> list[str]:
     return [one for one in theirs if one not in ours]
 
 
-def _places(path: Path) -> list[str]:
-    """Where the layers of a file of Keras 3 hold weights, seeds aside, `dense_2` before `dense_10`."""
+def _places(path: Path, empty: bool = False) -> list[str]:
+    """Where the layers of a file of Keras 3 hold weights, seeds aside, `dense_2` before `dense_10`; or hold none."""
     import h5py  # type: ignore[import-untyped]
 
     found: list[str] = []
 
     def note(name: str, thing: Any) -> None:
-        if isinstance(thing, h5py.Dataset) and not (thing.shape == (2,) and thing.dtype.kind in "iu"):
+        held = isinstance(thing, h5py.Dataset) and not (thing.shape == (2,) and thing.dtype.kind in "iu")
+        if (isinstance(thing, h5py.Group) and not len(thing)) if empty else held:
             found.append(name)
 
     with contextlib.ExitStack() as stack:

@@ -169,7 +169,7 @@ def _foreign(path: Path) -> Iterator[Problem]:
             if isinstance(one, list):
                 waiting += ((inner, is_layer) for inner in reversed(one))
             elif isinstance(one, dict):
-                waiting += ((inner, key in HOLDING) for key, inner in reversed(one.items()))
+                waiting += ((inner, key in (*HOLDING, *catalogue.ACTIVE)) for key, inner in reversed(one.items()))
             if not is_layer or not isinstance(one, dict) or not {"class_name", "module", "config"} <= {*one}:
                 continue
             kind, held = str(one["class_name"]), one["config"]
@@ -527,7 +527,6 @@ class _Body:
             if len(made) > 1:
                 self.several.add(id(operation))
                 self.whole.added[operation.name] = "does what two layers do, for which a spec needs a layer more"
-            names: list[str] = []
             for target, arguments, name, first in made:
                 self.classes.append(target)
                 inside = objects.held(target, arguments, 0)
@@ -535,9 +534,7 @@ class _Body:
                 meet = across(target, arguments, keras_tensors(first), call.named)
                 self.whole.together |= bool(meet)
                 self.whole.over_rows |= meet == AS_IMAGE
-                told = keras.tree.map_structure(lambda one, names=names: names[one] if type(one) is int else one, first)
-                self._item(target, {**arguments, **({"frozen": True} if frozen else {})}, name, call, told)
-                names.append(self.previous)
+                self._item(target, {**arguments, **({"frozen": True} if frozen else {})}, name, call, first)
         else:
             call = self._whole_constants(call)
             target, arguments, first, named = operation_said(call)

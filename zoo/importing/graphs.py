@@ -273,14 +273,11 @@ def _first(operation: Any, value: Any) -> Any:
             raise Refused("is a model called on something else than tensors; expected a tensor for each of its inputs")
         return found if len(found) > 1 else found[0]
     if type(operation).__name__ not in MERGING:
-        found = list(map(_whole, found))
+        value = list(map(_whole, value)) if isinstance(value, (list, tuple)) else _whole(value)
+        found = value if isinstance(value, list) else [value]
     if not found or not all(isinstance(one, (keras.KerasTensor, Constant)) for one in found):
         raise Refused("is called on something else than tensors; expected a tensor, or a list of them")
-    return (
-        (found if type(operation).__name__ not in MERGING else list(value))
-        if isinstance(value, (list, tuple))
-        else found[0]
-    )
+    return list(value) if isinstance(value, (list, tuple)) else value
 
 
 def _told(key: str, value: Any, rank: int) -> Any:

@@ -347,7 +347,7 @@ ACTIVE = ("activation", "recurrent_activation")
 """Arguments that are activations, which may be layers."""
 
 SLOPED = ("LeakyReLU", "PReLU", "ELU", "ReLU", "Softmax")
-"""Layers that may stand as an `activation` with arguments: `activation: {LeakyReLU: {...}}`."""
+"""The usual layers as an `activation` with arguments, `{LeakyReLU: {...}}`; any that makes a tensor of one may be."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "padding": ("valid", "same"),

@@ -189,10 +189,11 @@ def instead_of(values: Any, accepts: Callable[[Any], bool]) -> str:
     A text is the number that it holds, if that is accepted.
     """
     if isinstance(values, str):
-        found = _TYPED.fullmatch(values.strip())
-        number = float(f"{found[1]}.{found[2] or 0}") / (100 if found[3] else 1) if found else 0.0
-        number = int(number) if found and not found[2] and not found[3] else round(number, 9)
-        return spelt(number) if found and accepts(number) else ""
+        if not (found := _TYPED.fullmatch(values.strip())):
+            return ""
+        whole, part, cent = found.groups()
+        number = int(whole) if not (part or cent) else round(float(f"{whole}.{part or 0}") / (100 if cent else 1), 9)
+        return spelt(number) if accepts(number) else ""
     few = isinstance(values, list) and 1 < len(values) <= MEANT_AT_MOST
     if not few or any(isinstance(one, (dict, list)) or not accepts(one) for one in values):
         return ""
