@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import shlex
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -582,3 +583,17 @@ def test_a_spec_and_the_same_written_out_do_not_differ(say, tmp_path):
 
     assert code == 0
     assert not [line for line in told.splitlines() if line.startswith("train")]
+
+
+@pytest.mark.parametrize(("columns", "fits"), [(None, "whole"), (160, "cut"), (80, "none")])
+def test_summaries_are_listed_as_far_as_the_terminal_has_room(columns, fits, say, monkeypatch):
+    summary = next(card.summary for card in selection.cards(family="rnn") if card.name == "fcn")
+    if columns:
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        monkeypatch.setenv("COLUMNS", str(columns))
+    lines = say("list", "--family", "rnn")[1].splitlines()
+    fcn = next(line for line in lines if line.startswith("fcn "))
+
+    assert (summary in fcn) is (fits == "whole")
+    assert (summary[:20] in fcn, lines[0].endswith("summary")) == (fits != "none", fits != "none")
+    assert fits != "cut" or max(map(len, lines)) <= columns

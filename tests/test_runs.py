@@ -260,6 +260,26 @@ def test_fresh_begins_anew(tmp_path):
     assert [event["kind"] for event in runs.read_at(run.folder).events] == ["begun"]
 
 
+def test_what_is_refused_before_any_trial_leaves_no_run(tmp_path):
+    with pytest.raises(ZooError, match="do not meet"), runs.opened(tmp_path / "run", plan_of()):
+        raise ZooError("shapes do not meet")
+
+    assert not runs.exists(tmp_path / "run")
+    assert made(tmp_path / "run").told
+
+
+def test_a_first_trial_that_stands_somewhere_is_not_lost(tmp_path):
+    with pytest.raises(ZooError), runs.opened(tmp_path / "run", plan_of()) as run:
+        run.append("asked", {"trial": 0, "question": {"values": {"l2": 0.1}}})
+        run.keep_state(0, {"weights": np.ones(3)})
+        raise ZooError("the cluster is gone")
+
+    with runs.opened(tmp_path / "run", plan_of()) as again:
+        assert again.state_of(0)["weights"].tolist() == [1, 1, 1]
+    with pytest.raises(ZooError, match="--fresh"), runs.opened(tmp_path / "run", plan_of(seed=3)):
+        pass
+
+
 def test_a_run_that_is_held_refuses_a_second_writer(tmp_path):
     run = made(tmp_path / "run")
     hold = (

@@ -537,7 +537,7 @@ def test_a_model_inside_is_called_on_its_inputs_in_their_order():
     """
     rows = comparing.differences(load(text), load(text.replace("inputs: [p, q]", "inputs: [q, p]")))
 
-    assert [row[0] for row in rows] == ["a.from", "subtract.from"]
+    assert [row[0] for row in rows] == ["u/a.from", "u/subtract.from"]
 
 
 @pytest.mark.parametrize(
@@ -620,7 +620,7 @@ def test_networks_inside_the_network_are_compared_layer_by_layer():
     head = HEAD.replace("mlp", "ae").replace("classes: 3\n", "").replace("[8, 4]", "[4]")
 
     assert comparing.differences(load(text, head), load(text.replace("d, units: 8", "d, units: 9"), head)) == [
-        ("d.units", "8", "9")
+        ("decoder/d.units", "8", "9")
     ]
 
 

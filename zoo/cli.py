@@ -156,7 +156,8 @@ def list_(pattern: str | None, family: str | None, task: str | None, max_params:
         for card in cards
         if card.family
     ]
-    console.table(["spec", "family", "task", "input", "parameters", "FLOPs"], rows, right=[4, 5])
+    head = ["spec", "family", "task", "input", "parameters", "FLOPs"]
+    console.table(head, rows, right=[4, 5], last=["summary", *(card.summary for card in cards if card.family)])
     for card in cards:
         if not card.family:
             console.say(f"{card.name}  {card.summary}")

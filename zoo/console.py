@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import io
+import itertools
 import json
 import os
 import shutil
 import signal
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,16 +47,29 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[int] = ()) -> None:
-    """Print rows under a head, if any; columns as wide as they need, those in `right` set right."""
+ROOM = 24
+"""So many letters of a last column must find room in a terminal, or it is left out."""
+
+
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[int] = (), last: Sequence[str] = ()
+) -> None:
+    """Print rows under a head, if any; columns as wide as they need, those in `right` set right.
+
+    `last` is a column more, with its head, as far as a terminal has room for it; whole in a pipe.
+    """
     lines = [[str(cell) for cell in row] for row in ([head] if head else []) + list(rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
+    room = max(map(len, last), default=0)
+    if sys.stdout.isatty():
+        room = shutil.get_terminal_size().columns - sum(widths) - 2 * len(widths)
+        last = last if room >= ROOM else ()
+    for line, more in itertools.zip_longest(lines, last, fillvalue=""):
         cells = [
             cell.rjust(width) if column in right else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
-        say("  ".join(cells).rstrip())
+        say("  ".join([*cells, textwrap.shorten(more, room, placeholder=" …") if more else ""]).rstrip())
 
 
 def folded(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

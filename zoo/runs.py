@@ -125,6 +125,11 @@ class Run:
         """Where the study stands: so many trials of so many, judged or not."""
         return "finished" if self.last("judged") else "unfinished"
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is something to lose: a trial that ended, in its turn or out of it, or stands somewhere."""
+        return bool(self.told) or any((self.folder / "trials").glob("*.npz"))
+
     # Writing
 
     def append(self, kind: str, payload: Mapping[str, Any]) -> None:
@@ -372,8 +377,8 @@ def opened(folder: Path, plan: Plan, fresh: bool = False, accept_environment: bo
     if folder.exists() and not exists(folder) and not (folder.is_dir() and all(map(_leftover, folder.iterdir()))):
         raise ZooError(f"{folder} is there and is no run; expected a new folder: --run NAME")
     with held(folder):
-        if fresh or (exists(folder) and not read_at(folder).told):
-            clear(folder)  # where no trial ended, there is nothing to lose
+        if fresh or (exists(folder) and not read_at(folder).begun):
+            clear(folder)
         if exists(folder):
             run = read_at(folder)
             refuse_another(run, plan, accept_environment)
@@ -388,7 +393,13 @@ def opened(folder: Path, plan: Plan, fresh: bool = False, accept_environment: bo
         run.append("begun", environment())
         if run.told:
             run.derive()  # a kill may have come between the journal and what is derived from it
-        yield run
+        try:
+            yield run
+        except ZooError:
+            with contextlib.suppress(ZooError):
+                if not run.begun:  # what was refused is no study to go on with
+                    clear(folder)
+            raise
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import itertools
 import json
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -327,7 +328,7 @@ def _rows(left: Network, right: Network, prefix: str) -> list[Row]:
     same, models = _Same(_inputs(left, right, (), ()), _reads(before), _reads(after)), []
     for tag, begin, end, start, stop in _matched(before, after):
         if tag != "equal":
-            rows += _pairs([node for _, node in before[begin:end]], [node for _, node in after[start:stop]], prefix)
+            rows += _pairs(before[begin:end], after[start:stop], prefix)
         for (inside, node), (within, other) in zip(before[begin:end], after[start:stop], strict=False):
             same.pairs[inside, node.name] = within, other.name
             if node.network and other.network:
@@ -339,7 +340,7 @@ def _rows(left: Network, right: Network, prefix: str) -> list[Row]:
     for node, other, inside, within in models:  # now that what they hold is known
         if node.network and other.network and not node.reuses:
             mine, its = (*inside, node.name), (*within, other.name)
-            what = f"{prefix}{node.name}.outputs"
+            what = f"{prefix}{_place((inside, node))}.outputs"
             rows += _tensors(node.network.outputs, other.network.outputs, mine, its, same, what)
     return rows + _tensors(left.outputs, right.outputs, (), (), same, f"{prefix}outputs")
 
@@ -356,9 +357,9 @@ def _calls(
     one: Node, other: Node, inside: tuple[str, ...], within: tuple[str, ...], same: _Same, prefix: str
 ) -> list[Row]:
     """What two equal layers are called on, or call again, where that is not the same."""
-    rows = _tensors(_read(one), _read(other), inside, within, same, f"{prefix}{one.name}.from")
+    rows = _tensors(_read(one), _read(other), inside, within, same, f"{prefix}{_place((inside, one))}.from")
     if one.reuses:
-        rows += _tensors([one.reuses], [other.reuses], inside, within, same, f"{prefix}{one.name}.reuse")
+        rows += _tensors([one.reuses], [other.reuses], inside, within, same, f"{prefix}{_place((inside, one))}.reuse")
     return rows
 
 
@@ -463,13 +464,18 @@ def _read(node: Node) -> list[str]:
     return [one for key in sorted(given) if isinstance(given[key], tuple) for one in given[key]]
 
 
-def _pairs(before: list[Node], after: list[Node], prefix: str) -> list[Row]:
+def _place(found: Scoped) -> str:
+    """A layer by its name behind those of the models that it stands in, as Keras writes paths."""
+    inside, node = found
+    return "/".join((*inside, node.name))
+
+
+def _pairs(before: list[Scoped], after: list[Scoped], prefix: str) -> list[Row]:
     """Layers of one kind that stand at the same place are compared by argument; the others stand alone."""
     rows = []
-    for index in range(max(len(before), len(after))):
-        one = before[index] if index < len(before) else None
-        other = after[index] if index < len(after) else None
-        name = prefix + (one or other).name  # type: ignore[union-attr]
+    for mine, its in itertools.zip_longest(before, after):
+        name = prefix + _place(mine or its)
+        one, other = (found[1] if found else None for found in (mine, its))
         if one is not None and other is not None and one.layer == other.layer:
             left, right = _arguments(one), _arguments(other)
             for key in dict.fromkeys((*left, *right)):
