@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import runs, selection, working
+from zoo import console, runs, selection, working
 from zoo.datasets import splitting
 from zoo.errors import ZooError
 from zoo.meeting import meet
@@ -245,7 +245,9 @@ def test_a_study_killed_in_the_middle_of_a_trial_goes_on_in_its_middle(tmp_path)
 # Confirmed
 
 
-def test_default_and_best_are_trained_again_under_the_same_fresh_seeds_and_only_what_is_missing_is_run(tmp_path):
+def test_default_and_best_are_trained_again_under_the_same_fresh_seeds_and_only_what_is_missing_is_run(
+    tmp_path, capsys
+):
     options = {"trials": 5, "oracle": "random", "run": tmp_path / "run", "confirm": 3}
     found = zoo.tune(SMALL, "breast_cancer", **options)
     best = found.run.best.trial
@@ -257,6 +259,11 @@ def test_default_and_best_are_trained_again_under_the_same_fresh_seeds_and_only_
     confirmed = found.run.last("judged")["confirmed"]
     assert len(set(confirmed["default"])) > 1
     assert len(confirmed["default"]) == len(confirmed["tuned"]) == 3
+    assert found.summary["confirmed"] == confirmed
+    console.verdict(found.summary)
+    *_, default, tuned, _ = capsys.readouterr().out.splitlines()
+    for line, name in ((default, "default"), (tuned, "tuned")):
+        assert line.split()[-1] == console.number(sum(confirmed[name]) / 3)
     default, tuned = (found.run.weights_again(Again(trial, 1)) for trial in (0, best))
     assert default.keys() == tuned.keys() and any((default[path] != tuned[path]).any() for path in default)
 

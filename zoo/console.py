@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import statistics
 import sys
 import textwrap
 import threading
@@ -313,6 +314,8 @@ def verdict(summary: Mapping[str, Any]) -> None:
     metric = str(summary["objective"]).removeprefix("val_")
     rows = []
     searched = summary["trials"] > 1
+    again: Mapping[str, Sequence[float]] = summary["confirmed"] or {}
+    seeds = len(next(iter(again.values()), ()))
     for who, values in (("default", summary["defaults"]), ("tuned", summary["values"])):
         if who == "default" and not searched:
             continue
@@ -322,9 +325,11 @@ def verdict(summary: Mapping[str, Any]) -> None:
                 who if searched else "trained",
                 *(number(values[name]) for name in values),
                 *(number(one.get(metric)) for one in figures),
+                *([number(statistics.fmean(again[who]))] if seeds else []),
             ]
         )
     head = ["", *summary["values"], f"validation {metric}", f"test {metric}"]
+    head += [f"test, mean of {seeds} fresh" if seeds > 1 else "test, 1 fresh"] if seeds else []
     say()
     table(head, rows, right=range(1, len(head)))
     if searched:

@@ -303,7 +303,10 @@ class Run:
             "score": best.score,
             "values": dict(best.values),
             "defaults": {name: one.default for name, one in plan.spec.ranges().items()},
-            **{key: judged.get(key) for key in ("validation", "test", "difference", "verdict", "test_openings")},
+            **{
+                key: judged.get(key)
+                for key in ("validation", "test", "confirmed", "difference", "verdict", "test_openings")
+            },
             "seed": plan.seed,
             "fingerprint": plan.description.fingerprint,
             "environment": begun,
