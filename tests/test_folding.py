@@ -1,4 +1,4 @@
-"""Specs written flat, and what they are folded to. Real networks, and folds that are wrong, are in test_importing."""
+"""Specs written flat, and what they fold to. Real networks and folds that are wrong are in test_importing_words."""
 
 import itertools
 
