@@ -387,6 +387,8 @@ BARE = {
     "steps": lambda: chain(L.LSTM(4, return_sequences=True), shape=(None, 3)),
     "classes of each step": lambda: chain(L.GRU(3, return_sequences=True), L.Softmax(), shape=(5, 3)),
     "a number": lambda: chain(L.Dense(1), L.Reshape(()), shape=(3,)),
+    "a share of one": lambda: chain(L.Dense(3), L.Dense(1, activation="softmax"), shape=(3,)),
+    "a map of one class": lambda: chain(L.Conv2D(1, 1, activation="softmax"), shape=(8, 8, 3)),
 }  # fmt: skip
 
 
@@ -564,6 +566,12 @@ OPERATIONS = {
     "one or the other": (
         lambda x: keras.ops.where(x > 0, x, 0.0), {"ops.greater": {"x2": 0}},
     ),
+    "none below 0": (lambda x: keras.activations.relu(x), {"ops.relu": {"name": "re_lu"}}),
+    "none above 6": (lambda x: keras.activations.relu(x, max_value=6.0), {"ReLU": {"max_value": 6.0}}),
+    "its largest": (
+        lambda x: keras.ops.norm(x, ord=float("inf"), axis=-1, keepdims=True),
+        {"ops.norm": {"ord": "inf", "axis": -1, "keepdims": True}},
+    ),
     "room around it": (
         lambda x: keras.ops.pad(x, [[0, 0], [1, 2], [0, 0]]), {"ops.pad": {"pad_width": [[0, 0], [1, 2], [0, 0]]}},
     ),
@@ -582,8 +590,50 @@ def test_an_operation_stays_an_operation(what, reloaded, tmp_path):
         model = importing.read(tmp_path / "model.keras")
     spec = importing.spec_of(model)
 
+    assert spec["layers"][0] in (item, next(iter(item)))
+    assert_same(model, built(model, spec), exact="ReLU" not in item)
+
+
+@pytest.mark.parametrize(
+    ("call", "item"),
+    [
+        (lambda x: keras.ops.clip(x, np.float32(0), np.float32(1)), {"ops.clip": {"x_min": 0.0, "x_max": 1.0}}),
+        (lambda x: keras.ops.clip(x, np.zeros(3), np.ones(3)),
+         {"ops.clip": {"x_min": [0.0, 0.0, 0.0], "x_max": [1.0, 1.0, 1.0]}}),
+        (lambda x: keras.ops.pad(x, np.array([[0, 0], [1, 2], [0, 0]])),
+         {"ops.pad": {"pad_width": [[0, 0], [1, 2], [0, 0]]}}),
+        (lambda x: keras.ops.repeat(x, np.array([1, 2, 1]), axis=2), {"ops.repeat": {"repeats": [1, 2, 1], "axis": 2}}),
+    ],
+)  # fmt: skip
+def test_arrays_that_keras_cannot_save_come_from_a_model_in_memory(call, item):
+    keras.backend.clear_session()
+    model = on((5, 3), lambda rows: L.Dense(2, name="last")(L.Flatten()(call(rows))))
+    spec = importing.spec_of(model)
+
     assert spec["layers"][0] == item
     assert_same(model, built(model, spec))
+
+
+@pytest.mark.parametrize("layer", [L.Conv2D, L.Conv2DTranspose, L.SeparableConv2D])
+def test_activations_with_weights_are_made_in_the_type_that_their_layer_computes_in(layer):
+    keras.backend.clear_session()
+    half = {"dtype": "mixed_float16"}
+
+    def parts(x):
+        return layer(3, 3, activation=L.PReLU(shared_axes=[1, 2], **half), **half)(L.Conv2D(4, 3, **half)(x))
+
+    model = on((8, 8, 3), lambda rows: L.Dense(2, name="last", **half)(L.Flatten()(parts(rows))))
+    model(np.zeros((1, 8, 8, 3), "float32"))  # Keras makes the weights of activations when it first computes
+
+    assert_same(model, built(model))
+
+
+def test_a_table_with_fewer_axes_than_what_it_is_added_to():
+    keras.backend.clear_session()
+    table = np.linspace(0, 1, 5, dtype="float32").reshape(1, 5)
+    model = on((5,), lambda rows: L.Dense(2, name="last")(L.Flatten()(L.Add()([L.RepeatVector(3)(rows), table]))))
+
+    assert_same(model, built(model), exact=False)
 
 
 def test_a_second_answer_of_an_operation_has_its_number():
@@ -1014,6 +1064,10 @@ def test_a_file_from_before_the_weights_of_an_activation_were_made_is_read(ends,
     chain(L.LSTM(3), L.Dense(4), L.Dense(3, activation="softmax"), shape=(5, 2)).save(tmp_path / "other.keras")
     with pytest.raises(ZooError, match=r"other\.keras holds"):  # never had them
         zoo.build(spec, weights=tmp_path / "other.keras")
+    parts = [L.LSTM(3, activation=L.LayerNormalization()), L.Dense(4, activation=L.LeakyReLU(0.3))]
+    chain(*parts, L.Dense(3, activation=L.ReLU()), shape=(5, 2)).save(tmp_path / "slope.keras")
+    with pytest.raises(ZooError, match=r"slope\.keras holds"):  # activations that have none
+        zoo.build(spec, weights=tmp_path / "slope.keras")
 
 
 @pytest.mark.parametrize("active", [lambda: L.PReLU(keras.initializers.Constant(0.3)), L.LayerNormalization])

@@ -305,6 +305,17 @@ def test_a_network_whose_rows_meet_is_imported_and_built_and_not_trained(what):
         zoo.build(head)
 
 
+@pytest.mark.parametrize("least", [100, 1000])
+def test_ids_of_one_row_that_change_what_others_get_are_seen(least):
+    keras.backend.clear_session()
+    source = keras.Input((8,), dtype="int32")
+    largest = keras.ops.cast(keras.ops.max(source) > least, "float32")
+    found = keras.layers.Flatten()(keras.layers.Embedding(5000, 3)(source)) + largest
+    spec = importing.spec_of(keras.Model(source, keras.layers.Dense(2)(found)))
+
+    assert "outputs" in spec and "head" not in spec
+
+
 @pytest.mark.parametrize("many", [2, 3])
 def test_rows_that_must_come_in_pairs_or_threes_are_imported_as_they_are(many):
     keras.backend.clear_session()

@@ -29,6 +29,9 @@ _TURNED = {"rtol": 1e-3, "atol": 1e-3}
 FAR = 1e4
 """The numbers of a row that is changed are so much larger too, for what is decided by one that is large enough."""
 
+FARTHER = 16
+"""Whole numbers of such a row are larger by so many times what those of the others lie below: they may be places."""
+
 MANY, MOST_NUMBERS = 300, 2_000_000
 """So many rows are tried at once as well, or as many as hold so many numbers together."""
 
@@ -218,9 +221,7 @@ def _at(size: int, model: Any, run: Any, count: int, changes: Any) -> tuple[str,
                 return "what a row gets depends on its place among the rows", True
             if not drawn and (wrong := _among_more(rows, answers, run, half)):
                 return wrong, True
-            far = [
-                (one - one.dtype.type(0.5)) * one.dtype.type(FAR) if one.dtype.kind == "f" else one for one in others
-            ]
+            far = [_far(one, above) for one in others]
             for row, instead in itertools.product((0, 1, count - 1), (others, far)):
                 changed = [np.where(_only(row, one), other, one) for one, other in zip(rows, instead, strict=True)]
                 kept = [one for one in range(count) if one != row]
@@ -238,6 +239,15 @@ def _at(size: int, model: Any, run: Any, count: int, changes: Any) -> tuple[str,
             continue
         tried = True
     return ("", True) if tried else (refused, False)
+
+
+def _far(rows: Any, above: int) -> Any:
+    """Such numbers, much larger ones: of both signs, or if they are whole up to the largest of their type."""
+    if rows.dtype.kind == "f":
+        return (rows - rows.dtype.type(0.5)) * rows.dtype.type(FAR)
+    if rows.dtype.kind not in "iu":
+        return rows
+    return np.minimum(rows.astype("int64") + FARTHER * above, np.iinfo(rows.dtype).max).astype(rows.dtype)
 
 
 def _among_more(rows: Sequence[Any], answers: Sequence[Any], run: Any, half: bool) -> str:

@@ -231,18 +231,19 @@ def _rows_meet(node: Node, said: str, tensors: Mapping[str, Any], why: str) -> s
 def _complete(layer: Any, given: list[Any], named: Mapping[str, Any]) -> None:
     """Have the activations that a layer holds make their weights, as Keras does when it first computes."""
     import keras
-    from keras.src.backend import compute_output_spec
+    from keras.src.backend import AutocastScope, compute_output_spec
 
     if isinstance(layer, keras.layers.Layer) and not all(one.built for one in layer._flatten_layers()):
-        dense = keras.tree.map_structure(_dense, (given, dict(named)))  # Keras takes `x * 2` for a sparse tensor
-        with keras.name_scope(layer.name):
-            compute_output_spec(layer.call, *dense[0], **dense[1])
 
+        def like(value: Any) -> Any:  # of the type that the layer computes in; Keras takes `x * 2` for a sparse tensor
+            if not isinstance(value, keras.KerasTensor):
+                return value
+            casts = layer.autocast and "float" in value.dtype
+            return keras.KerasTensor(value.shape, layer.compute_dtype if casts else value.dtype)
 
-def _dense(value: Any) -> Any:
-    import keras
-
-    return keras.KerasTensor(value.shape, value.dtype) if isinstance(value, keras.KerasTensor) else value
+        made = keras.tree.map_structure(like, (given, dict(named)))
+        with keras.name_scope(layer.name), AutocastScope(layer.compute_dtype if layer.autocast else None):
+            compute_output_spec(layer.call, *made[0], **made[1])
 
 
 def _one(values: Iterable[Any]) -> Any:

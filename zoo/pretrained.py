@@ -182,11 +182,9 @@ def _in_file(spec: Spec, source: str, flat: Network) -> dict[str, np.ndarray]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of layers that the file does not have: what is missing is told below
             model.load_weights(path, skip_mismatch=True)
-        if len(found) < len(list(weights_by_path(model))) and _is_from_before(path):
-            fresh = {
-                name: one.numpy() for name, one in weights_by_path(model) if {*catalogue.ACTIVE} & {*name.split("/")}
-            }
-            found = {name: {**fresh, **found}[name] for name, _ in weights_by_path(model) if name in {*fresh, *found}}
+        if len(found) < len(list(weights_by_path(model))) and _is_from_before(path, model):
+            found = {name: found.get(name, one.numpy()) for name, one in weights_by_path(model)
+                     if name in found or {*catalogue.ACTIVE} & {*name.split("/")}}  # fmt: skip
         if body <= set(found):
             more = _beyond(path, model, len(found))
             whole = _in_names(path, flat, model, source) if more and path.suffix == ".keras" else {}
@@ -249,9 +247,21 @@ def _noting(found: dict[str, np.ndarray], name: str) -> Any:
     return assign
 
 
-def _is_from_before(path: Path) -> bool:
-    """Whether a file holds layers as activations that had no weights yet: Keras makes these when it first computes."""
-    return any(one.endswith(tuple(f"/{key}/vars" for key in catalogue.ACTIVE)) for one in _places(path, empty=True))
+def _is_from_before(path: Path, model: Any) -> bool:
+    """Whether all that a file lacks are weights of activations that it holds as layers, as yet without any.
+
+    Keras makes these when it first computes. Of what kind they are a whole model tells, a file of weights does not.
+    """
+    theirs, ends = set(_places(path)), tuple(f"/{key}/vars" for key in catalogue.ACTIVE)
+    lacks = {one.rpartition("/")[0] for one in _own_places(model) if one not in theirs}
+    if not lacks or not all(one.endswith(ends) for one in lacks) or not lacks <= set(_places(path, empty=True)):
+        return False
+    if path.suffix != ".keras":
+        return True
+    with zipfile.ZipFile(path) as archive:
+        told = archive.read("config.json").decode()
+    held = [getattr(one, key, None) for one in model._flatten_layers() for key in catalogue.ACTIVE]
+    return all(f'"{type(one).__name__}"' in told for one in held if getattr(one, "weights", ()))
 
 
 def _beyond(path: Path, model: Any, read: int) -> list[str]:
@@ -259,10 +269,15 @@ def _beyond(path: Path, model: Any, read: int) -> list[str]:
     theirs = _places(path)
     if len(theirs) <= read:
         return []
+    ours = set(_own_places(model))
+    return [one for one in theirs if one not in ours]
+
+
+def _own_places(model: Any) -> list[str]:
+    """Where the layers of a model would hold weights in a file."""
     with tempfile.TemporaryDirectory() as folder:
         model.save_weights(Path(folder) / "ours.weights.h5")
-        ours = set(_places(Path(folder) / "ours.weights.h5"))
-    return [one for one in theirs if one not in ours]
+        return _places(Path(folder) / "ours.weights.h5")
 
 
 def _places(path: Path, empty: bool = False) -> list[str]:

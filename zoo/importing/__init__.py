@@ -278,6 +278,8 @@ def _task(model: Any) -> tuple[str, dict[str, int]]:
     activation = getattr(activation, "activation", activation)  # a layer that holds one
     activation = getattr(activation, "__name__", type(activation).__name__.lower())
     last, before = shape[-1] if shape else None, tuple(model.inputs[0].shape[1:])
+    if activation == "softmax" and last == 1:  # which is 1 whatever the row
+        return "", {}
     if last and len(shape) == 1 and activation == "softmax":
         return "classification", {"classes": last}
     if last and len(shape) == len(before) == 3 and activation == "softmax" and shape[:2] == before[:2]:

@@ -264,7 +264,7 @@ def _first(operation: Any, value: Any) -> Any:
     found = list(value) if isinstance(value, (list, tuple)) else [value]
     if type(operation).__name__ in MERGING and any(isinstance(one, keras.KerasTensor) for one in found):
         rank = max(len(one.shape) for one in found if isinstance(one, keras.KerasTensor))
-        value = [one if isinstance(one, keras.KerasTensor) else constant_of(one, rank) or one for one in found]
+        value = [one if isinstance(one, keras.KerasTensor) else _among(one, rank) for one in found]
         found = [one for one in value if not isinstance(one, Constant)]
     if isinstance(operation, keras.Model):
         by_name = isinstance(value, dict) and not isinstance(operation.input, dict)
@@ -278,6 +278,22 @@ def _first(operation: Any, value: Any) -> Any:
     if not found or not all(isinstance(one, (keras.KerasTensor, Constant)) for one in found):
         raise Refused("is called on something else than tensors; expected a tensor, or a list of them")
     return list(value) if isinstance(value, (list, tuple)) else value
+
+
+def _among(value: Any, rank: int) -> Constant:
+    """An array among tensors of so many axes that are merged: the same for each row. Keras adds the axes that it lacks.
+
+    Raises `Refused` for one that has an axis of rows, or is none.
+    """
+    import keras
+
+    shape = tuple(getattr(value, "shape", ()))
+    if shape[:1] == (1,) and len(shape) < rank:
+        value = keras.ops.reshape(value, (1, *[1] * (rank - len(shape)), *shape[1:]))
+    made = constant_of(value, rank)
+    if made is None:
+        raise Refused(f"merges tensors with numbers of the shape {shape}; expected (1, ...), the same for each row")
+    return made
 
 
 def _told(key: str, value: Any, rank: int) -> Any:

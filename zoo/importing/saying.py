@@ -353,12 +353,17 @@ def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]
     import keras
 
     operation, kind = call.operation, type(call.operation).__name__
+    if kind == "ReLU" and type(operation).__module__.startswith("keras."):  # as `keras.activations.relu` makes it
+        options = {key: vars(operation)[key] for key in ("max_value", "negative_slope", "threshold")}
+        layer = keras.layers.ReLU(**options, name=operation.name)
+        arguments = _arguments(layer, catalogue.entry("layers", "ReLU"))  # type: ignore[arg-type]
+        return "ReLU" if arguments else f"{catalogue.OPERATIONS}relu", arguments, call.bound["x"], {}
     found = {entry["kind"]: name for name, entry in reversed(catalogue.catalogue()["ops"].items())}
     if kind not in found or not type(operation).__module__.startswith("keras."):
         known = "which is none of keras.ops that a spec knows"
         raise Refused(f"is the operation {kind}, {known}; expected a function of rows that makes tensors of tensors")
     target, entry = f"{catalogue.OPERATIONS}{found[kind]}", catalogue.catalogue()["ops"][found[kind]]
-    config = {key: value for key, value in operation.get_config().items() if key in entry["arguments"]}
+    config = {key: value for key, value in _settings(operation).items() if key in entry["arguments"]}
     given = {**{key: entry["arguments"][key] for key in entry["tensors"] if key in entry["arguments"]}, **call.bound}
     kinds = {one.dtype for one in keras.tree.flatten(list(given.values())) if isinstance(one, keras.KerasTensor)}
     if kinds == {"float32"}:  # so is what comes of them, whatever the type of the numbers beside them
@@ -402,6 +407,14 @@ def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]
         made = [tensors[key] for key in row]
         return target, constants, made if len(made) > 1 else made[0], {}
     return target, constants, tensors[row[0]], {key: one for key, one in tensors.items() if key != row[0]}
+
+
+def _settings(operation: Any) -> Mapping[str, Any]:
+    """What an operation was made with; Keras tells no config of one that holds arrays."""
+    try:
+        return operation.get_config()  # type: ignore[no-any-return]
+    except NotImplementedError:
+        return vars(operation)
 
 
 def _beside_floats(key: str, value: Any) -> Any:

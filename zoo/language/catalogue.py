@@ -495,7 +495,7 @@ INFINITE = ("inf", "-inf", "nan")
 """Texts that stand for numbers of operations, as NumPy and Python read them; elsewhere all numbers are finite."""
 
 
-UNBOUNDED = ("x_min", "x_max", "initial", "constant_values", "posinf", "neginf", "fill_value")
+UNBOUNDED = ("x_min", "x_max", "initial", "constant_values", "posinf", "neginf", "fill_value", "ord")
 """Arguments of operations beside their tensors that may be infinite."""
 
 
