@@ -412,7 +412,7 @@ def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]
 def _settings(operation: Any) -> Mapping[str, Any]:
     """What an operation was made with; Keras tells no config of one that holds arrays."""
     try:
-        return operation.get_config()  # type: ignore[no-any-return]
+        return dict(operation.get_config())
     except NotImplementedError:
         return vars(operation)
 
