@@ -894,3 +894,18 @@ def test_what_an_imported_network_of_logits_lacks_to_be_trained_is_said_and_enou
         rows = np.random.default_rng(0).normal(size=(90, 6)).astype("float32")
         study = zoo.train(again, (rows, np.arange(90) % max(units, 2)), epochs=1, run=tmp_path / "run")
         assert len(study.trials) == 1
+
+
+@pytest.mark.parametrize("own", ["a function", "a model", "a file"])
+def test_a_model_that_is_made_for_other_data_is_told_so(own, tmp_path):
+    def build(l2, dropout):
+        layers = [keras.Input((12,)), keras.layers.Dense(4, kernel_regularizer=keras.regularizers.L2(l2))]
+        return keras.Sequential([*layers, keras.layers.Dropout(dropout), keras.layers.Dense(5, activation="softmax")])
+
+    model = build(1e-3, 0.5)
+    model.save(tmp_path / "model.keras")
+    source = {"a function": build, "a model": model, "a file": tmp_path / "model.keras"}[own]
+    with pytest.warns(UserWarning, match=r"made for rows of 12, not 30 and 5 classes, not 2 as breast_cancer has: it"):
+        study = zoo.tune(source, "breast_cancer", trials=1, epochs=1, run=tmp_path / "run")
+
+    assert study.run.plan.spec.shape == (30,)

@@ -567,7 +567,7 @@ def test_no_file_or_another_kind_of_file_is_said(tmp_path):
     (tmp_path / "folder.npz").mkdir()
     for path, says in {
         torn: "is torn or not an .npz archive",
-        text: "that numpy.savez wrote, with x_train and y_train: of what pandas.read_csv gives for this one",
+        text: "with x_train and y_train; pandas.read_csv reads this one, and numpy.savez writes what it gives",
         tmp_path / "folder.npz": "cannot be read: Is a directory",
         tmp_path / "absent.npz": "absent.npz is not there",
         tmp_path / ("long" * 100 + ".npz"): "cannot be read: File name too long",
@@ -583,7 +583,7 @@ def test_a_folder_of_pictures_is_told_what_makes_data_of_it(tmp_path):
         (tmp_path / "pics" / word / "1.PNG").write_bytes(b"")
     (tmp_path / "nothing").mkdir()
 
-    said = r'pics holds cat/, dog/ and no .npy files; .*keras.utils.image_dataset_from_directory\(".*pics"\)$'
+    said = r'pics holds cat/, dog/ and no .npy files; .*image_dataset_from_directory\(".*pics", shuffle=False\)$'
     with pytest.raises(ZooError, match=said):
         dataset.load(tmp_path / "pics")
     with pytest.raises(ZooError, match=r"nothing is empty; expected a folder with x_train.npy and y_train.npy$"):
@@ -633,3 +633,19 @@ def test_a_real_file_loads_or_is_refused_in_a_sentence(path):
         assert rows["test"] == len(raw["x_test"])
         assert rows["train"] + rows["validation"] + gap == given
         assert rows["validation"] / given == pytest.approx(0.2, abs=0.04)
+
+
+def test_targets_that_may_be_meant_otherwise_are_told():
+    dice = np.random.default_rng(0)
+    x, whole = dice.normal(size=(300, 4)), dice.integers(0, 150, 300)
+    few, yes = dice.integers(0, 3, 300), dice.integers(0, 2, 300)
+
+    def told(y):
+        return dataset.load((x, y), "mine").description.doubt
+
+    assert told(whole).endswith("whole numbers are classes; if they are numbers to predict, give them a point: "
+                                "y.astype(float)")  # fmt: skip
+    assert told(yes.astype("float32")[:, None]).startswith("the targets of mine are 0 and 1 with a point")
+    assert told(np.stack([yes, few > 0], 1).astype(float)) == told(yes.astype(float))
+    for fine in (few, yes, whole.astype(float), dice.random(300), np.where(yes, 0.9, 0.0), whole.astype(str)):
+        assert told(fine) == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from zoo.errors import ZooError, listed
 from zoo.language import unfolding
 from zoo.language.objects import is_lambda, is_rate
 from zoo.language.spec import Spec
-from zoo.meeting import AHEAD, MOST_TRIALS, alone, meet
+from zoo.meeting import AHEAD, MOST_TRIALS, Plan, alone, meet
 from zoo.runs import Run
 
 if TYPE_CHECKING:
@@ -140,7 +141,10 @@ class Study:
 
     @property
     def validation(self) -> dict[str, Any]:
-        """Figures on the validation part: {"default": {metric: number}, "tuned": {metric: number}}."""
+        """Figures on the validation part: {"default": {metric: number}, "tuned": {metric: number}, "naive": ...}.
+
+        `naive` is who knows the training part and looks at no row; None where a task has no such answer.
+        """
         return dict(self._summary["validation"])
 
     @property
@@ -269,6 +273,7 @@ def tune(
         folds=folds,
         ahead=ahead,
     )
+    _warn_of_others(source, found, plan)
     if any(node.layer == "Function" for node in building.unfolded(plan.spec, {}).walk()) and not called:
         away = f"workers is {workers}" if workers not in (None, 1) else f"cluster is {cluster}" if cluster else ""
         if away:
@@ -281,7 +286,7 @@ def tune(
     oracles.check(oracle, plan.spec.ranges(), trials, plan.spec.fill().train["epochs"])
     if runs.exists(folder) and not fresh:
         held = runs.read_at(folder)
-        if held.told:
+        if held.begun:
             runs.refuse_another(held, plan, accept_environment)
     elif absent := selection.unreachable(found):
         raise ZooError(*absent)
@@ -300,6 +305,21 @@ def tune(
                 place = _place(workshop, most, workers is None, gpus, spare)
             tuning.tune(opened, workshop, watch, place, confirm=confirm, budget=budget)
             return Study(opened)
+
+
+def _warn_of_others(source: Source, found: Spec, plan: Plan) -> None:
+    """Warn where a model of the caller's own is made for other data: it is searched as these data ask for it."""
+    if isinstance(source, (Spec, Mapping)) or (isinstance(source, (str, Path)) and not str(source).endswith(".keras")):
+        return
+    shapes = [one.shape for one in (found, plan.spec)]
+    told = [" x ".join(map(str, one)) for one in shapes]
+    other = [f"rows of {told[0]}, not {told[1]}"] if shapes[0] != shapes[1] and None not in shapes[0] else []
+    for key in ("classes", "targets", "horizon", "features"):
+        mine, met = (one.data.get(key) for one in (found, plan.spec))
+        other += [f"{mine} {key}, not {met}"] if None not in (mine, met) and mine != met else []
+    if other:
+        made = f"`{found.name}` is made for {' and '.join(other)} as {plan.description.name} has"
+        warnings.warn(f"{made}: it is searched, and exported, made anew for these", stacklevel=3)
 
 
 def _refuse_both(workers: int | None, cluster: str | None) -> None:

@@ -355,6 +355,8 @@ def check(given: tuple[str, ...], changes: dict[str, Any], build: bool, data: st
 
         try:
             description = dataset.load(data).description
+            if description.doubt:
+                console.note(description.doubt)
         except ZooError as error:
             problems += error.problems
     unread = bool(problems)

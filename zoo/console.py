@@ -166,6 +166,8 @@ class Progress:
         ranges, epochs = plan.spec.ranges(), plan.spec.fill().train["epochs"]
         what = "; ".join(f"{name} in {one.said()}" for name, one in ranges.items()) or "no range: the defaults alone"
         self._line(f"{plan.spec.name} on {plan.description.name}: {plan.description.said_as(plan.spec.kind)}")
+        if plan.description.doubt:
+            self._line(plan.description.doubt)
         trials = f"{plan.trials} trials" if self.counted else "as many trials as the time allows"
         several = [f"{plan.repeats} times"] if plan.repeats > 1 else []
         several += [f"on {plan.folds} folds"] if plan.folds else []
@@ -316,16 +318,16 @@ def verdict(summary: Mapping[str, Any]) -> None:
     searched = summary["trials"] > 1
     again: Mapping[str, Sequence[float]] = summary["confirmed"] or {}
     seeds = len(next(iter(again.values()), ()))
-    for who, values in (("default", summary["defaults"]), ("tuned", summary["values"])):
-        if who == "default" and not searched:
-            continue
+    for who, values in (("naive", {}), ("default", summary["defaults"]), ("tuned", summary["values"])):
         figures = [(summary[part] or {}).get(who) or {} for part in ("validation", "test")]
+        if (who == "default" and not searched) or (who == "naive" and not any(figures)):
+            continue
         rows.append(
             [
-                who if searched else "trained",
-                *(number(values[name]) for name in values),
+                "trained" if who == "tuned" and not searched else who,
+                *(number(values.get(name)) for name in summary["values"]),
                 *(number(one.get(metric)) for one in figures),
-                *([number(statistics.fmean(again[who]))] if seeds else []),
+                *([number(statistics.fmean(again[who])) if who in again else "-"] if seeds else []),
             ]
         )
     head = ["", *summary["values"], f"validation {metric}", f"test {metric}"]
@@ -334,3 +336,5 @@ def verdict(summary: Mapping[str, Any]) -> None:
     table(head, rows, right=range(1, len(head)))
     if searched:
         say(str(summary["verdict"]))
+    if summary["warning"]:
+        say(str(summary["warning"]))

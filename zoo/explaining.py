@@ -45,8 +45,8 @@ def why(run: Run) -> list[str]:
     found += _course(run, run.best, noise)
     found += _spread(run, scored, noise)
     found += _importance(run, scored)
-    verdict = (run.last("judged") or {}).get("verdict")
-    return [*found, *([str(verdict)] if verdict else [])]
+    judged = run.last("judged") or {}
+    return [*found, *(str(judged[key]) for key in ("verdict", "warning") if judged.get(key))]
 
 
 def _failures(run: Run) -> Iterator[str]:

@@ -38,7 +38,7 @@ def judge(run: Run, workshop: Workshop, again: Sequence[Again] = ()) -> None:
     validation = workshop.dataset.folds(plan.folds)[0][1] if plan.folds else workshop.dataset.validation
     parts = {"validation": validation, "test": test}
     evidence: dict[str, dict[str, Evidence]] = {part: {} for part in parts}
-    figures: dict[str, dict[str, Any]] = {part: {"default": None, "tuned": None} for part in parts}
+    figures: dict[str, dict[str, Any]] = {part: {"naive": None, "default": None, "tuned": None} for part in parts}
     for who, trial in (("default", default), ("tuned", best)):
         if trial is None:
             continue
@@ -46,6 +46,9 @@ def judge(run: Run, workshop: Workshop, again: Sequence[Again] = ()) -> None:
         for part, rows in parts.items():
             evidence[part][who] = plan.works.evidence(built.pieces, rows)
             figures[part][who] = plan.works.figures(evidence[part][who])
+    for part, rows in parts.items():
+        naive = plan.works.naive(built.pieces, workshop.dataset.train, rows)
+        figures[part]["naive"] = None if naive is None else plan.works.figures(naive)
     some = Part(test.x[:PROBED], None if test.y is None else test.y[:PROBED])
     probe = plan.works.evidence(built.pieces, some)
     pairs = [(evidence["test"]["default"], evidence["test"]["tuned"])] if default else []
@@ -63,6 +66,7 @@ def judge(run: Run, workshop: Workshop, again: Sequence[Again] = ()) -> None:
         "confirmed": confirmed,
         "difference": None if difference is None else {"metric": plan.metric, **vars(difference)},
         "verdict": _verdict(run, best, default, difference, seeds, len(pairs)),
+        "warning": _no_better(plan, figures["test"]),
         "test_openings": (judged["test_openings"] if judged else 0) + 1,
     }
     write_json(run.folder / "verdict.json", result)
@@ -82,6 +86,14 @@ def _verdict(run: Run, best: Told, default: Told | None, difference: Difference 
         )
     said = statistics.sentence(difference, run.plan.metric, best.trial == default.trial)
     return said + (f" {seeds - pairs} of {seeds} seeds are left out: a training diverged." if pairs < seeds else "")
+
+
+def _no_better(plan: Plan, figures: Mapping[str, Any]) -> str:
+    """That somebody who looks at no row answers the test part as well; an empty text if nobody does."""
+    naive, tuned = ((figures[who] or {}).get(plan.metric) for who in ("naive", "tuned"))
+    if naive is None or tuned is None or np.isnan(naive) or plan.better(tuned, naive):
+        return ""
+    return f"The network is no better than {plan.works.guess}: {plan.metric} {naive:.4g}."
 
 
 def _pairs(run: Run, workshop: Workshop, again: Sequence[Again], test: Part) -> list[tuple[Evidence, Evidence]]:

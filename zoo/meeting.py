@@ -92,7 +92,9 @@ class Plan:
         """What makes another plan another study, a word for each part that differs; the number of trials is none."""
         parts = {
             f"spec ({', '.join(self.spec.changed(other.spec))})": self.spec.identity() != other.spec.identity(),
-            "data": self.description.fingerprint != other.description.fingerprint,
+            "data (other rows, or the same in another order)": (
+                self.description.fingerprint != other.description.fingerprint
+            ),
             "preparation": _hash(self.steps) != _hash(other.steps),
         }
         for key in ("task", "objective", "oracle", "seed", "ahead", "repeats", "folds", "callbacks"):

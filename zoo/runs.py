@@ -305,7 +305,7 @@ class Run:
             "defaults": {name: one.default for name, one in plan.spec.ranges().items()},
             **{
                 key: judged.get(key)
-                for key in ("validation", "test", "confirmed", "difference", "verdict", "test_openings")
+                for key in ("validation", "test", "confirmed", "difference", "verdict", "warning", "test_openings")
             },
             "seed": plan.seed,
             "fingerprint": plan.description.fingerprint,

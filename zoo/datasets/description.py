@@ -77,6 +77,26 @@ class Description:
         goal = f"{len(self.classes)} classes" if self.classes else self.task
         return f"{fields}, {goal}, {self.rows['train']:,} rows to train"
 
+    @property
+    def doubt(self) -> str:
+        """What the targets may be meant as instead, as a sentence; an empty text where there is no doubt."""
+        numbers = bool(self.classes) and all(isinstance(one, int) for one in self.classes)
+        if numbers and len(self.classes) >= MANY_CLASSES and self.rows["train"] < FEW_EACH * len(self.classes):
+            many = f"{self.name} has {len(self.classes)} different targets for {self.rows['train']:,} rows to train"
+            point = "whole numbers are classes; if they are numbers to predict, give them a point: y.astype(float)"
+            return f"{many}: {point}"
+        y = self.y if self.task == "regression" else None
+        if y is None or (y.minimum, y.maximum) != (0, 1):
+            return ""
+        if any(abs(spread - mean * (1 - mean)) > 1e-4 for mean, spread in zip(y.mean, y.variance, strict=True)):
+            return ""  # of 0 and 1 alone, the mean says what the variance is
+        taken = f"the targets of {self.name} are 0 and 1 with a point, which are numbers to predict"
+        return f"{taken}; if they are classes, make them whole: y.astype(int)"
+
+
+MANY_CLASSES, FEW_EACH = 20, 5
+"""So many whole numbers, of which so few rows have each, may be no classes."""
+
 
 def read(written: Mapping[str, Any]) -> Description:
     """A description from its JSON."""

@@ -185,7 +185,8 @@ def _no_arrays(path: Path) -> str:
     inside = [f"{one.name}/" if one.is_dir() else one.name for one in sorted(path.iterdir())]
     pictures = any(one.suffix.lower() in PICTURES for pattern in ("*", "*/*") for one in path.glob(pattern))
     what = f"holds {listed(inside, 5)} and no .npy files" if inside else "is empty"
-    python = f'; pictures are data in Python: keras.utils.image_dataset_from_directory("{path}")' if pictures else ""
+    reads = f'keras.utils.image_dataset_from_directory("{path}", shuffle=False)'
+    python = f"; pictures are data in Python: {reads}" if pictures else ""
     return f"{path} {what}; expected a folder with x_train.npy and y_train.npy{python}"
 
 
@@ -208,7 +209,7 @@ def load(name: str) -> Rows:
         reads = TABLES.get(Path(name).suffix.lower())
         raise ZooError(
             f"{name} is no .npz file; expected one that numpy.savez wrote, with x_train and y_train"
-            + (f": of what {reads} gives for this one" if reads else "")
+            + (f"; {reads} reads this one, and numpy.savez writes what it gives as an .npz file" if reads else "")
         )
     hint = nearest(name, SOURCES)
     raise ZooError(

@@ -10,12 +10,16 @@ import numpy as np
 from zoo.datasets.dataset import Part
 from zoo.tasks.contract import Endpoint, Pieces, Task
 
+MOST_NAIVE = 50_000_000
+"""Of more probabilities (a map, a text of many words) no naive answer is made: it would not fit into memory."""
+
 
 class Classification(Task):
     """Exactly one class a row: softmax, cross-entropy, accuracy. Serves the label and the probabilities."""
 
     activation = "softmax"
     metrics: ClassVar = {"accuracy": "max", "crossentropy": "min"}
+    guess = "answering the commonest class for every row"
 
     def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
         """The numbers of the classes, shape (rows,)."""
@@ -61,6 +65,15 @@ class Classification(Task):
             return answer(pieces.network(pieces.prepare(inputs[self.entry]), training=False))
 
         return {"serve": Endpoint(self.raw_input(), serve)}
+
+    def naive(self, pieces: Pieces, learned: Part, part: Part) -> dict[str, np.ndarray] | None:
+        """The shares of the classes among the rows that were learned from, for every row and place."""
+        assert part.y is not None
+        truth, known = np.asarray(part.y), np.asarray(learned.y).reshape(-1)
+        shares = np.bincount(known, minlength=self.shape()[-1] or 0) / len(known)
+        if truth.size * len(shares) > MOST_NAIVE:
+            return None
+        return {"answer": np.broadcast_to(shares.astype("float32"), (*truth.shape, len(shares))), "truth": truth}
 
     def figures(self, evidence: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Accuracy, macro F1, and cross-entropy [nats]."""

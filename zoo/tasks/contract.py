@@ -52,6 +52,8 @@ class Task(ABC):
     metrics: ClassVar[Mapping[str, str]]
     activation: str = ""
     """The activation that the network's answer must have, or an empty text where any will do."""
+    guess: str = ""
+    """What `naive` answers, in words; an empty text where it answers nothing."""
 
     def __init__(self, spec: Spec, description: Description, steps: Sequence[Mapping[str, Any]]) -> None:
         self.spec, self.description, self.steps = spec, description, steps
@@ -95,6 +97,10 @@ class Task(ABC):
         found = answers(lambda x: {"answer": serve(**{self.entry: x})[pieces.output]}, part.x)
         assert part.y is not None, "a task without targets has evidence of its own"
         return {**found, "truth": np.asarray(part.y)}
+
+    def naive(self, pieces: Pieces, learned: Part, part: Part) -> dict[str, np.ndarray] | None:
+        """The evidence of who knows the rows that were `learned` from and looks at none of a part; None: no such."""
+        return None
 
     @abstractmethod
     def figures(self, evidence: Mapping[str, np.ndarray]) -> dict[str, float]:

@@ -18,6 +18,11 @@ class Generation(Reconstruction):
     """A model of the rows' distribution, judged by its negative evidence lower bound [nats], without the penalty."""
 
     metrics: ClassVar = {"negative_elbo": "min"}
+    guess = ""
+
+    def naive(self, pieces: Pieces, learned: Part, part: Part) -> dict[str, np.ndarray] | None:
+        """None: a bound on the likelihood has no naive answer that all would agree on."""
+        return None
 
     def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
         """None: the bound is in the graph."""

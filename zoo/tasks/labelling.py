@@ -17,6 +17,13 @@ class Binary(Classification):
 
     activation = "sigmoid"
     metrics: ClassVar = {"auc": "max", "accuracy": "max", "crossentropy": "min"}
+    guess = "answering the share of each label for every row"
+
+    def naive(self, pieces: Pieces, learned: Part, part: Part) -> dict[str, np.ndarray] | None:
+        """The share of each label among the rows that were learned from, for every row."""
+        assert part.y is not None
+        shares = np.asarray(learned.y).reshape(len(learned), -1).mean(axis=0)
+        return {"answer": np.tile(shares.astype("float32"), (len(part), 1)), "truth": np.asarray(part.y)}
 
     def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
         """0 or 1 for each label, (rows, labels)."""
@@ -136,6 +143,7 @@ class Segmentation(_Everywhere):
     """A class for each pixel; judged by the mean over the classes of intersection over union."""
 
     metrics: ClassVar = {"mean_iou": "max", "accuracy": "max", "crossentropy": "min"}
+    guess = "answering the commonest class for every pixel"
 
     def compiled(self) -> dict[str, Any]:
         """Sparse categorical cross-entropy [nats], averaged over the pixels."""
@@ -163,6 +171,7 @@ class Language(_Everywhere):
     """The next token at each step. Serves the likeliest one and the probabilities."""
 
     metrics: ClassVar = {"crossentropy": "min", "accuracy": "max"}
+    guess = "answering the share of each token at every step"
 
     def shape(self) -> tuple[int | None, ...]:
         """A probability for each token of the vocabulary, at each step."""

@@ -28,6 +28,18 @@ class Regression(Task):
     metrics: ClassVar = {"mae": "min", "mse": "min"}
 
     @property
+    def guess(self) -> str:  # type: ignore[override]
+        """In words, what `naive` answers."""
+        return "repeating the last step" if self.relative else "answering the mean for every row"
+
+    def naive(self, pieces: Pieces, learned: Part, part: Part) -> dict[str, np.ndarray] | None:
+        """The mean of the rows that were learned from; of changes none at all, which is the last step again."""
+        assert part.y is not None and learned.y is not None
+        truth = np.asarray(part.y)
+        known = np.asarray(part.x[:, -1:]) if self.relative else np.asarray(learned.y).mean(axis=0, dtype="float64")
+        return {"answer": np.broadcast_to(known.astype("float32"), truth.shape), "truth": truth}
+
+    @property
     def target(self) -> Field:
         """The description of what is predicted."""
         assert self.description.y is not None
