@@ -292,7 +292,7 @@ def test_no_objective_changes_with_the_penalty_of_the_same_weights(name):
         logs.append(program.evaluate())
 
     assert logs[1]["val_loss"] > logs[0]["val_loss"] * 1.01
-    for metric in plan.works.metrics:
+    for metric in {*plan.works.metrics} - {"f1_macro"}:  # which is counted where it is the objective
         assert logs[0][f"val_{metric}"] == pytest.approx(logs[1][f"val_{metric}"], rel=1e-6)
 
 

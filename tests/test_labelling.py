@@ -143,3 +143,37 @@ def test_a_spec_of_inputs_that_data_do_not_hold_is_refused():
     two["layers"] = [{"Concatenate": {"from": ["a", "b"]}}]
     with pytest.raises(ZooError, match=r"`two` takes 2 inputs \(a, b\), and a data set holds one"):
         zoo.tune(two, (TABLE, (TABLE[:, 0] > 0.5).astype(int)))
+
+
+def test_macro_f1_is_that_of_scikit_learn():
+    from sklearn import metrics
+
+    from zoo.layers.units import MacroF1
+
+    dice = np.random.default_rng(0)
+    truth, answers = dice.integers(0, 4, (50,)), dice.random((50, 5))
+    answers[:, 4] = 0  # a class that is neither there nor answered
+    counted, again = MacroF1(5), MacroF1.from_config(MacroF1(5).get_config())
+    for begin in range(0, 50, 16):
+        counted.update_state(truth[begin : begin + 16], answers[begin : begin + 16])
+        again.update_state(
+            truth[begin : begin + 16], answers[begin : begin + 16], np.arange(begin, min(begin + 16, 50))
+        )
+    options = {"labels": range(5), "average": "macro", "zero_division": 0.0}
+    told = answers.argmax(axis=1)
+
+    assert float(counted.result()) == pytest.approx(metrics.f1_score(truth, told, **options))
+    weighted = metrics.f1_score(truth, told, sample_weight=np.arange(50), **options)
+    assert float(again.result()) == pytest.approx(weighted)
+    counted.reset_state()
+    assert float(counted.result()) == 0
+
+
+def test_a_search_for_the_classes_that_are_rare(tmp_path):
+    spec = {**DENSE, "name": "rare", "classes": 3}
+    y = np.digitize(TABLE[:, 0], [0.1, 0.9])
+    study = zoo.tune(spec, (TABLE, y), trials=2, epochs=5, objective="f1_macro", run=tmp_path / "run")
+
+    assert study.summary["objective"] == "val_f1_macro"
+    assert study.validation["tuned"]["f1_macro"] == pytest.approx(study.score, abs=1e-6)
+    assert "f1_macro is better by" in study.verdict or "defaults themselves" in study.verdict

@@ -147,7 +147,7 @@ def build(
     _begin(model, begin)
     if bare:
         return Built(plan, model, flat, getattr(how, "knobs", {}), None, begin=begin)
-    trained, compiled = training(plan, values), plan.works.compiled()
+    trained, compiled = training(plan, values), plan.works.compiled(plan.metric)
     if "loss" in trained:
         compiled["loss"] = plan.works.trained_on(loss(trained["loss"], plan.spec.place(("train", "loss"))))
     model._aggregate_additional_loss = partial(_penalty, model)

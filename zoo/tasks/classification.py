@@ -18,22 +18,23 @@ class Classification(Task):
     """Exactly one class a row: softmax, cross-entropy, accuracy. Serves the label and the probabilities."""
 
     activation = "softmax"
-    metrics: ClassVar = {"accuracy": "max", "crossentropy": "min"}
+    metrics: ClassVar = {"accuracy": "max", "f1_macro": "max", "crossentropy": "min"}
     guess = "answering the commonest class for every row"
 
     def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
         """The numbers of the classes, shape (rows,)."""
         return None if part.y is None else np.asarray(part.y)
 
-    def compiled(self) -> dict[str, Any]:
+    def compiled(self, objective: str = "") -> dict[str, Any]:
         """Sparse categorical cross-entropy [nats]; Keras finds the logits behind the softmax by itself."""
         import keras
 
+        from zoo.layers.units import MacroF1
+
+        found = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        found += [MacroF1(self.shape()[-1] or 1)] if objective == "f1_macro" else []
         crossentropy = keras.metrics.SparseCategoricalCrossentropy(name="crossentropy")
-        return {
-            "loss": keras.losses.SparseCategoricalCrossentropy(),
-            "metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy"), crossentropy],
-        }
+        return {"loss": keras.losses.SparseCategoricalCrossentropy(), "metrics": [*found, crossentropy]}
 
     def trained_on(self, loss: Any) -> Any:
         """The loss of the classes' numbers, whatever Keras computes it of."""

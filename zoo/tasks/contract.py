@@ -72,8 +72,8 @@ class Task(ABC):
         """What the network is to answer for a part whose features are given; None if its loss is in the graph."""
 
     @abstractmethod
-    def compiled(self) -> dict[str, Any]:
-        """The `loss` and `metrics` that `keras.Model.compile` gets."""
+    def compiled(self, objective: str = "") -> dict[str, Any]:
+        """The `loss` and `metrics` that `keras.Model.compile` gets; what takes time is among them if it is wanted."""
 
     def trained_on(self, loss: Any) -> Any:
         """A loss that the spec names in place of the task's own, for targets as `targets` gives them."""

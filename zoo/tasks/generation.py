@@ -28,7 +28,7 @@ class Generation(Reconstruction):
         """None: the bound is in the graph."""
         return None
 
-    def compiled(self) -> dict[str, Any]:
+    def compiled(self, objective: str = "") -> dict[str, Any]:
         """Nothing: the layer `evidence` of the network adds the loss and tracks the metrics."""
         return {}
 

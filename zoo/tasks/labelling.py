@@ -30,7 +30,7 @@ class Binary(Classification):
         assert part.y is not None
         return np.asarray(part.y).reshape(len(part.y), -1)
 
-    def compiled(self) -> dict[str, Any]:
+    def compiled(self, objective: str = "") -> dict[str, Any]:
         """Binary cross-entropy [nats]."""
         import keras
 
@@ -82,7 +82,7 @@ class Binary(Classification):
 class Multilabel(Binary):
     """Any number of labels a row: a sigmoid for each. Serves the probabilities in the order of the labels."""
 
-    def compiled(self) -> dict[str, Any]:
+    def compiled(self, objective: str = "") -> dict[str, Any]:
         """Binary cross-entropy [nats], averaged over the labels."""
         import keras
 
@@ -145,11 +145,11 @@ class Segmentation(_Everywhere):
     metrics: ClassVar = {"mean_iou": "max", "accuracy": "max", "crossentropy": "min"}
     guess = "answering the commonest class for every pixel"
 
-    def compiled(self) -> dict[str, Any]:
+    def compiled(self, objective: str = "") -> dict[str, Any]:
         """Sparse categorical cross-entropy [nats], averaged over the pixels."""
         import keras
 
-        found = super().compiled()
+        found = super().compiled(objective)
         iou = keras.metrics.MeanIoU(len(self.description.classes), sparse_y_pred=False, name="mean_iou")
         return {**found, "metrics": [iou, *found["metrics"]]}
 

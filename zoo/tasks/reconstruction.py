@@ -33,7 +33,7 @@ class Reconstruction(Task):
         """The features themselves."""
         return features
 
-    def compiled(self) -> dict[str, Any]:
+    def compiled(self, objective: str = "") -> dict[str, Any]:
         """Mean squared error (gaussian), or cross-entropy (bernoulli, categorical), averaged over the values."""
         import keras
 

@@ -50,7 +50,7 @@ class Regression(Task):
         assert part.y is not None
         return ((part.y - self._base(part.x) - _mean(self.target)) / _scale(self.target)).astype("float32")
 
-    def compiled(self) -> dict[str, Any]:
+    def compiled(self, objective: str = "") -> dict[str, Any]:
         """Mean squared error of the standardised targets; the metrics are in the data's units."""
         import keras
 
