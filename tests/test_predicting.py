@@ -252,3 +252,32 @@ def test_steps_that_a_network_was_published_with_are_undone():
         there = make(*next(iter(step.items())), None, None, Plain())(there)
 
     np.testing.assert_allclose(there, rows, atol=1e-5)
+
+
+def test_what_takes_no_rows_or_labels_beside_them_is_called_by_names(tmp_path, capsys):
+    data = {"x_train": PIXELS, "y_train": LABELS, "x_test": PIXELS[:30], "y_test": LABELS[:30]}
+    folder = zoo.train("cvae", data, epochs=1, run=tmp_path / "run").export(tmp_path / "served")
+    drawn = predict(folder, {"label": [0, 1, 2], "seed": 7}, "sample")["sample"]
+    both = {"table": PIXELS[:30], "label": LABELS[:30]}
+    np.savez(tmp_path / "both.npz", **both)
+    scores = predict(folder, both)["score"]
+
+    assert drawn.shape == (3, 6, 6, 1)
+    np.testing.assert_array_equal(drawn, predict(folder, {"seed": 7, "label": np.arange(3)}, "sample")["sample"])
+    np.testing.assert_array_equal(scores, predict(folder, str(tmp_path / "both.npz"))["score"])
+    with pytest.raises(SystemExit):
+        cli.main(["predict", str(folder), "--endpoint", "sample", "--set", "label=[1, 2]", "--set", "seed=1"])
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    for given, says in {
+        "seed of 3": ({"label": [0], "seed": [1, 2, 3]}, "`seed` of .* is one number, and .3. were given"),
+        "no seed": ({"label": [0]}, "takes label, seed, and there is no `seed`; expected a value for each by name"),
+        "another": ({"label": [0], "seed": 1, "count": 2}, "takes no `count`; expected label, seed"),
+        "a half": ({"label": [0.5], "seed": 1}, "reads whole numbers"),
+    }.values():
+        with pytest.raises(ZooError, match=says):
+            predict(folder, given, "sample")
+    with pytest.raises(ZooError, match="table, label have 29, 30 rows; expected as many of each"):
+        predict(folder, {**both, "table": PIXELS[:29]})
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["predict", str(folder)])
+    assert "expected --data ROWS, or" in capsys.readouterr().err

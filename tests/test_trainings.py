@@ -78,7 +78,7 @@ def test_rows_in_time_and_too_few_rows_are_not_folded(tmp_path):
     with pytest.raises(ZooError, match="follow one another in time"):
         zoo.tune("lstm", "co2", folds=3, trials=2, run=tmp_path / "run")
     few = (np.arange(24.0).reshape(12, 2).astype("float32"), np.arange(12) % 2)
-    with pytest.raises(ZooError, match="different rows to learn from; expected 40 or more"):
+    with pytest.raises(ZooError, match="different rows to learn from, too few for 40 folds; expected"):
         zoo.tune("mlp", few, folds=40, trials=2, run=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -450,7 +450,8 @@ def predict(artifact: str | Path, rows: Any, endpoint: str = "serve") -> dict[st
     """Answer for rows by an export's folder, or by a run's last export: {output name: array}.
 
     `rows` is an array, an .npy or .npz file, a folder of .npy files, or the name of a data set, whose test part is
-    meant. Raises `ZooError`.
+    meant. For an endpoint of several inputs it is a mapping by their names, `{"count": 8, "seed": 0}`, or an .npz file
+    with arrays of these names. Raises `ZooError`.
     """
     from zoo import predicting
 

@@ -611,20 +611,29 @@ def _exported(folder: Path) -> None:
 
 
 @zoo.command(
-    epilog="\b\nExamples:\n  zoo predict served --data new.npz\n  zoo predict lenet5-digits --data digits --json"
+    epilog="\b\nExamples:\n  zoo predict served --data new.npz\n  zoo predict lenet5-digits --data digits --json\n"
+    "  zoo predict vae-digits --endpoint sample --set count=8 --set seed=0"
 )
 @click.argument("artifact")
-@click.option(
-    "--data", required=True, metavar="ROWS", help="An .npy or .npz file, a folder, or a data set's test part."
-)
+@click.option("--data", metavar="ROWS", help="An .npy or .npz file, a folder, or a data set's test part.")
 @click.option("--endpoint", default="serve", show_default=True, help="What the model is to do with the rows.")
+@click.option(
+    "--set",
+    "numbers",
+    multiple=True,
+    callback=_changes,
+    metavar="NAME=VALUE",
+    help="What an endpoint takes in place of rows: count=8.",
+)
 @AS_JSON
-def predict(artifact: str, data: str, endpoint: str, as_json: bool) -> None:
+def predict(artifact: str, data: str | None, endpoint: str, numbers: dict[str, Any], as_json: bool) -> None:
     """Answer for rows by an export, or by a run that has one."""
+    if (data is None) is (not numbers):
+        raise click.UsageError("expected --data ROWS, or for an endpoint that takes no rows --set NAME=VALUE for each.")
     console.quiet_tensorflow(keras=False)
     from zoo import api
 
-    answers = api.predict(artifact, data, endpoint)
+    answers = api.predict(artifact, numbers or data, endpoint)
     if as_json:
         console.say_json(answers)
         return

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from zoo.datasets import dataset, sources
-from zoo.datasets.mapped import Array, each, mapped
-from zoo.errors import ZooError
+from zoo.datasets.mapped import Array, Mapped, each, mapped
+from zoo.datasets.streamed import is_pipeline
+from zoo.errors import ZooError, listed
 from zoo.files import absent, map_npy, open_npz, read_json
 
 BATCH = 256
@@ -27,6 +28,8 @@ def rows_of(source: Any) -> Array:
 
     Of a file or a folder `x` is read, else `x_test`, else `x_train`; the rows of .npy files stay there.
     """
+    if is_pipeline(source):
+        raise ZooError("a pipeline gives batches; expected rows: numpy.concatenate([x for x, y in pipeline])")
     if not isinstance(source, (str, Path)):
         return dataset.as_array(source, "rows")
     path = Path(source)
@@ -60,7 +63,7 @@ def artifact_of(folder: Path) -> dict[str, Any]:
 
 
 def predict(folder: Path, source: Any, endpoint: str = "serve") -> dict[str, np.ndarray]:
-    """The answers of an endpoint for rows, by output name.
+    """The answers of an endpoint for rows, by output name; of one that takes several things, a mapping by their names.
 
     Raises `ZooError` for rows whose shape is not the artifact's, and for an endpoint that it does not have.
     """
@@ -68,24 +71,57 @@ def predict(folder: Path, source: Any, endpoint: str = "serve") -> dict[str, np.
     if endpoint not in artifact["endpoints"]:
         raise ZooError(f"{folder} has no endpoint `{endpoint}`; expected one of {', '.join(artifact['endpoints'])}")
     inputs = artifact["endpoints"][endpoint]["inputs"]
-    if len(inputs) != 1:
-        raise ZooError(f"`{endpoint}` takes {', '.join(inputs)}, no rows; call its signature in the SavedModel")
-    name, wanted = next(iter(inputs.items()))
-    rows, dtype = _fitting(rows_of(source), tuple(wanted["shape"][1:]), folder), wanted["dtype"]
+    given = _given(source, inputs, f"`{endpoint}` of {folder}")
+    rows = {name: _fitting(one, tuple(inputs[name]["shape"][1:]), folder)
+            for name, one in given.items() if inputs[name]["shape"]}  # fmt: skip
+    if len(counts := {len(one) for one in rows.values()}) > 1:
+        raise ZooError(f"{listed(rows)} have {listed(sorted(counts))} rows; expected as many of each")
     import tensorflow as tf
 
     try:
         function = tf.saved_model.load(str(folder)).signatures[endpoint]
     except (OSError, KeyError) as error:
         raise ZooError(f"{folder} holds no SavedModel with `{endpoint}`: {error}") from None
-    found = [
-        {key: value.numpy() for key, value in function(**{name: tf.constant(batch)}).items()}
-        for batch in (_typed(rows[begin : begin + BATCH], dtype, folder) for begin in range(0, len(rows), BATCH))
-    ]
+
+    def answers(begin: int) -> dict[str, np.ndarray]:
+        batch = {**given, **{name: one[begin : begin + BATCH] for name, one in rows.items()}}
+        typed = {
+            name: tf.constant(_typed(np.asarray(one), inputs[name]["dtype"], folder)) for name, one in batch.items()
+        }
+        return {key: value.numpy() for key, value in function(**typed).items()}
+
+    found = [answers(begin) for begin in range(0, max(counts, default=1), BATCH)]
     joined = {
         key: np.concatenate([batch[key] for batch in found]) for key in artifact["endpoints"][endpoint]["outputs"]
     }
     return {key: np.char.decode(value.astype("S")) if value.dtype == object else value for key, value in joined.items()}
+
+
+def _given(source: Any, inputs: Mapping[str, Any], what: str) -> dict[str, Array]:
+    """What an endpoint is called on, by the names of its inputs: those of a mapping, else rows, and labels beside them.
+
+    Raises `ZooError` for a name that it does not have, and for one that is missing.
+    """
+    if isinstance(source, Mapping):
+        given = {str(key): one if isinstance(one, Mapped) else dataset.as_array(one, str(key))
+                 for key, one in source.items()}  # fmt: skip
+    elif len(inputs) == 1:
+        given = dict.fromkeys(inputs, rows_of(source))
+    elif isinstance(source, (str, Path)) and sources.named(str(source)):
+        test = dataset.load(str(source)).test()
+        given = dict(zip(inputs, [test.x] if test.y is None else [test.x, test.y], strict=False))
+    elif str(source).endswith(".npz"):
+        given = dict(open_npz(Path(source)))
+    else:
+        given = {}
+    if odd := next((key for key in given if key not in inputs), None):
+        raise ZooError(f"{what} takes no `{odd}`; expected {listed(inputs)}")
+    if missing := next((key for key in inputs if key not in given), None):
+        raise ZooError(f"{what} takes {listed(inputs)}, and there is no `{missing}`; expected a value for each by name")
+    for key, one in given.items():
+        if not inputs[key]["shape"] and one.shape:
+            raise ZooError(f"`{key}` of {what} is one number, and {list(one.shape)} were given")
+    return given
 
 
 def classes_of(folder: Path, answers: Mapping[str, np.ndarray]) -> dict[str, list[str]]:

@@ -89,8 +89,10 @@ class Dataset:
             self._fold_of[folds] = splitting.in_folds(keys, y, folds, self.description.task == "classification")
         fold_of, opened = self._fold_of[folds], Part(x, y)
         if len(np.unique(fold_of)) < folds:
+            different = len(np.unique(fold_of))
             raise ZooError(
-                f"{name} has {len(np.unique(fold_of))} different rows to learn from; expected {folds} or more"
+                f"{name} has {different} different rows to learn from, too few for {folds} folds; expected {different} "
+                "or fewer"
             )
         return [
             (opened.at(np.flatnonzero(fold_of != fold)), opened.at(np.flatnonzero(fold_of == fold)))
@@ -303,7 +305,10 @@ def _targets(rows: Rows, name: str) -> Targets:
     if y is None:
         return "reconstruction", None, None, ()
     if _one_hot(y):
-        raise ZooError(f"{name}: y_train is one-hot, a column a class; expected one label a row: y.argmax(axis=1)")
+        raise ZooError(
+            f"{name}: y_train is one-hot, a column a class; expected one label a row: y.argmax(axis=1), or "
+            "label_mode='int' where Keras reads pictures"
+        )
     if y.dtype.kind in "biu" and y.ndim > 1 and y.shape[1:] != (1,):
         everywhere = _everywhere(rows.x, y, y_test, rows.classes, name)
         if everywhere:
