@@ -278,6 +278,6 @@ def test_what_takes_no_rows_or_labels_beside_them_is_called_by_names(tmp_path, c
             predict(folder, given, "sample")
     with pytest.raises(ZooError, match="table, label have 29, 30 rows; expected as many of each"):
         predict(folder, {**both, "table": PIXELS[:29]})
-    with pytest.raises(SystemExit, match="2"):
+    with pytest.raises(SystemExit, match="1"):
         cli.main(["predict", str(folder)])
     assert "expected --data ROWS, or" in capsys.readouterr().err

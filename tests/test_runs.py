@@ -215,7 +215,7 @@ def test_weights_of_trial_0_and_of_the_best_three_are_kept(tmp_path, task, kept)
         ("seed", {"seed": 1}),
         ("ahead", {"ahead": 5}),
         ("number of threads a trial", {"threads": 2}),
-        (r"spec \([a-z, ]+\), data, preparation, task, objective", {"task": "regression"}),
+        (r"spec \([a-z, ]+\), data \(.*\), preparation, task, objective", {"task": "regression"}),
     ],
 )
 def test_another_study_is_refused_with_both_ways_out(tmp_path, word, other):

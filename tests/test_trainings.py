@@ -123,7 +123,7 @@ def test_whole_numbers_in_a_schedule_are_what_they_are_with_a_point(schedule, tm
     assert scores[0] == scores[1]
 
 
-def test_each_training_keeps_its_score_and_the_trial_has_their_mean(tmp_path):
+def test_each_training_keeps_its_score_and_the_trial_has_their_mean(tmp_path, capsys):
     found = zoo.tune(SMALL, "breast_cancer", trials=3, oracle="random", repeats=2, folds=3, run=tmp_path / "run")
     plan = found.run.plan
     shop = Workshop(plan, zoo.data("breast_cancer"))
@@ -139,6 +139,11 @@ def test_each_training_keeps_its_score_and_the_trial_has_their_mean(tmp_path):
     assert len({tuple(one.scores) for one in found.run.told}) == 3
     for who, told in (("default", found.run.told[0]), ("tuned", found.run.best)):  # on rows the weights have not seen
         assert found.validation[who]["accuracy"] == pytest.approx(told.scores[0], abs=1e-6)
+    console.verdict(found.summary)
+    table = capsys.readouterr().out.splitlines()
+    assert "mean of 6  validation accuracy" in table[1]
+    assert table[4].split()[-3] == console.number(found.run.best.score)
+    assert table[3].split()[-3] == console.number(found.run.told[0].score)
 
 
 def test_the_first_of_several_trainings_is_the_one_that_a_plain_study_has(tmp_path):

@@ -317,7 +317,8 @@ def verdict(summary: Mapping[str, Any]) -> None:
     rows = []
     searched = summary["trials"] > 1
     again: Mapping[str, Sequence[float]] = summary["confirmed"] or {}
-    seeds = len(next(iter(again.values()), ()))
+    seeds, several = len(next(iter(again.values()), ())), int(summary["trainings"])
+    scores = {"default": summary["default_score"], "tuned": summary["score"]}
     for who, values in (("naive", {}), ("default", summary["defaults"]), ("tuned", summary["values"])):
         figures = [(summary[part] or {}).get(who) or {} for part in ("validation", "test")]
         if (who == "default" and not searched) or (who == "naive" and not any(figures)):
@@ -326,11 +327,13 @@ def verdict(summary: Mapping[str, Any]) -> None:
             [
                 "trained" if who == "tuned" and not searched else who,
                 *(number(values.get(name)) for name in summary["values"]),
+                *([number(scores.get(who))] if several > 1 else []),
                 *(number(one.get(metric)) for one in figures),
                 *([number(statistics.fmean(again[who])) if who in again else "-"] if seeds else []),
             ]
         )
-    head = ["", *summary["values"], f"validation {metric}", f"test {metric}"]
+    head = ["", *summary["values"], *([f"mean of {several}"] if several > 1 else [])]
+    head += [f"validation {metric}", f"test {metric}"]
     head += [f"test, mean of {seeds} fresh" if seeds > 1 else "test, 1 fresh"] if seeds else []
     say()
     table(head, rows, right=range(1, len(head)))

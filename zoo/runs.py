@@ -301,6 +301,8 @@ class Run:
             "best_trial": best.trial,
             "best_epoch": best.best_epoch,
             "score": best.score,
+            "default_score": self.told[0].score,
+            "trainings": plan.trainings,
             "values": dict(best.values),
             "defaults": {name: one.default for name, one in plan.spec.ranges().items()},
             **{
