@@ -280,6 +280,35 @@ def test_the_compiled_epoch_is_what_fit_does_with_the_same_batches(name):
         np.testing.assert_allclose(weights, keras_own.weights()[path], rtol=1e-4, atol=1e-6, err_msg=path)
 
 
+@pytest.mark.parametrize("task", ["classification", "binary"])
+@pytest.mark.parametrize("chosen", ["balanced", {"0": 1, "1": 7}, {"1": 3.5}])
+def test_rows_are_weighed_by_their_class_as_fit_weighs_them(task, chosen):
+    from sklearn.utils.class_weight import compute_class_weight
+
+    dice = np.random.default_rng(0)
+    table, labels = dice.normal(size=(140, 4)).astype("float32"), (dice.random(140) < 0.2).astype(int)
+    rows = dataset.load((table, labels), "rare")
+    spec = {"spec": 1, "name": "one", "family": "mlp", "input": {"shape": [4]}, "layers": [{"Dense": {"units": 5}}]}
+    spec |= {"task": "binary"} if task == "binary" else {"classes": 2}
+    plan = meet(selection.load({**spec, "train": {"class_weight": chosen}}), rows.description)
+    ours, keras_own = build(plan, {}, 3, adjustable=True), build(plan, {}, 3)
+    part = rows.train
+    pair = (np.asarray(part.x), plan.works.targets(part, part.x))
+    program = Program(ours, batch_size=16)
+    program.use(Resident(pair), Resident(pair))
+    reset(ours, {}, 3)
+    logs = program.train(np.arange(len(part)))
+    balanced = compute_class_weight("balanced", classes=np.arange(2), y=part.y)
+    weights = dict(enumerate(balanced)) if chosen == "balanced" else {0: 1.0, 1: float(list(chosen.values())[-1])}
+    history = keras_own.network.fit(
+        *pair, batch_size=16, shuffle=False, verbose=0, class_weight=weights
+    ).history  # fmt: skip
+
+    assert logs == pytest.approx({key: value[0] for key, value in history.items()}, rel=1e-5)
+    for path, found in ours.weights().items():
+        np.testing.assert_allclose(found, keras_own.weights()[path], rtol=1e-4, atol=1e-6, err_msg=path)
+
+
 @pytest.mark.parametrize("name", SPECS)
 def test_no_objective_changes_with_the_penalty_of_the_same_weights(name):
     plan, rows = plan_of(name)

@@ -177,3 +177,27 @@ def test_a_search_for_the_classes_that_are_rare(tmp_path):
     assert study.summary["objective"] == "val_f1_macro"
     assert study.validation["tuned"]["f1_macro"] == pytest.approx(study.score, abs=1e-6)
     assert "f1_macro is better by" in study.verdict or "defaults themselves" in study.verdict
+
+
+def test_weights_of_classes_are_searched_and_those_of_no_class_are_refused(tmp_path):
+    spec = {**DENSE, "name": "rare", "classes": 2}
+    y = np.where(TABLE[:, 0] > 0.9, "yes", "no")
+    weight = {"min_value": 1, "max_value": 30, "sampling": "log", "default": 5}
+    changes = {"train.class_weight": {"yes": weight}, "train.epochs": 2}
+    study = zoo.tune(spec, (TABLE, y), trials=3, set=changes, objective="f1_macro", run=tmp_path / "run")
+
+    assert set(study.values) == {"class_weight.yes"}
+    assert len({one["class_weight.yes"] for one in study.trials}) == 3
+    for weights, says in {
+        "maybe": (spec, {"maybe": 2}, "train.class_weight.maybe: data has no label `maybe`; expected one of no, yes"),
+        "0": (spec, {"yes": 0}, "train.class_weight.yes: `0` is not accepted; expected a number above 0"),
+        "numbers": (
+            {**DENSE, "name": "one", "task": "regression"},
+            "balanced",
+            "rows are weighed by their class, and the task is regression; expected a spec without it",
+        ),
+    }.items():
+        kind, given, said = says
+        rows = (TABLE, TABLE[:, 1] if weights == "numbers" else y)
+        with pytest.raises(ZooError, match=said):
+            zoo.train(kind, rows, set={"train.class_weight": given}, run=tmp_path / weights)

@@ -16,6 +16,7 @@ from zoo import pretrained
 from zoo.apart import mixed
 from zoo.errors import Problem, ZooError
 from zoo.language import unfolding
+from zoo.language.fields import BALANCED
 from zoo.language.network import Network, Node, activation, answering, owner
 from zoo.language.ranges import Filled
 from zoo.language.spec import Spec
@@ -41,6 +42,8 @@ class Built:
     unfolded: Network
     knobs: dict[str, Any]
     prepare: Any
+    class_weights: tuple[float, ...] = ()
+    """What a row counts for in the loss by the number of its class; nothing if all count alike."""
     start: list[np.ndarray] = field(default_factory=list)
     beginning: Beginning | None = None
     begin: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -157,8 +160,8 @@ def build(
         **compiled,
     )
     model.optimizer.build(model.trainable_variables)
-    prepare = _prepare(plan)
-    made = Built(plan, model, flat, getattr(how, "knobs", {}), prepare, beginning=beginning, begin=begin)
+    prepare, weights = _prepare(plan), class_weights(plan, trained)
+    made = Built(plan, model, flat, getattr(how, "knobs", {}), prepare, weights, beginning=beginning, begin=begin)
     made.start = [variable.numpy() for variable in model.optimizer.variables]
     return made
 
@@ -325,6 +328,20 @@ def _first(built: Built, flat: Network, seed: int) -> list[Any]:
 def training(plan: Plan, values: Mapping[str, Any]) -> dict[str, Any]:
     """How the plan's spec is trained with these values, its expressions computed for the rows that there are."""
     return unfolding.training(plan.spec.fill(values), plan.description.rows.get("train", 1))
+
+
+def class_weights(plan: Plan, trained: Mapping[str, Any]) -> tuple[float, ...]:
+    """What a row counts for by the number of its class, 1 for a label that is not named; nothing if none is said.
+
+    Balanced weights are rows / (classes * rows of the class), of the training part, as scikit-learn computes them.
+    """
+    chosen, counts = trained.get("class_weight"), plan.description.counts
+    if chosen is None:
+        return ()
+    if chosen == BALANCED:
+        return tuple(sum(counts) / (len(counts) * one) for one in counts)
+    said = {str(label): float(weight) for label, weight in chosen.items() if weight is not None}
+    return tuple(said.get(str(label), 1.0) for label in plan.description.classes)
 
 
 def trace_key(plan: Plan, values: Mapping[str, Any]) -> str:

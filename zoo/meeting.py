@@ -144,6 +144,7 @@ def meet(
     task = _task(found, description)
     fitted, steps = _fitted(found, description, task)
     _check_loss(fitted, task)
+    _check_weights(fitted, description, task)
     unfolded, problems = unfolding.unfold(fitted.fill())
     if problems or unfolded is None:
         raise ZooError(*problems)
@@ -225,6 +226,25 @@ def _check_loss(found: Spec, task: str) -> None:
     if other := uneven(unfolding.training(found.fill(), 1).get("loss"), found.facts.get("classes")):
         raise ZooError(found.problem(("train", "loss", *other[0]), *other[1:]))
 
+
+def _check_weights(found: Spec, description: Description, task: str) -> None:
+    """Raise `ZooError` at the weights of classes where there are none, and of a label that the data do not have."""
+    chosen, here = found.data.get("train", {}).get("class_weight"), ("train", "class_weight")
+    if chosen is None:
+        return
+    if task not in WEIGHED:
+        wrong = f"rows are weighed by their class, and the task is {task}"
+        raise ZooError(found.problem(here, wrong, f"a spec without it: it is for {listed(WEIGHED)}"))
+    known = [str(label) for label in description.classes]
+    for one in chosen.values if isinstance(chosen, Range) else [chosen]:
+        for label in one if isinstance(one, Mapping) else ():
+            if str(label) not in known:
+                wrong = f"{description.name} has no label `{label}`"
+                raise ZooError(found.problem((*here, label), wrong, f"one of {listed(known)}"))
+
+
+WEIGHED = ("classification", "binary")
+"""The tasks in which each row has one class."""
 
 SUGGESTED = 6
 """So many specs are named that would fit, the smallest first."""

@@ -284,7 +284,9 @@ def _described(
         y_change = field_of((y - x[:, -1:] for x, y in pieces(train.x, train.y)), "target")
     print_of = fingerprint([array for part in parts.values() for array in (part.x, part.y)])
     rows_of = {part: len(rows) for part, rows in parts.items()}
-    description = Description(name, x, y, task, classes, rows_of, order, x_change, y_change, print_of)
+    counts = np.bincount(np.asarray(train.y), minlength=len(classes)).tolist() if task == "classification" else ()
+    of = (name, x, y, task, classes, rows_of, order, x_change, y_change, print_of, tuple(counts))
+    description = Description(*of)
     return Dataset(description, train, validation, test)
 
 

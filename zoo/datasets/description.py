@@ -55,6 +55,8 @@ class Description:
     x_change: Field | None
     y_change: Field | None
     fingerprint: str
+    counts: tuple[int, ...] = ()
+    """How many rows to train each class has, where each row has one."""
 
     def written(self) -> dict[str, Any]:
         """The description as JSON holds it."""
@@ -101,7 +103,9 @@ MANY_CLASSES, FEW_EACH = 20, 5
 def read(written: Mapping[str, Any]) -> Description:
     """A description from its JSON."""
     fields = {key: _field(written[key]) if written[key] else None for key in ("x", "y", "x_change", "y_change")}
-    return Description(**{**written, **fields, "classes": tuple(written["classes"])})
+    return Description(
+        **{**written, **fields, "classes": tuple(written["classes"]), "counts": tuple(written["counts"])}
+    )
 
 
 def _field(written: Mapping[str, Any]) -> Field:

@@ -37,6 +37,10 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, list)
 
 
+BALANCED = "balanced"
+"""Every class weighs as much as all its rows together do, as scikit-learn says it."""
+
+
 def _is_mapping(value: Any) -> bool:
     return isinstance(value, dict)
 
@@ -133,6 +137,10 @@ TRAINING: dict[str, tuple[Test, str]] = {
     "loss": (lambda value: isinstance(value, (str, dict)), "a loss of Keras, such as Huber: {delta: 0.5}"),
     "batch_size": (is_count, objects.COUNT),
     "epochs": (is_count, objects.COUNT),
+    "class_weight": (
+        lambda value: value == BALANCED or (isinstance(value, dict) and bool(value)),
+        "balanced, or a weight for each label, such as {no: 1, yes: 20}",
+    ),
 }
 
 _WEIGHT = (_or_expression(is_lambda), f"{objects.WEIGHT}, or a range")

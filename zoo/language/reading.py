@@ -256,6 +256,14 @@ def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], li
             return convert(value, path)
         return {key: anywhere(one, (*path, key)) for key, one in value.items()}
 
+    def trained(value: Any, path: Path) -> Any:
+        """How it is trained: the weights of classes are values by labels, a range may be each of them, or all."""
+        if not isinstance(value, dict) or not isinstance(value.get("class_weight"), dict):
+            return arguments(value, path)
+        weights = value["class_weight"]
+        made = (convert if ranges.looks_like(weights) else arguments)(weights, (*path, "class_weight"))
+        return {**arguments({**value, "class_weight": None}, path), "class_weight": made}
+
     def penalties(value: Any, path: Path) -> Any:
         named = value if isinstance(value, dict) else {}
         made = {
@@ -270,7 +278,7 @@ def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], li
     how: dict[str, Callable[[Any, Path], Any]] = {
         **dict.fromkeys(("l2", "dropout"), convert),
         **dict.fromkeys((*BODY, "prepare"), body),
-        "train": arguments,
+        "train": trained,
         "let": anywhere,
         "penalties": penalties,
         "defaults": item,
@@ -345,8 +353,19 @@ def _check(data: dict[str, Any], marks: Marks, meant: set[str]) -> Iterator[Prob
     if isinstance(data.get("train"), dict):
         yield from _keys(data["train"], TRAINING, ("train",), marks, "`train`", names)
         yield from _objects(data, marks)
+        yield from _weights(data["train"].get("class_weight"), marks)
     if isinstance(data.get("family"), str) and data["family"] in FAMILIES:
         yield from _family(data, marks, meant)
+
+
+def _weights(given: Any, marks: Marks) -> Iterator[Problem]:
+    """What is wrong with the weights of classes; a range that could not be read left its default here, or null."""
+    for label, one in given.items() if isinstance(given, dict) else ():
+        for weight in one.held() if isinstance(one, Range) else (one,):
+            if weight is not None and not (is_lambda(weight) and weight > 0):
+                wrong = f"{shown(weight)} is not accepted"
+                yield problem_at(marks, ("train", "class_weight", label), wrong, "a number above 0, or a range of them")
+                break
 
 
 OBJECTS = {"optimizer": "optimizers", "loss": "losses"}

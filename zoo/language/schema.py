@@ -9,7 +9,7 @@ from typing import Any
 from zoo.language import catalogue, expressions, items, objects
 from zoo.language.bodies import MOST_LAYERS
 from zoo.language.families import DTYPES, FACTS, FAMILIES, KINDS, LIKELIHOODS, losses
-from zoo.language.fields import BODY
+from zoo.language.fields import BALANCED, BODY
 from zoo.language.parsing import FLOATED, LAYER
 from zoo.language.spec import STATED
 
@@ -368,6 +368,8 @@ def _definitions() -> dict[str, Schema]:
     tensor = {"type": ["string", "integer"]}
     often = {**COUNT, "maximum": MOST_LAYERS}
     word = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "not": {"enum": sorted(_TAKEN)}}
+    weight = _typed({"type": "number", "exclusiveMinimum": 0}, "")
+    weights: Schema = {"type": "object", "minProperties": 1, "additionalProperties": weight}
     words = {
         "name": _described("The layer's name, and the name of its output.", _ref("name")),
         "from": _described("What it is called on.", _ref("from")),
@@ -605,6 +607,7 @@ def _definitions() -> dict[str, Schema]:
                 "loss": _either(_ref("loss"), _named("losses")),
                 "batch_size": _typed(COUNT, "arithmetic"),
                 "epochs": _typed(COUNT, "arithmetic"),
+                "class_weight": _either({"const": BALANCED}, weights, _ref("range")),
             },
             "additionalProperties": False,
         },

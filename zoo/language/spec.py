@@ -256,7 +256,8 @@ def _named(data: Mapping[str, Any]) -> list[tuple[str, Range, Path]]:
 
 def _tail(path: Path, others: list[Path], taken: Collection[str]) -> str:
     """The fewest last words of a path that no other path ends in and that are no name yet."""
-    tails = [path[at:] for at in reversed(range(len(path))) if isinstance(path[at], str)]
+    last = len(path) - ("class_weight" in path[:-1])  # a label alone is no name
+    tails = [path[at:] for at in reversed(range(last)) if isinstance(path[at], str)]
     alone = [tail for tail in tails if all(one == path or one[-len(tail) :] != tail for one in others)]
     return next((name for name in map(written, alone) if name not in taken), written(path))
 

@@ -100,6 +100,7 @@ class Program:
 
     def __init__(self, built: Built, batch_size: int) -> None:
         self.model, self.unfolded, self.batch_size = built.network, built.unfolded, batch_size
+        self.class_weights = built.class_weights
         self.rows = 0
         self._train_rows: Source | None = None
         self._validation_rows: Source | None = None
@@ -155,13 +156,18 @@ class Program:
         """Train on batches of a size, which take their rows from tensors of as many rows as there are, in an order."""
         import tensorflow as tf
 
-        model = self.model
+        model, weights = self.model, tf.constant(self.class_weights or (1.0,), tf.float32)
+
+        def weighed(data: Tensors) -> Tensors:  # as `fit(class_weight=...)` does it
+            x, y = data
+            return x, y, tf.gather(weights, tf.reshape(tf.cast(y, tf.int32), (-1,)))
 
         @tf.function(input_signature=(self._like, tf.TensorSpec((None,), tf.int32)))
         def steps(data: Tensors, order: Any) -> Any:
             for step in tf.range(tf.shape(order)[0] // size):
                 rows = tf.reshape(order[step * size : (step + 1) * size], (size,))
-                model.train_step(_map(partial(tf.gather, indices=rows), data))
+                batch = _map(partial(tf.gather, indices=rows), data)
+                model.train_step(weighed(batch) if self.class_weights else batch)
             return model.get_metrics_result()
 
         return steps
