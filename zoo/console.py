@@ -172,10 +172,11 @@ class Progress:
         several = [f"{plan.repeats} times"] if plan.repeats > 1 else []
         several += [f"on {plan.folds} folds"] if plan.folds else []
         each = f", each {' '.join(several)}" if several else ""
+        long = f"{epochs} epoch{'s' * (epochs != 1)}"
         self._line(
-            f"{trials} of {epochs} epochs{each}, {plan.oracle}, {plan.objective} ({plan.direction})"
+            f"{trials} of {long}{each}, {plan.oracle}, {plan.objective} ({plan.direction})"
             if plan.trials > 1
-            else f"one training of {epochs} epochs, {plan.objective} ({plan.direction})"
+            else f"one training of {long}, {plan.objective} ({plan.direction})"
         )
         if plan.trials > 1:
             self._line(what)
