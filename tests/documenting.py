@@ -113,6 +113,7 @@ def kinds() -> list[str]:
 
 def keys_of_train() -> list[str]:
     usual = {key: f"`{item(one) if isinstance(one, dict) else one}`" for key, one in TRAIN.items()}
+    usual["class_weight"] = "all count alike"
     rows = [[*row, usual.get(key, "the task's")] for key, row in zip(
         fields.TRAINING, described(fields.TRAINING, {}), strict=True)]  # fmt: skip
     return table(["key", "accepts", "default"], [[row[0], *row[2:]] for row in rows])

@@ -281,7 +281,7 @@ def test_the_compiled_epoch_is_what_fit_does_with_the_same_batches(name):
 
 
 @pytest.mark.parametrize("task", ["classification", "binary"])
-@pytest.mark.parametrize("chosen", ["balanced", {"0": 1, "1": 7}, {"1": 3.5}])
+@pytest.mark.parametrize("chosen", ["balanced", {0: 1, 1: 7}, {"1": 3.5}])
 def test_rows_are_weighed_by_their_class_as_fit_weighs_them(task, chosen):
     from sklearn.utils.class_weight import compute_class_weight
 

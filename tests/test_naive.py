@@ -88,7 +88,7 @@ def test_an_autoencoder_is_set_beside_the_mean_row(tmp_path):
     rows = dataset.load("digits")
     learned, test = (part.x.astype("float64") / 16 for part in (rows.train, rows.test()))
 
-    assert study.test["naive"]["mse"] == pytest.approx(np.square(test - learned.mean(axis=0)).mean(), rel=1e-4)
+    assert study.test["naive"]["mse"] == pytest.approx(np.square(test - learned.mean(axis=0)).mean(), rel=2e-3)
 
 
 @pytest.mark.parametrize("learnable", [True, False])
@@ -99,7 +99,7 @@ def test_a_network_that_is_no_better_is_told_so(learnable, tmp_path, capsys):
     console.verdict(study.summary)
     told = capsys.readouterr().out
 
-    assert ("no better than answering the commonest class for every row: accuracy" in told) is not learnable
+    assert ("no better than answering every row alike, by the shares of the classes: accuracy" in told) is not learnable
     assert "naive " in told
     assert bool(study.summary["warning"]) is not learnable
     assert (study.summary["warning"] in explaining.why(study.run)) is not learnable

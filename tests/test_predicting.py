@@ -263,13 +263,22 @@ def test_what_takes_no_rows_or_labels_beside_them_is_called_by_names(tmp_path, c
     scores = predict(folder, both)["score"]
 
     assert drawn.shape == (3, 6, 6, 1)
+    many = predict(folder, {"label": np.zeros(300, int), "seed": 7}, "sample")["sample"]
+    assert len(np.unique(many.reshape(300, -1), axis=0)) == 300
     np.testing.assert_array_equal(drawn, predict(folder, {"seed": 7, "label": np.arange(3)}, "sample")["sample"])
     np.testing.assert_array_equal(scores, predict(folder, str(tmp_path / "both.npz"))["score"])
     with pytest.raises(SystemExit):
         cli.main(["predict", str(folder), "--endpoint", "sample", "--set", "label=[1, 2]", "--set", "seed=1"])
     assert len(capsys.readouterr().out.splitlines()) == 3
     for given, says in {
-        "seed of 3": ({"label": [0], "seed": [1, 2, 3]}, "`seed` of .* is one number, and .3. were given"),
+        "seed of 3": ({"label": [0], "seed": [1, 2, 3]}, "`seed` of .* is one whole number; expected seed=3"),
+        "a seed of text": ({"label": [0], "seed": "3"}, "`seed` of .* is one whole number; expected seed=3"),
+        "half a seed": ({"label": [0], "seed": 1.5}, "`seed` of .* is one whole number; expected seed=3"),
+        "one label": (
+            {"label": 2, "seed": 1},
+            r"takes one for each row, and one alone was given; expected label=\[2\]",
+        ),
+        "labels in a column": ({"label": [[2], [1]], "seed": 1}, "do not fit .*; expected one number a row"),
         "no seed": ({"label": [0]}, "takes label, seed, and there is no `seed`; expected a value for each by name"),
         "another": ({"label": [0], "seed": 1, "count": 2}, "takes no `count`; expected label, seed"),
         "a half": ({"label": [0.5], "seed": 1}, "reads whole numbers"),

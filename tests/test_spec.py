@@ -127,7 +127,7 @@ def test_the_tables_of_the_language_fit_each_other():
     assert all(set(family.body) <= set(FIELDS) for family in FAMILIES.values())
     assert {task for family in FAMILIES.values() for task in family.tasks} == set(FACTS)
     assert {key for facts in FACTS.values() for key in facts} <= set(FIELDS)
-    assert set(TRAIN) == set(TRAINING) - {"loss"}  # which is the task's, unless the spec names another
+    assert set(TRAIN) == set(TRAINING) - {"loss", "class_weight"}  # which are said where they are wanted
     assert not set(LATER) & set(FIELDS)
     assert all(accepts(TRAIN[key]) for key, (accepts, _) in TRAINING.items() if key in TRAIN)
     assert sorted(KINDS) == [*range(8)]
@@ -395,7 +395,7 @@ def test_a_mapping_is_a_spec_like_any_other():
         "the mapping: l2: `-1` is not accepted; expected a number of 0 or above, or a range",
         "the mapping: layers[0].Dense.units: `-3` is not accepted; expected a whole number above 0",
     ]
-    assert refusal({**MLP, 3: 4}) == [
+    assert refusal({**MLP, 2.5: 4}) == [
         "the mapping: `dict` cannot be written in a spec; expected plain values under keys of text"
     ]
 

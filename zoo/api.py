@@ -294,6 +294,8 @@ def tune(
     with places.early(_wanted(workers, trials, folder, fresh)) as spare:
         watch.starting()
         plan = working.pinned(plan)
+        if fresh and runs.exists(folder):  # what cannot be built is refused before the study that is there is removed
+            building.build(plan, {}, plan.seed)
         with runs.opened(folder, plan, fresh, accept_environment) as opened:
             workshop = working.Workshop(plan, rows, called)
             place: places.Place

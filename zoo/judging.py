@@ -93,7 +93,7 @@ def _no_better(plan: Plan, figures: Mapping[str, Any]) -> str:
     naive, tuned = ((figures[who] or {}).get(plan.metric) for who in ("naive", "tuned"))
     if naive is None or tuned is None or np.isnan(naive) or plan.better(tuned, naive):
         return ""
-    return f"The network is no better than {plan.works.guess}: {plan.metric} {naive:.4g}."
+    return f"The network is no better than {plan.works.guess}: {plan.metric} {tuned:.4g} against {naive:.4g}."
 
 
 def _pairs(run: Run, workshop: Workshop, again: Sequence[Again], test: Part) -> list[tuple[Evidence, Evidence]]:

@@ -236,11 +236,10 @@ def _check_weights(found: Spec, description: Description, task: str) -> None:
         wrong = f"rows are weighed by their class, and the task is {task}"
         raise ZooError(found.problem(here, wrong, f"a spec without it: it is for {listed(WEIGHED)}"))
     known = [str(label) for label in description.classes]
-    for one in chosen.values if isinstance(chosen, Range) else [chosen]:
-        for label in one if isinstance(one, Mapping) else ():
-            if str(label) not in known:
-                wrong = f"{description.name} has no label `{label}`"
-                raise ZooError(found.problem((*here, label), wrong, f"one of {listed(known)}"))
+    for label in chosen if isinstance(chosen, Mapping) else ():
+        if str(label) not in known:
+            wrong = f"{description.name} has no label `{label}`"
+            raise ZooError(found.problem((*here, label), wrong, f"one of {listed(known)}"))
 
 
 WEIGHED = ("classification", "binary")

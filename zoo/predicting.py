@@ -12,7 +12,7 @@ import numpy as np
 from zoo.datasets import dataset, sources
 from zoo.datasets.mapped import Array, Mapped, each, mapped
 from zoo.datasets.streamed import is_pipeline
-from zoo.errors import ZooError, listed
+from zoo.errors import ZooError, first_sentence, listed
 from zoo.files import absent, map_npy, open_npz, read_json
 
 BATCH = 256
@@ -83,14 +83,19 @@ def predict(folder: Path, source: Any, endpoint: str = "serve") -> dict[str, np.
     except (OSError, KeyError) as error:
         raise ZooError(f"{folder} holds no SavedModel with `{endpoint}`: {error}") from None
 
-    def answers(begin: int) -> dict[str, np.ndarray]:
-        batch = {**given, **{name: one[begin : begin + BATCH] for name, one in rows.items()}}
+    def answers(begin: int, size: int) -> dict[str, np.ndarray]:
+        batch = {**given, **{name: one[begin : begin + size] for name, one in rows.items()}}
         typed = {
             name: tf.constant(_typed(np.asarray(one), inputs[name]["dtype"], folder)) for name, one in batch.items()
         }
         return {key: value.numpy() for key, value in function(**typed).items()}
 
-    found = [answers(begin) for begin in range(0, max(counts, default=1), BATCH)]
+    count = max(counts, default=1)
+    size = BATCH if len(rows) == len(given) else count or 1  # with one seed for all, rows are drawn at once
+    try:
+        found = [answers(begin, size) for begin in range(0, count, size)]
+    except tf.errors.InvalidArgumentError as error:
+        raise ZooError(f"`{endpoint}` of {folder} cannot be computed for these: {first_sentence(error)}") from None
     joined = {
         key: np.concatenate([batch[key] for batch in found]) for key in artifact["endpoints"][endpoint]["outputs"]
     }
@@ -107,20 +112,23 @@ def _given(source: Any, inputs: Mapping[str, Any], what: str) -> dict[str, Array
                  for key, one in source.items()}  # fmt: skip
     elif len(inputs) == 1:
         given = dict.fromkeys(inputs, rows_of(source))
-    elif isinstance(source, (str, Path)) and sources.named(str(source)):
-        test = dataset.load(str(source)).test()
-        given = dict(zip(inputs, [test.x] if test.y is None else [test.x, test.y], strict=False))
     elif str(source).endswith(".npz"):
         given = dict(open_npz(Path(source)))
+    elif sources.named(str(source)) and [len(one["shape"]) > 0 for one in inputs.values()] == [True, True]:
+        test = dataset.load(str(source)).test()  # the rows, and the label of each
+        given = dict(zip(inputs, [test.x] if test.y is None else [test.x, test.y], strict=False))
     else:
+        rows_of(source)  # what is not there is told as such
         given = {}
     if odd := next((key for key in given if key not in inputs), None):
         raise ZooError(f"{what} takes no `{odd}`; expected {listed(inputs)}")
     if missing := next((key for key in inputs if key not in given), None):
         raise ZooError(f"{what} takes {listed(inputs)}, and there is no `{missing}`; expected a value for each by name")
     for key, one in given.items():
-        if not inputs[key]["shape"] and one.shape:
-            raise ZooError(f"`{key}` of {what} is one number, and {list(one.shape)} were given")
+        if not inputs[key]["shape"] and (one.shape or one.dtype.kind not in "iuf" or one != np.round(one)):
+            raise ZooError(f"`{key}` of {what} is one whole number; expected {key}=3")
+        if inputs[key]["shape"] and not one.shape and len(inputs) > 1:
+            raise ZooError(f"`{key}` of {what} takes one for each row, and one alone was given; expected {key}=[{one}]")
     return given
 
 
@@ -147,7 +155,8 @@ def _fitting(rows: Array, shape: tuple[int | None, ...], folder: Path) -> Array:
     )
     if not fits or rows.dtype.kind not in "biuf" or not len(rows):
         wanted = " x ".join("any" if one is None else str(one) for one in shape)
-        raise ZooError(f"rows of shape {given} ({rows.dtype}) do not fit {folder}; expected rows of {wanted} numbers")
+        each_row = f"rows of {wanted} numbers" if shape else "one number a row"
+        raise ZooError(f"rows of shape {given} ({rows.dtype}) do not fit {folder}; expected {each_row}")
     return rows
 
 

@@ -90,7 +90,7 @@ class Description:
         y = self.y if self.task == "regression" else None
         if y is None or (y.minimum, y.maximum) != (0, 1):
             return ""
-        if any(abs(spread - mean * (1 - mean)) > 1e-4 for mean, spread in zip(y.mean, y.variance, strict=True)):
+        if any(abs(spread - mean * (1 - mean)) > 1e-6 for mean, spread in zip(y.mean, y.variance, strict=True)):
             return ""  # of 0 and 1 alone, the mean says what the variance is
         taken = f"the targets of {self.name} are 0 and 1 with a point, which are numbers to predict"
         return f"{taken}; if they are classes, make them whole: y.astype(int)"
@@ -104,7 +104,7 @@ def read(written: Mapping[str, Any]) -> Description:
     """A description from its JSON."""
     fields = {key: _field(written[key]) if written[key] else None for key in ("x", "y", "x_change", "y_change")}
     return Description(
-        **{**written, **fields, "classes": tuple(written["classes"]), "counts": tuple(written["counts"])}
+        **{**written, **fields, "classes": tuple(written["classes"]), "counts": tuple(written.get("counts", ()))}
     )
 
 

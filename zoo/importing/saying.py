@@ -355,7 +355,10 @@ def operation_said(call: Call) -> tuple[str, dict[str, Any], Any, dict[str, Any]
     operation, kind = call.operation, type(call.operation).__name__
     if kind == "ReLU" and type(operation).__module__.startswith("keras."):  # as `keras.activations.relu` makes it
         options = {key: vars(operation)[key] for key in ("max_value", "negative_slope", "threshold")}
-        layer = keras.layers.ReLU(**options, name=operation.name)
+        try:
+            layer = keras.layers.ReLU(**options, name=operation.name)
+        except ValueError as error:
+            raise Refused(f"is a relu that is no layer of Keras: {first_sentence(error)}") from None
         arguments = _arguments(layer, catalogue.entry("layers", "ReLU"))  # type: ignore[arg-type]
         return "ReLU" if arguments else f"{catalogue.OPERATIONS}relu", arguments, call.bound["x"], {}
     found = {entry["kind"]: name for name, entry in reversed(catalogue.catalogue()["ops"].items())}

@@ -119,7 +119,7 @@ def copied(value: Any, source: str, path: Path = ()) -> tuple[Any, Marks, list[P
                 problems.append(Problem(_MANY, "a smaller spec", mark=place))
         elif len(path) > slips.DEEPEST:
             problems.append(Problem(slips.DEEP, mark=place))
-        elif isinstance(value, Mapping) and all(isinstance(key, str) and _is_text(key) for key in value):
+        elif isinstance(value, Mapping) and all(map(_is_key, value)):
             return {str(key): copy(inner, (*path, key)) for key, inner in value.items()}
         elif isinstance(value, (list, tuple)):
             return [copy(inner, (*path, index)) for index, inner in enumerate(value)]
@@ -159,6 +159,13 @@ def plain(text: str) -> Any:
 def _as_plain(value: Any) -> tuple[int | float, bool]:
     """A number of Python or NumPy as Python's own, and whether it is a whole one."""
     return (int(value), True) if isinstance(value, numbers.Integral) else (float(value), False)
+
+
+def _is_key(value: Any) -> bool:
+    """Whether a key of a mapping is a text, or a whole number, which a label may be."""
+    if isinstance(value, str):
+        return _is_text(value)
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _is_text(value: str) -> bool:

@@ -257,11 +257,11 @@ def _with_ranges(data: dict[str, Any], marks: Marks) -> tuple[dict[str, Any], li
         return {key: anywhere(one, (*path, key)) for key, one in value.items()}
 
     def trained(value: Any, path: Path) -> Any:
-        """How it is trained: the weights of classes are values by labels, a range may be each of them, or all."""
-        if not isinstance(value, dict) or not isinstance(value.get("class_weight"), dict):
+        """How it is trained; the weights of classes are values by labels, whatever these are called."""
+        weights = value.get("class_weight") if isinstance(value, dict) else None
+        if not isinstance(weights, dict):
             return arguments(value, path)
-        weights = value["class_weight"]
-        made = (convert if ranges.looks_like(weights) else arguments)(weights, (*path, "class_weight"))
+        made = arguments(weights, (*path, "class_weight"))
         return {**arguments({**value, "class_weight": None}, path), "class_weight": made}
 
     def penalties(value: Any, path: Path) -> Any:

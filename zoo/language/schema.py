@@ -607,7 +607,7 @@ def _definitions() -> dict[str, Schema]:
                 "loss": _either(_ref("loss"), _named("losses")),
                 "batch_size": _typed(COUNT, "arithmetic"),
                 "epochs": _typed(COUNT, "arithmetic"),
-                "class_weight": _either({"const": BALANCED}, weights, _ref("range")),
+                "class_weight": _either({"const": BALANCED}, weights),
             },
             "additionalProperties": False,
         },

@@ -39,7 +39,7 @@ class MacroF1(keras.metrics.Metric):
 
     def __init__(self, classes: int, name: str = "f1_macro", dtype: Any = None) -> None:
         super().__init__(name=name, dtype=dtype)
-        self.classes = classes
+        self.classes, self._direction = classes, "up"  # which callbacks of Keras ask for
         self.right, self.there, self.told = (
             self.add_variable((classes,), "zeros", name=each) for each in ("right", "there", "told")
         )

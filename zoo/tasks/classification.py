@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
+from zoo.datasets import mapped
 from zoo.datasets.dataset import Part
 from zoo.tasks.contract import Endpoint, Pieces, Task
 
@@ -19,7 +21,7 @@ class Classification(Task):
 
     activation = "softmax"
     metrics: ClassVar = {"accuracy": "max", "f1_macro": "max", "crossentropy": "min"}
-    guess = "answering the commonest class for every row"
+    guess = "answering every row alike, by the shares of the classes"
 
     def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
         """The numbers of the classes, shape (rows,)."""
@@ -68,12 +70,17 @@ class Classification(Task):
         return {"serve": Endpoint(self.raw_input(), serve)}
 
     def naive(self, pieces: Pieces, learned: Part, part: Part) -> dict[str, np.ndarray] | None:
-        """The shares of the classes among the rows that were learned from, for every row and place."""
-        assert part.y is not None
-        truth, known = np.asarray(part.y), np.asarray(learned.y).reshape(-1)
-        shares = np.bincount(known, minlength=self.shape()[-1] or 0) / len(known)
-        if truth.size * len(shares) > MOST_NAIVE:
+        """The shares of the classes among the rows that were learned from, for every row and place.
+
+        A class that none of them has counts as if it had been seen once. None where there are too many places.
+        """
+        assert part.y is not None and learned.y is not None
+        classes = self.shape()[-1] or 1
+        if math.prod(part.y.shape) * classes > MOST_NAIVE:
             return None
+        each = [np.bincount(some.reshape(-1), minlength=classes) for (some,) in mapped.pieces(learned.y)]
+        counts, truth = np.maximum(np.sum(each, axis=0), 1), np.asarray(part.y)
+        shares = counts / counts.sum()
         return {"answer": np.broadcast_to(shares.astype("float32"), (*truth.shape, len(shares))), "truth": truth}
 
     def figures(self, evidence: Mapping[str, np.ndarray]) -> dict[str, float]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from zoo.datasets import mapped
 from zoo.datasets.dataset import Part
 from zoo.tasks.classification import Classification
 from zoo.tasks.contract import Pieces, Task
@@ -17,12 +18,14 @@ class Binary(Classification):
 
     activation = "sigmoid"
     metrics: ClassVar = {"auc": "max", "accuracy": "max", "crossentropy": "min"}
-    guess = "answering the share of each label for every row"
+    guess = "answering every row alike, by the shares of the labels"
 
     def naive(self, pieces: Pieces, learned: Part, part: Part) -> dict[str, np.ndarray] | None:
         """The share of each label among the rows that were learned from, for every row."""
         assert part.y is not None
-        shares = np.asarray(learned.y).reshape(len(learned), -1).mean(axis=0)
+        assert learned.y is not None
+        each = [some.reshape(len(some), -1).sum(axis=0, dtype="int64") for (some,) in mapped.pieces(learned.y)]
+        shares = np.sum(each, axis=0) / len(learned)
         return {"answer": np.tile(shares.astype("float32"), (len(part), 1)), "truth": np.asarray(part.y)}
 
     def targets(self, part: Part, features: np.ndarray) -> np.ndarray | None:
@@ -143,7 +146,7 @@ class Segmentation(_Everywhere):
     """A class for each pixel; judged by the mean over the classes of intersection over union."""
 
     metrics: ClassVar = {"mean_iou": "max", "accuracy": "max", "crossentropy": "min"}
-    guess = "answering the commonest class for every pixel"
+    guess = "answering every pixel alike, by the shares of the classes"
 
     def compiled(self, objective: str = "") -> dict[str, Any]:
         """Sparse categorical cross-entropy [nats], averaged over the pixels."""
@@ -171,7 +174,7 @@ class Language(_Everywhere):
     """The next token at each step. Serves the likeliest one and the probabilities."""
 
     metrics: ClassVar = {"crossentropy": "min", "accuracy": "max"}
-    guess = "answering the share of each token at every step"
+    guess = "answering every step alike, by the shares of the tokens"
 
     def shape(self) -> tuple[int | None, ...]:
         """A probability for each token of the vocabulary, at each step."""
