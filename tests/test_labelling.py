@@ -187,6 +187,9 @@ def test_weights_of_classes_are_searched_and_those_of_no_class_are_refused(tmp_p
     study = zoo.tune(spec, (TABLE, y), trials=3, set=changes, objective="f1_macro", run=tmp_path / "run")
 
     assert set(study.values) == {"class_weight.yes"}
+    for before in (None, "balanced", {"yes": 2}):
+        changed = zoo.load({**spec, "train": {"class_weight": before}}, {"train.class_weight.yes": 5})
+        assert changed.train["class_weight"] == {"yes": 5}
     assert len({one["class_weight.yes"] for one in study.trials}) == 3
     for weights, says in {
         "maybe": (spec, {"maybe": 2}, "train.class_weight.maybe: data has no label `maybe`; expected one of no, yes"),

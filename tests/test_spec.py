@@ -341,7 +341,7 @@ def test_a_change_touches_neither_its_source_nor_its_value():
     ("changes", "problem"),
     [
         ({"train.epoch": 3}, "train.epoch: no such key; expected a key of `train`: optimizer, loss, batch_size, "
-                             "epochs; did you mean `epochs`?"),
+                             "epochs, class_weight; did you mean `epochs`?"),
         ({"train.epochs": 0}, "train.epochs: `0` is not accepted; expected a whole number above 0"),
         ({"trian.epochs": 3}, "trian: no such key; expected a key of a spec; did you mean `train`?"),
         ({"epochs": 3}, "epochs: no such key; expected a key of a spec; did you mean `train.epochs`?"),
@@ -381,7 +381,7 @@ def test_what_a_change_spoils_is_said_beside_what_was_wrong_before(tmp_path):
     assert refusal(file, {"train.epochs": -1}) == [
         "--set: train.epochs: `-1` is not accepted; expected a whole number above 0",
         f"{file}:6:10: layers[0].Dens: no layer `Dens`; expected the name of a Keras layer; did you mean `Dense`?",
-        f"{file}:7:9: train.epoch: no such key; expected a key of `train`: optimizer, loss, batch_size, epochs; "
+        f"{file}:7:9: train.epoch: no such key; expected a key of `train`: optimizer, loss, batch_size, epochs, class_weight; "
         "did you mean `epochs`?",
     ]
 

@@ -339,6 +339,9 @@ def change(
             if another or held in (None, name, {name: None}):  # a name alone, or none yet, gets its first argument
                 at[key] = {name: {}}
                 found.marks.update(dict.fromkeys((path[:depth], path[: depth + 1]), place))
+        if path[:depth] == ("train", "class_weight") and not isinstance(at.get(key), dict):
+            at[key] = {}  # the weight of a label beside those that are not named
+            found.marks[path[:depth]] = place
         if key not in at and at is data and key in known:
             of_names = key in ("let", "blocks")  # which a change may only give other values
             return wrong(f"this spec has no `{key}`", f"a spec with `{key}`" if of_names else f"{here}=VALUE")
