@@ -381,8 +381,8 @@ def test_what_a_change_spoils_is_said_beside_what_was_wrong_before(tmp_path):
     assert refusal(file, {"train.epochs": -1}) == [
         "--set: train.epochs: `-1` is not accepted; expected a whole number above 0",
         f"{file}:6:10: layers[0].Dens: no layer `Dens`; expected the name of a Keras layer; did you mean `Dense`?",
-        f"{file}:7:9: train.epoch: no such key; expected a key of `train`: optimizer, loss, batch_size, epochs, class_weight; "
-        "did you mean `epochs`?",
+        f"{file}:7:9: train.epoch: no such key; expected a key of `train`: optimizer, loss, batch_size, epochs, "
+        "class_weight; did you mean `epochs`?",
     ]
 
 
