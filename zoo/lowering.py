@@ -234,15 +234,15 @@ def _complete(layer: Any, given: list[Any], named: Mapping[str, Any]) -> None:
     from keras.src.backend import AutocastScope, compute_output_spec
 
     if isinstance(layer, keras.layers.Layer) and not all(one.built for one in layer._flatten_layers()):
+        kind = layer.compute_dtype if layer.autocast and "float" in layer.compute_dtype else None
 
         def like(value: Any) -> Any:  # of the type that the layer computes in; Keras takes `x * 2` for a sparse tensor
             if not isinstance(value, keras.KerasTensor):
                 return value
-            casts = layer.autocast and "float" in value.dtype
-            return keras.KerasTensor(value.shape, layer.compute_dtype if casts else value.dtype)
+            return keras.KerasTensor(value.shape, kind if kind and "float" in value.dtype else value.dtype)
 
         made = keras.tree.map_structure(like, (given, dict(named)))
-        with keras.name_scope(layer.name), AutocastScope(layer.compute_dtype if layer.autocast else None):
+        with keras.name_scope(layer.name), AutocastScope(kind):
             compute_output_spec(layer.call, *made[0], **made[1])
 
 
