@@ -381,7 +381,13 @@ def test_differences_name_what_differs():
         (same(objective="crossentropy"), ["objective"]),
         (
             plan_of("mlp", "diabetes"),
-            ["spec (classes, input, task, targets)", "data", "preparation", "task", "objective"],
+            [
+                "spec (classes, input, task, targets)",
+                "data (other rows, or the same in another order)",
+                "preparation",
+                "task",
+                "objective",
+            ],
         ),
     ):
         assert plan.differences(other) == says
