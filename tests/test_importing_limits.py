@@ -730,3 +730,12 @@ def test_layers_without_weights_may_be_held_by_several():
         again = built(one)
         again.set_weights(one.get_weights())
         np.testing.assert_array_equal(again(rows), one(rows))
+
+
+@pytest.mark.parametrize("odd", [{"threshold": -0.1}, {"max_value": -1.0}, {"negative_slope": -0.1}])
+def test_a_relu_that_no_layer_can_be_is_refused_by_its_name(odd):
+    source = keras.Input((4,))
+    model = keras.Model(source, L.Dense(1)(keras.activations.relu(L.Dense(4)(source), **odd)))
+
+    with pytest.raises(ZooError, match=r"the layer `re_lu\w*` is a relu that is no layer of Keras: .* negative value"):
+        importing.spec_of(model)

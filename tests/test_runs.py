@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import zoo
 from zoo import runs, selection
 from zoo.datasets import dataset
 from zoo.errors import ZooError
@@ -433,3 +434,15 @@ def test_every_run_is_listed_and_what_cannot_be_read_is_left_out(tmp_path, monke
     (runs.HOME / "stranger").mkdir()
 
     assert [run.folder.name for run in runs.every()] == ["a", "b"]
+
+
+def test_a_study_is_removed_only_when_another_can_be_built(tmp_path):
+    spec = {"spec": 1, "name": "one", "family": "mlp", "classes": 3, "input": {"shape": [4]}, "train": {"epochs": 1}}
+    rows, options = ROWS_OF["classification"], {"trials": 2, "run": tmp_path / "run", "fresh": True}
+    before = zoo.tune({**spec, "layers": [{"Dense": {"units": 4}}]}, rows, **options)
+    table = (tmp_path / "run" / "trials.csv").read_bytes()
+
+    with pytest.raises(ZooError, match="Keras refuses Reshape"):
+        zoo.tune({**spec, "layers": [{"Reshape": {"target_shape": [7]}}]}, rows, **options)
+    assert (tmp_path / "run" / "trials.csv").read_bytes() == table
+    assert runs.read_at(tmp_path / "run").best == before.run.best
